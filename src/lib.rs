@@ -1,0 +1,14 @@
+pub mod terms;
+pub mod stats;
+pub mod engine;
+pub mod wire;
+pub mod plan;
+pub mod lock;
+pub mod journal;
+pub mod launch;
+pub mod verdict;
+pub mod snapshot;
+pub mod report;
+pub mod runner;
+pub mod supervise;
+pub mod cli;
