@@ -1,0 +1,167 @@
+//! A cell: one point of the plan, independent of the lane that runs it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Digest, Phase, canonical_json};
+
+/// How tokens are picked from logits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SamplingSpec {
+    /// The highest logit; ties go to the lowest id.
+    Greedy,
+    /// Seeded sampling; `containers/WIRE.md` gives the algorithm to the bit.
+    Seeded {
+        /// Seed of the stream.
+        seed: u64,
+        /// Logits are divided by this; above 0.
+        temperature: f64,
+        /// Keep the `top_k` highest logits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        top_k: Option<u32>,
+        /// Keep the smallest head of the distribution that holds this much probability.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        top_p: Option<f64>,
+    },
+}
+
+/// One point of the plan: the same work in every lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// What is timed.
+    pub phase: Phase,
+    /// The workload's name in the plan.
+    pub workload: String,
+    /// Digest of the model's files.
+    pub model: Digest,
+    /// The prompt, as token ids.
+    pub prompt: Vec<u32>,
+    /// Tokens to produce; 1 for `prefill`.
+    pub new_tokens: u32,
+    /// How tokens are picked.
+    pub sampling: SamplingSpec,
+    /// Whether an end-of-sequence token is ignored.
+    pub ignore_eos: bool,
+}
+
+impl Cell {
+    /// The cell's name: the first eight hex digits of the digest of its canonical JSON.
+    #[must_use]
+    pub fn id(&self) -> CellId {
+        let text = canonical_json(self).expect("a cell has string keys and finite numbers only, so it has a JSON form");
+        CellId(Digest::of(text.as_bytes()).hex().chars().take(8).collect())
+    }
+
+    /// Forward passes that the timed part needs at least, each of which reads the weights once.
+    #[must_use]
+    pub fn forward_passes(&self) -> u32 {
+        match self.phase {
+            Phase::Prefill => 1,
+            Phase::KvDecode | Phase::E2eKv => self.new_tokens,
+        }
+    }
+
+    /// A line for people, for example `kv_decode short p32 n16`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("{} {} p{} n{}", self.phase, self.workload, self.prompt.len(), self.new_tokens)
+    }
+}
+
+/// A cell's short stable name, written `/a1b2c3d4`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CellId(String);
+
+/// A text that is no cell name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is no cell: expected `/` and 8 lowercase hex digits, as `lockstep plan` lists them")]
+pub struct CellIdError {
+    /// The text that was found.
+    pub found: String,
+}
+
+impl fmt::Display for CellId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("/{}", self.0))
+    }
+}
+
+impl FromStr for CellId {
+    type Err = CellIdError;
+
+    fn from_str(text: &str) -> Result<Self, CellIdError> {
+        let hex = text.strip_prefix('/').unwrap_or(text);
+        if hex.len() == 8 && hex.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(hex.to_owned()))
+        } else {
+            Err(CellIdError { found: text.chars().take(80).collect() })
+        }
+    }
+}
+
+impl Serialize for CellId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CellId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for CellId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CellId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^/[0-9a-f]{8}$"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell() -> Cell {
+        Cell {
+            phase: Phase::KvDecode,
+            workload: "short".into(),
+            model: Digest::of(b"model"),
+            prompt: vec![1, 2, 3],
+            new_tokens: 4,
+            sampling: SamplingSpec::Greedy,
+            ignore_eos: true,
+        }
+    }
+
+    #[test]
+    fn a_cell_keeps_its_name_as_long_as_its_work_is_the_same() {
+        assert_eq!(cell().id(), cell().id());
+        // Pinned: a cell's name is a public identifier that may not move between releases.
+        assert_eq!(cell().id().to_string(), "/4c79f762");
+        for changed in [
+            Cell { new_tokens: 5, ..cell() },
+            Cell { prompt: vec![1, 2, 4], ..cell() },
+            Cell { phase: Phase::E2eKv, ..cell() },
+            Cell { model: Digest::of(b"other"), ..cell() },
+            Cell { ignore_eos: false, ..cell() },
+        ] {
+            assert_ne!(changed.id(), cell().id());
+        }
+    }
+
+    #[test]
+    fn a_cell_name_is_read_with_and_without_its_slash() {
+        assert_eq!("/a1b2c3d4".parse::<CellId>(), "a1b2c3d4".parse::<CellId>());
+        for bad in ["", "/", "/a1b2c3d", "/A1B2C3D4", "//a1b2c3", "/a1b2c3dé"] {
+            assert!(bad.parse::<CellId>().is_err(), "{bad:?} was taken for a cell");
+        }
+    }
+}
