@@ -18,7 +18,7 @@ const LOCKS: [&str; 2] = [include_str!("fixtures/plan/image.lock"), include_str!
 const RECORDS: &str = include_str!("fixtures/journal/records.jsonl");
 
 /// Inputs of each kind and parser; three kinds for each parser.
-const CASES: u32 = 1_500;
+const CASES: u32 = 1_000;
 
 type Verdict = Result<bool, TestCaseError>;
 
