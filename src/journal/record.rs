@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Signal, SignalValue, Stage, StopReason};
 
+/// The format version that this build writes and reads.
+pub const FORMAT: u32 = 1;
+
 /// One line of the journal, without its place in the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -27,6 +30,22 @@ pub enum Record {
     },
     /// Closes what was planned.
     Seal(Seal),
+}
+
+impl Record {
+    /// The record's `type`, as it stands in the file.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Header(_) => "header",
+            Self::Preflight(_) => "preflight",
+            Self::LaunchStart(_) => "launch_start",
+            Self::LaunchEnd(_) => "launch_end",
+            Self::Row(_) => "row",
+            Self::Pause { .. } => "pause",
+            Self::Seal(_) => "seal",
+        }
+    }
 }
 
 /// Opens a segment: the part of a journal made on one host, boot, device and binary. Holds all that `judge` needs

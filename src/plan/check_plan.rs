@@ -16,11 +16,17 @@ use crate::terms::{Phase, SamplingSpec, nearest};
 /// The format version that this build reads and writes.
 const SCHEMA: u32 = 1;
 
-/// Longest prompt or output that a plan may ask for.
-const MAX_TOKENS: u32 = 1 << 20;
+/// Longest prompt or output that a plan may ask for; as JSON it must fit into one line of the wire.
+const MAX_TOKENS: u32 = 1 << 18;
 
-/// Most launches, repetitions or warmups; their product with the cells must stay countable.
+/// Most launches, repetitions or warmups.
 const MAX_COUNT: u32 = 10_000;
+
+/// Most rows that a plan may ask for; the schedule and the journal hold each of them.
+const MAX_ROWS: u64 = 1_000_000;
+
+/// Most prompt tokens over all cells, which are held at once.
+const MAX_PROMPT_TOKENS: u64 = 1 << 24;
 
 /// The launch is the unit of replication: with fewer than three there is no spread to speak of.
 const MIN_LAUNCHES: u32 = 3;
@@ -35,6 +41,8 @@ pub(super) fn check(document: &Document<'_>, raw: RawPlan) -> Result<Plan, Error
     let run = check_run(document, run)?;
     let workloads = check_workloads(document, workloads, &model)?;
     let lanes = check_lanes(document, lanes, &run)?;
+    check_totals(document, &workloads, &lanes)?;
+    check_reach(document, &coverage, &lanes)?;
     let hypotheses = check_hypotheses(document, hypotheses, &lanes, &workloads)?;
     Ok(Plan { name, description, seed, model, run, workloads, lanes, hypotheses, statistics, coverage })
 }
@@ -160,12 +168,63 @@ fn check_workloads(document: &Document<'_>, raw: Vec<RawWorkload>, model: &Model
             return Err(document.fault(&at("phases"), "names a phase twice", None));
         }
         let prompt = check_prompt(document, &at, &workload, model)?;
+        check_positions(document, &at, model, &prompt, workload.new_tokens)?;
         let sampling = workload.sampling.unwrap_or(SamplingSpec::Greedy);
         check_sampling(document, &at("sampling"), &sampling)?;
         let RawWorkload { name, phases, new_tokens, ignore_eos, .. } = workload;
         workloads.push(Workload { name, phases, prompt, new_tokens, sampling, ignore_eos });
     }
     Ok(workloads)
+}
+
+/// What a plan asks for as a whole must fit into memory and journal.
+fn check_totals(document: &Document<'_>, workloads: &[Workload], lanes: &[PlannedLane]) -> Result<(), Error> {
+    let cells: u64 = workloads.iter().map(|workload| workload.phases.len() as u64).sum();
+    let repetitions: u64 = lanes.iter().map(|lane| u64::from(lane.launches) * u64::from(lane.repetitions)).sum();
+    let rows = cells.saturating_mul(repetitions);
+    if rows > MAX_ROWS {
+        let message = format!("the plan asks for {rows} rows: expected up to {MAX_ROWS}");
+        let hint = "lower `launches` or `repetitions`, or split the plan".to_owned();
+        return Err(document.fault("run.repetitions", message, Some(hint)));
+    }
+    let tokens = |workload: &Workload| workload.prompt.count().saturating_mul(workload.phases.len() as u64);
+    let prompt_tokens: u64 = workloads.iter().map(tokens).sum();
+    if prompt_tokens > MAX_PROMPT_TOKENS {
+        let message = format!("the cells hold {prompt_tokens} prompt tokens: expected up to {MAX_PROMPT_TOKENS}");
+        return Err(document.fault("workload", message, Some("shorten prompts, or split the plan".to_owned())));
+    }
+    Ok(())
+}
+
+/// A floor above what is planned could never be met, and the verdict would always abstain.
+fn check_reach(document: &Document<'_>, coverage: &Coverage, lanes: &[PlannedLane]) -> Result<(), Error> {
+    match lanes.iter().find(|lane| lane.launches < coverage.min_launches) {
+        None => Ok(()),
+        Some(PlannedLane { name, launches, .. }) => {
+            let message = format!("{} is more than the {launches} launches of lane {name:?}", coverage.min_launches);
+            let hint = "lower it, or plan more launches".to_owned();
+            Err(document.fault("coverage.min_launches", message, Some(hint)))
+        }
+    }
+}
+
+/// A generated model says how long a sequence may be.
+fn check_positions(
+    document: &Document<'_>,
+    at: &dyn Fn(&str) -> String,
+    model: &ModelSpec,
+    prompt: &Prompt,
+    new_tokens: u32,
+) -> Result<(), Error> {
+    let needed = prompt.count().saturating_add(u64::from(new_tokens));
+    match &model.synthetic {
+        Some(synthetic) if needed > u64::from(synthetic.max_positions) => {
+            let message =
+                format!("needs {needed} positions with its prompt, and the model has {}", synthetic.max_positions);
+            Err(document.fault(&at("new_tokens"), message, Some("shorten one of the two".to_owned())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_prompt(
@@ -385,6 +444,15 @@ impl Scope<'_> {
 }
 
 impl Prompt {
+    /// How many token ids it has, as far as that is known before a text is turned into ids.
+    fn count(&self) -> u64 {
+        match self {
+            Self::Generated { tokens, .. } => u64::from(*tokens),
+            Self::Ids(ids) => ids.len() as u64,
+            Self::Text(_) => 0,
+        }
+    }
+
     /// The token ids, or nothing while the prompt is a text.
     #[must_use]
     pub fn ids(&self, vocab_size: u32) -> Option<Vec<u32>> {

@@ -1,12 +1,23 @@
 //! A TOML text that knows where each key stands, so that every fault names file, line and key path.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
+use toml_parser::Source;
+use toml_parser::lexer::TokenKind;
 
 use crate::plan::{Error, Fault};
 use crate::terms::nearest;
+
+/// The longest text that is read, in bytes.
+const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// The deepest nesting of arrays, inline tables and dotted keys that one entry may have; ours need four. The parser's
+/// own limits (80 for each kind, multiplied with each other) let a text through whose tree overflows the stack.
+const MAX_DEPTH: usize = 16;
 
 /// A named TOML text.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +33,24 @@ impl<'a> Document<'a> {
 
     /// Reads the text as `T`.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.check_size()?;
         toml::from_str(self.text).map_err(|error| self.explain(&error))
+    }
+
+    /// Keeps out what would cost more to parse than any plan, lane or lock is worth.
+    fn check_size(&self) -> Result<(), Error> {
+        let file = self.file.to_owned();
+        if self.text.len() > MAX_TEXT_BYTES {
+            let message = format!("the text has {} bytes: expected up to {MAX_TEXT_BYTES}", self.text.len());
+            let hint = Some("is it the right file?".to_owned());
+            return Err(Fault { file, line: None, path: String::new(), message, hint }.into());
+        }
+        if let Some(offset) = too_deep(self.text) {
+            let message = format!("nested deeper than {MAX_DEPTH} levels");
+            let hint = Some("no key of this file needs that".to_owned());
+            return Err(Fault { file, line: Some(self.line_at(offset)), path: String::new(), message, hint }.into());
+        }
+        Ok(())
     }
 
     /// A fault at `path`, with the line looked up.
@@ -33,22 +61,27 @@ impl<'a> Document<'a> {
 
     /// Turns the parser's error into a fault with place, path and the nearest known key.
     fn explain(&self, error: &toml::de::Error) -> Error {
-        let message = error.message().to_owned();
-        let (line, path) = match error.span() {
+        let file = self.file.to_owned();
+        let (mut line, mut path) = match error.span() {
             Some(span) => (Some(self.line_at(span.start)), self.path_at(&span)),
             None => (None, String::new()),
         };
-        let hint = unknown_word(&message).map(|(word, known)| match nearest(word, known.iter().copied()) {
+        let Some(Unknown { what, word, known }) = unknown(error.message()) else {
+            let message = error.message().replace("missing field", "missing key").replace('\n', " ");
+            return Fault { file, line, path, message, hint: None }.into();
+        };
+        let inner = format!("{path}.{}", key(word));
+        // A tagged table is read as a whole, so the parser names its place and not that of the key.
+        if let Some(span) = self.find(&inner).filter(|_| what == "key") {
+            (line, path) = (Some(self.line_at(span.start)), inner);
+        }
+        let hint = match nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "nothing is expected here".to_owned(),
             None => format!("known here: {}", known.join(", ")),
-        });
-        let message = match unknown_word(&message) {
-            Some((word, _)) if message.starts_with("unknown field") => format!("unknown key `{word}`"),
-            Some((word, _)) => format!("unknown value `{word}`"),
-            None => message.replace("missing field", "missing key").replace('\n', " "),
         };
-        Fault { file: self.file.to_owned(), line, path, message, hint }.into()
+        let message = format!("unknown {what} `{}`", word.escape_debug());
+        Fault { file, line, path, message, hint: Some(hint) }.into()
     }
 
     fn line_at(&self, offset: usize) -> usize {
@@ -58,38 +91,108 @@ impl<'a> Document<'a> {
 
     /// The path of the innermost key or value that holds `span`.
     fn path_at(&self, span: &Range<usize>) -> String {
+        let Ok(root) = DeTable::parse(self.text) else { return self.written_path(self.line_at(span.start)) };
         let mut path = String::new();
-        if let Ok(table) = DeTable::parse(self.text) {
-            descend(table.get_ref(), span, &mut path);
+        descend(root.get_ref(), span, &mut path);
+        path
+    }
+
+    /// The path of the key that is written in `line` (from 1), by the look of the lines alone: in a text with a fault
+    /// of syntax there is no tree to ask.
+    fn written_path(&self, line: usize) -> String {
+        let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
+        let (mut table, mut path) = (String::new(), String::new());
+        for text in self.text.lines().take(line).map(str::trim_start) {
+            if let Some(header) = text.strip_prefix('[') {
+                let name = header.trim_start_matches('[').split([']', '#']).next().unwrap_or_default().trim();
+                let count = lists.entry(name).or_default();
+                table = if header.starts_with('[') { format!("{name}[{count}]") } else { name.to_owned() };
+                *count += 1;
+                path.clone_from(&table);
+            } else {
+                let written = text.split_once('=').map_or("", |(key, _)| key.trim());
+                let is_key = !written.is_empty() && !written.contains(|c: char| c.is_whitespace() || c == '#');
+                let dot = if table.is_empty() { "" } else { "." };
+                path = if is_key { format!("{table}{dot}{written}") } else { table.clone() };
+            }
         }
         path
     }
 
     /// Where the value at `path` stands, or else the nearest part of the path that is there.
     fn span_of(&self, path: &str) -> Option<Range<usize>> {
-        let root = DeTable::parse(self.text).ok()?;
+        self.walk(path).0
+    }
+
+    /// Where the value at `path` stands, if all of the path is there.
+    fn find(&self, path: &str) -> Option<Range<usize>> {
+        let (span, rest) = self.walk(path);
+        span.filter(|_| rest.is_empty())
+    }
+
+    /// Follows `path` as far as it goes: where it ended, and what is left of it.
+    fn walk<'p>(&self, path: &'p str) -> (Option<Range<usize>>, &'p str) {
+        let Ok(root) = DeTable::parse(self.text) else { return (None, path) };
         let mut found = None;
         let mut table = Some(root.get_ref());
-        for part in path.split('.') {
-            let (key, index) = match part.split_once('[') {
-                Some((key, rest)) => (key, rest.trim_end_matches(']').parse::<usize>().ok()),
-                None => (part, None),
-            };
-            let Some((name, value)) = table.and_then(|t| t.iter().find(|(name, _)| name.get_ref().as_ref() == key))
-            else {
-                break;
-            };
-            found = Some(name.span());
+        let mut rest = path;
+        while let Some((name, value, after)) = table.and_then(|table| step(table, rest)) {
+            found = Some(name);
             let mut inner = value;
-            if let (Some(index), DeValue::Array(items)) = (index, value.get_ref()) {
+            rest = after;
+            if let (Some((index, after)), DeValue::Array(items)) = (index(rest), value.get_ref()) {
                 let Some(item) = items.get(index) else { break };
                 found = Some(item.span());
                 inner = item;
+                rest = after;
             }
+            rest = rest.strip_prefix('.').unwrap_or(rest);
             table = inner.get_ref().as_table();
         }
-        found
+        (found, rest)
     }
+}
+
+/// The entry of `table` that `path` begins with, and what follows in the path.
+fn step<'t, 'p>(
+    table: &'t DeTable<'_>,
+    path: &'p str,
+) -> Option<(Range<usize>, &'t toml::Spanned<DeValue<'t>>, &'p str)> {
+    table.iter().find_map(|(name, value)| {
+        let rest = path.strip_prefix(key(name.get_ref()).as_ref())?;
+        (rest.is_empty() || rest.starts_with(['.', '['])).then(|| (name.span(), value, rest))
+    })
+}
+
+/// The array index that `path` begins with, and what follows.
+fn index(path: &str) -> Option<(usize, &str)> {
+    let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+    Some((index.parse().ok()?, rest))
+}
+
+/// A key as it is written in a path: quoted when it could be misread.
+pub(super) fn key(name: &str) -> Cow<'_, str> {
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !name.is_empty() && name.chars().all(bare) { Cow::Borrowed(name) } else { Cow::Owned(format!("{name:?}")) }
+}
+
+/// Where the nesting passes [`MAX_DEPTH`], by the parser's own tokens. Every dot counts, also that of a number, until
+/// the next comma or line.
+fn too_deep(text: &str) -> Option<usize> {
+    let mut dots: Vec<usize> = vec![0];
+    for token in Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => dots.push(0),
+            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket if dots.len() > 1 => drop(dots.pop()),
+            TokenKind::Dot => *dots.last_mut()? += 1,
+            TokenKind::Comma | TokenKind::Newline => *dots.last_mut()? = 0,
+            _ => {}
+        }
+        if dots.iter().sum::<usize>() + dots.len() - 1 > MAX_DEPTH {
+            return Some(token.span().start());
+        }
+    }
+    None
 }
 
 /// Extends `path` by the keys whose value or name holds `span`.
@@ -102,7 +205,7 @@ fn descend(table: &DeTable<'_>, span: &Range<usize>, path: &mut String) {
         if !path.is_empty() {
             path.push('.');
         }
-        path.push_str(name.get_ref());
+        path.push_str(&key(name.get_ref()));
         if !named {
             descend_value(value.get_ref(), span, path);
         }
@@ -139,12 +242,21 @@ fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end && !outer.is_empty()
 }
 
-/// The unknown word of serde's message and the words it knows, from the message's own backticks.
-fn unknown_word(message: &str) -> Option<(&str, Vec<&str>)> {
-    if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
-        return None;
-    }
-    let mut words = message.split('`').skip(1).step_by(2);
-    let word = words.next()?;
-    Some((word, words.collect()))
+/// What serde says about a word that it does not know.
+struct Unknown<'m> {
+    what: &'static str,
+    word: &'m str,
+    known: Vec<&'m str>,
+}
+
+/// Takes serde's message apart: ``unknown field `word`, expected one of `a`, `b` ``.
+fn unknown(message: &str) -> Option<Unknown<'_>> {
+    let (what, rest) = match (message.strip_prefix("unknown field `"), message.strip_prefix("unknown variant `")) {
+        (Some(rest), _) => ("key", rest),
+        (_, Some(rest)) => ("value", rest),
+        _ => return None,
+    };
+    // From the right, because the word itself may hold anything.
+    let (word, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are no "))?;
+    Some(Unknown { what, word, known: known.split('`').skip(1).step_by(2).collect() })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::Document;
+use super::document::{Document, key};
 use super::raw_lane::{RawDocker, RawGate, RawLane, RawLauncher, RawProcess};
 use super::{Error, check_plan};
 use crate::terms::{AXIS_NAMES, Axes, Digest, SignalValue, Stage, canonical_json, nearest};
@@ -159,7 +159,9 @@ impl Lane {
             document.read()?;
         check_plan::schema_version(&document, schema)?;
         check_plan::name(&document, "name", &name)?;
+        check_plan::name(&document, "runner", &runner)?;
         check_axes(&document, &axes)?;
+        check_environment(&document, &environment)?;
         check_limits(&document, &limits)?;
         Ok(Self {
             launcher: check_launcher(&document, launcher, process, docker)?,
@@ -188,10 +190,38 @@ fn check_axes(document: &Document<'_>, axes: &Axes) -> Result<(), Error> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known axes: {}", AXIS_NAMES.join(", ")),
             };
-            return Err(document.fault(&format!("axes.{name}"), format!("unknown key `{name}`"), Some(hint)));
+            return Err(document.fault(
+                &format!("axes.{}", key(name)),
+                format!("unknown key `{}`", name.escape_debug()),
+                Some(hint),
+            ));
         }
     }
     Ok(())
+}
+
+/// The system takes no name with `=` and no text with a zero byte.
+fn check_environment(document: &Document<'_>, environment: &BTreeMap<String, String>) -> Result<(), Error> {
+    for (name, value) in environment {
+        let message = if name.is_empty() || name.contains(['=', '\0']) {
+            format!("{name:?} is no name of a variable")
+        } else if value.contains('\0') {
+            "the value holds a zero byte".to_owned()
+        } else {
+            continue;
+        };
+        return Err(document.fault(&format!("environment.{}", key(name)), message, None));
+    }
+    Ok(())
+}
+
+/// A version is compared number by number.
+fn check_version(document: &Document<'_>, path: &str, version: &str) -> Result<(), Error> {
+    if version.split('.').all(|part| part.parse::<u32>().is_ok()) {
+        return Ok(());
+    }
+    let message = format!("{version:?} is no version: expected numbers with dots between them");
+    Err(document.fault(path, message, None))
 }
 
 fn check_limits(document: &Document<'_>, limits: &Limits) -> Result<(), Error> {
@@ -265,6 +295,9 @@ fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane
         "self" => Program::OwnExecutable,
         _ => Program::Interpreter { name: program, minimum_version },
     };
+    if let Program::Interpreter { minimum_version: Some(version), .. } = &program {
+        check_version(document, "process.minimum_version", version)?;
+    }
     if let Some(folder) = &files {
         check_plan::name(document, "process.files", folder)?;
     } else if arguments.iter().any(|argument| argument.contains("{files}")) {
@@ -276,13 +309,35 @@ fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane
 fn check_gates(document: &Document<'_>, raw: Vec<RawGate>) -> Result<Vec<Gate>, Error> {
     let mut gates = Vec::with_capacity(raw.len());
     for (index, gate) in raw.into_iter().enumerate() {
+        let at = |key: &str| format!("gate[{index}].{key}");
         let (stage, signal) = (gate.stage, gate.signal.clone());
+        if signal.trim().is_empty() {
+            return Err(document.fault(&at("signal"), "is empty", None));
+        }
         let test = gate.test().map_err(|count| {
             let message = format!("a gate takes exactly one test, and {count} are given");
             let hint = "tests: equals, one_of, at_least, at_most, minimum_version".to_owned();
             document.fault(&format!("gate[{index}]"), message, Some(hint))
         })?;
+        check_test(document, &at, &test)?;
         gates.push(Gate { stage, signal, test });
     }
     Ok(gates)
+}
+
+fn check_test(document: &Document<'_>, at: &dyn Fn(&str) -> String, test: &GateTest) -> Result<(), Error> {
+    let finite = |key: &str, number: f64| match number.is_finite() {
+        true => Ok(()),
+        false => Err(document.fault(&at(key), format!("{number} is no finite number"), None)),
+    };
+    match test {
+        GateTest::Equals(SignalValue::Float(number)) => finite("equals", *number),
+        GateTest::AtLeast(number) => finite("at_least", *number),
+        GateTest::AtMost(number) => finite("at_most", *number),
+        GateTest::MinimumVersion(version) => check_version(document, &at("minimum_version"), version),
+        GateTest::OneOf(texts) if texts.is_empty() => {
+            Err(document.fault(&at("one_of"), "is empty, so that no signal could pass", None))
+        }
+        GateTest::Equals(_) | GateTest::OneOf(_) => Ok(()),
+    }
 }

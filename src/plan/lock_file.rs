@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::Document;
+use super::document::{Document, key};
 use super::{Error, check_plan};
 use crate::terms::Digest;
 
@@ -76,6 +76,8 @@ impl Lock {
         let lock: Self = document.read()?;
         check_plan::schema_version(&document, lock.schema)?;
         check_plan::name(&document, "lane", &lock.lane)?;
+        check_files(&document, &lock.files)?;
+        check_images(&document, &lock)?;
         Ok(lock)
     }
 
@@ -85,4 +87,33 @@ impl Lock {
         let body = toml::to_string_pretty(self).expect("a lock holds strings, integers, lists and tables only");
         format!("# Written by `lockstep lock {}`; do not edit.\n{body}", self.lane)
     }
+}
+
+/// The files are looked up below a folder, and nothing in a lock may lead out of it.
+fn check_files(document: &Document<'_>, files: &BTreeMap<String, Digest>) -> Result<(), Error> {
+    let good = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
+    match files.keys().find(|path| !path.split('/').all(good)) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("{path:?} is no path below `containers/`: expected names with `/` between them");
+            Err(document.fault(&format!("files.{}", key(path)), message, None))
+        }
+    }
+}
+
+fn check_images(document: &Document<'_>, lock: &Lock) -> Result<(), Error> {
+    let Some(image) = &lock.image else { return Ok(()) };
+    if lock.self_image.is_some() {
+        let hint = "a lane has one image: resolve the lane again".to_owned();
+        return Err(document.fault("self_image", "stands beside the table [image]", Some(hint)));
+    }
+    for (key, text) in [("reference", &image.reference), ("platform", &image.platform)] {
+        if text.trim().is_empty() {
+            return Err(document.fault(&format!("image.{key}"), "is empty", None));
+        }
+    }
+    if image.diff_ids.is_empty() {
+        return Err(document.fault("image.diff_ids", "is empty: an image has at least one layer", None));
+    }
+    Ok(())
 }

@@ -31,3 +31,6 @@ pub use plan_file::{
 };
 pub use schedule::{PlannedLaunch, Repetition, Schedule};
 pub use schema::{SCHEMA_NAMES, schema};
+
+#[cfg(test)]
+mod tests;

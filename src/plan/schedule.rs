@@ -90,3 +90,113 @@ fn shuffle<T>(items: &mut [T], mut random: SplitMix64) {
         items.swap(last, other);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::super::PlannedLane;
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan::parse("plan.toml", include_str!("../../tests/fixtures/plan/plan.toml")).unwrap()
+    }
+
+    /// Plans that differ in what the schedule depends on.
+    fn any_plan() -> impl Strategy<Value = Plan> {
+        let lane = (3_u32..9, 1_u32..4, 0_u32..3);
+        (any::<u64>(), prop::collection::vec(lane, 1..6)).prop_map(|(seed, lanes)| {
+            let mut plan = plan();
+            let template = plan.lanes[0].clone();
+            plan.seed = seed;
+            plan.lanes = (0..)
+                .zip(lanes)
+                .map(|(index, (launches, repetitions, warmup))| PlannedLane {
+                    name: format!("lane-{index}"),
+                    launches,
+                    repetitions,
+                    warmup,
+                    ..template.clone()
+                })
+                .collect();
+            plan
+        })
+    }
+
+    fn order_of(schedule: &Schedule, block: u32) -> Vec<&str> {
+        schedule.launches.iter().filter(|launch| launch.block == block).map(|launch| launch.lane.as_str()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_lane_is_launched_as_often_as_planned_and_meets_every_repetition(plan in any_plan(), cells in 1_usize..6) {
+            let schedule = Schedule::of(&plan, cells);
+            for lane in &plan.lanes {
+                let launches: Vec<_> = schedule.launches.iter().filter(|launch| launch.lane == lane.name).collect();
+                prop_assert!(launches.iter().map(|launch| launch.block).eq(0..lane.launches));
+                let all: BTreeSet<_> =
+                    (0..lane.repetitions).flat_map(|rep| (0..cells).map(move |cell| Repetition { cell, rep })).collect();
+                for launch in launches {
+                    prop_assert_eq!(launch.warmup, lane.warmup);
+                    prop_assert_eq!(launch.repetitions.len(), all.len());
+                    prop_assert_eq!(&launch.repetitions.iter().copied().collect::<BTreeSet<_>>(), &all);
+                }
+            }
+            let mut positions: BTreeMap<u32, u32> = BTreeMap::new();
+            for launch in &schedule.launches {
+                let next = positions.entry(launch.block).or_default();
+                prop_assert_eq!(launch.position, *next);
+                *next += 1;
+            }
+        }
+
+        #[test]
+        fn blocks_come_in_counterbalanced_pairs(plan in any_plan()) {
+            let schedule = Schedule::of(&plan, 2);
+            let least = plan.lanes.iter().map(|lane| lane.launches).min().unwrap_or(0);
+            for first in (0..least.saturating_sub(1)).step_by(2) {
+                let mut second = order_of(&schedule, first + 1);
+                second.reverse();
+                prop_assert_eq!(order_of(&schedule, first), second);
+            }
+        }
+
+        #[test]
+        fn in_a_block_every_lane_meets_its_repetitions_in_the_same_order(plan in any_plan(), cells in 1_usize..6) {
+            let schedule = Schedule::of(&plan, cells);
+            for launch in &schedule.launches {
+                let block = schedule.launches.iter().filter(|other| other.block == launch.block);
+                let longest = block.max_by_key(|other| other.repetitions.len()).unwrap();
+                let expected: Vec<_> =
+                    longest.repetitions.iter().filter(|repetition| launch.repetitions.contains(repetition)).collect();
+                prop_assert_eq!(launch.repetitions.iter().collect::<Vec<_>>(), expected);
+            }
+        }
+
+        #[test]
+        fn a_schedule_is_a_function_of_the_seed_and_more_blocks_change_no_earlier_one(plan in any_plan(), more in 1_u32..5) {
+            let schedule = Schedule::of(&plan, 3);
+            prop_assert_eq!(&schedule, &Schedule::of(&plan.clone(), 3));
+            let mut longer = plan.clone();
+            for lane in &mut longer.lanes {
+                lane.launches += more;
+            }
+            let longer = Schedule::of(&longer, 3);
+            let least = plan.lanes.iter().map(|lane| lane.launches).min().unwrap_or(0);
+            let head = |schedule: &Schedule| -> Vec<_> {
+                schedule.launches.iter().filter(|launch| launch.block < least).cloned().collect()
+            };
+            prop_assert_eq!(head(&schedule), head(&longer));
+        }
+    }
+
+    #[test]
+    fn another_seed_gives_another_order() {
+        let order =
+            |seed| Schedule::of(&Plan { seed, ..plan() }, 4).launches.into_iter().map(|launch| launch.repetitions);
+        let orders: BTreeSet<Vec<_>> = (0..20).filter_map(|seed| order(seed).find(|order| order.len() == 12)).collect();
+        assert_eq!(orders.len(), 20);
+    }
+}
