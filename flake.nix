@@ -1,7 +1,7 @@
 {
   description = "Lockstep: reproduce, judge and gate LLM-inference benchmarks";
 
-  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-25.11";
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
   outputs =
     { nixpkgs, ... }:

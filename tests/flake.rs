@@ -174,17 +174,21 @@ fn the_lock_is_what_nix_would_write(flake: &Flake) -> Result<(), Failed> {
     let written: Value = serde_json::from_slice(&std::fs::read(flake.project().join("flake.lock"))?)?;
     expect_equal("flake.lock", &metadata["locks"], &written)?;
     expect_equal("inputs", &written["nodes"]["root"]["inputs"], &json!({"nixpkgs": "nixpkgs"}))?;
-    let nixpkgs = &written["nodes"]["nixpkgs"];
-    let hash = nixpkgs["locked"]["narHash"].as_str().unwrap_or_default();
+    let hash = written["nodes"]["nixpkgs"]["locked"]["narHash"].as_str().unwrap_or_default();
     expect_equal("length of narHash", hash.len(), "sha256-".len() + 44)?;
-    let flake_nix = std::fs::read_to_string(flake.project().join("flake.nix"))?;
-    let part = |name: &str| nixpkgs["original"][name].as_str().unwrap_or_default().to_owned();
-    expect_in(&flake_nix, &format!("github:{}/{}/{}", part("owner"), part("repo"), part("ref")))
+    expect_in(&std::fs::read_to_string(flake.project().join("flake.nix"))?, &locked_input(flake)?)
+}
+
+/// The input as flake.nix has to spell it for flake.lock to fit.
+fn locked_input(flake: &Flake) -> Result<String, Failed> {
+    let lock: Value = serde_json::from_slice(&std::fs::read(flake.project().join("flake.lock"))?)?;
+    let part = |name: &str| lock["nodes"]["nixpkgs"]["original"][name].as_str().unwrap_or_default().to_owned();
+    Ok(format!("{}:{}/{}/{}", part("type"), part("owner"), part("repo"), part("ref")))
 }
 
 fn a_lock_that_does_not_fit_the_inputs_is_refused(flake: &Flake) -> Result<(), Failed> {
     let stub = format!("path:{}", flake.project().join("tests/nix_stub").display());
-    let copy = flake.edited("relocked", "flake.nix", "github:NixOS/nixpkgs/nixos-25.11", &stub)?;
+    let copy = flake.edited("relocked", "flake.nix", &locked_input(flake)?, &stub)?;
     let target = format!("path:{}", copy.display());
     let said = refused(&flake.nix(&["flake", "metadata", "--no-update-lock-file", &target]))?;
     expect_in(&said, "lock file")

@@ -47,7 +47,7 @@
         {
           inherit lib;
 
-          rustc = package system "rustc-1.91.1" empty { version = "1.91.1"; };
+          rustc = package system "rustc-1.95.0" empty { version = "1.95.0"; };
           rustPlatform.buildRustPackage =
             args:
             assert lib.assertFields "buildRustPackage" args [
