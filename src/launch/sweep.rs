@@ -204,6 +204,8 @@ mod tests {
         assert!(!pids(&report.removed).contains(&ours.id()) && !pids(&report.left).contains(&ours.id()));
         assert!(pids(&report.left).contains(&foreign.id()), "who cannot be judged is left alone and reported");
         assert!(!report.removed.iter().any(|orphan| orphan.fate != Fate::Gone));
+        let line = format!("process {} of lane orphan, launch 1, run sweep-test", orphan.id());
+        assert!(report.removed.iter().any(|orphan| orphan.to_string() == line));
         assert!(orphan.try_wait().unwrap().is_some(), "the orphan was killed");
         assert!(ours.try_wait().unwrap().is_none() && foreign.try_wait().unwrap().is_none());
         for child in [&mut ours, &mut foreign] {

@@ -3,6 +3,8 @@
 //! This binary is its own runner: it is put into an image the way Lockstep puts itself into one, and inside it obeys
 //! `runner`'s commands. Where no engine answers, every test prints as ignored with the reason.
 
+mod abandoned;
+mod engines;
 mod images;
 mod lanes;
 mod registry;
@@ -84,38 +86,39 @@ fn bench(model_dir: PathBuf) -> Result<Bench, String> {
 }
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some(runner::FLAG) {
-        runner::run();
-        return;
+    match std::env::args().nth(1).as_deref() {
+        Some(runner::FLAG) => return runner::run(),
+        Some(abandoned::FLAG) => return abandoned::supervise(),
+        _ => {}
     }
     let arguments = Arguments::from_args();
     let model = images::model_folder();
-    let bench = bench(model.path().to_owned());
-    let tests = lanes::TESTS.iter().chain(images::TESTS).map(|(name, test)| match &bench {
-        Ok(bench) => {
-            let bench = bench.clone();
-            Trial::test(*name, move || test(&bench).map_err(Failed::from))
-        }
-        Err(reason) => {
-            let reason = reason.clone();
-            Trial::test(*name, move || Err(Failed::from(&reason)))
-                .with_kind(&reason_in_short(&bench))
-                .with_ignored_flag(true)
-        }
-    });
+    let bench = match arguments.list {
+        true => Err("only listed".to_owned()),
+        false => bench(model.path().to_owned()),
+    };
+    let tests =
+        lanes::TESTS.iter().chain(engines::TESTS).chain(abandoned::TESTS).chain(images::TESTS).map(|(name, test)| {
+            match &bench {
+                Ok(bench) => {
+                    let bench = bench.clone();
+                    Trial::test(*name, move || test(&bench).map_err(Failed::from))
+                }
+                Err(reason) => {
+                    let failure = Failed::from(reason);
+                    Trial::test(*name, move || Err(failure))
+                        .with_kind(format!("ignored: {reason}"))
+                        .with_ignored_flag(true)
+                }
+            }
+        });
     let conclusion = libtest_mimic::run(&arguments, tests.collect());
-    if let Ok(bench) = &bench
-        && !bench.image.reused
-    {
+    if let Ok(bench) = &bench {
         let own = &bench.image.reference;
         block_on(prune_self_images(&bench.engine, |name| name != own)).expect("the image is removed");
     }
     drop(model);
     conclusion.exit();
-}
-
-fn reason_in_short(bench: &Result<Bench, String>) -> String {
-    format!("ignored: {}", bench.as_ref().err().map_or("", String::as_str))
 }
 
 /// A test: a statement about behaviour, and what proves it.

@@ -12,6 +12,7 @@ use super::archive::{ImageArchive, REPOSITORY};
 use super::layout::IMAGE_LABEL;
 use crate::launch::Error;
 use crate::launch::docker::{Engine, ExpectedImage, ImageFacts, ResolvedImage};
+use crate::plan::SelfImagePin;
 use crate::terms::Digest;
 
 /// Bytes that are handed to the engine at a time.
@@ -40,6 +41,13 @@ impl SelfImage {
     pub fn resolved(&self) -> ResolvedImage {
         let expected = expected(&self.reference, self.config, self.manifest, &self.diff_ids);
         ResolvedImage { id: self.id, expected }
+    }
+
+    /// The pin for the run's own copy of the lock of a lane that runs `command` in it.
+    #[must_use]
+    pub fn pin(&self, command: &[String]) -> SelfImagePin {
+        let recipe = super::layout::recipe_digest(command);
+        SelfImagePin { recipe, config: Some(self.config), diff_ids: self.diff_ids.clone() }
     }
 }
 

@@ -33,13 +33,7 @@ enum Entry {
 
 /// The image's two layers: what changes seldom, and the executable.
 pub(super) fn layers(executable: &Path, closure: &Closure) -> Result<[TarStream; 2], Error> {
-    let mut base = BTreeMap::from([
-        (MODEL_DIR_INSIDE.to_owned(), Entry::Folder { mode: 0o755 }),
-        // What is mounted over a folder that exists takes over that folder's mode, whatever the mount asks for.
-        (SCRATCH_DIR_INSIDE.to_owned(), Entry::Folder { mode: 0o1777 }),
-        ("/etc/passwd".to_owned(), Entry::Text(PASSWD)),
-        ("/etc/group".to_owned(), Entry::Text(GROUP)),
-    ]);
+    let mut base = fixed_entries();
     for placed in &closure.files {
         let inside = text(&placed.inside)?;
         for link in &placed.links {
@@ -53,16 +47,33 @@ pub(super) fn layers(executable: &Path, closure: &Closure) -> Result<[TarStream;
     Ok([layer(&base)?, layer(&BTreeMap::from([(EXECUTABLE_INSIDE.to_owned(), own)]))?])
 }
 
+/// What the image holds whatever the executable is.
+fn fixed_entries() -> BTreeMap<String, Entry> {
+    BTreeMap::from([
+        (MODEL_DIR_INSIDE.to_owned(), Entry::Folder { mode: 0o755 }),
+        // What is mounted over a folder that exists takes over that folder's mode, whatever the mount asks for.
+        (SCRATCH_DIR_INSIDE.to_owned(), Entry::Folder { mode: 0o1777 }),
+        ("/etc/passwd".to_owned(), Entry::Text(PASSWD)),
+        ("/etc/group".to_owned(), Entry::Text(GROUP)),
+    ])
+}
+
 /// Digest of the recipe: layout, metadata and command, without the executable and its libraries. It stays the same
 /// over builds of the executable, so it is what a lock can hold.
 #[must_use]
 pub fn recipe_digest(command: &[String]) -> Digest {
+    let describe = |(path, entry): (&String, &Entry)| match entry {
+        Entry::Folder { mode } => json!({ "path": path, "folder": mode }),
+        Entry::Text(content) => json!({ "path": path, "text": content }),
+        Entry::File { mode, .. } => json!({ "path": path, "file": mode }),
+        Entry::Link { target } => json!({ "path": path, "link": target }),
+    };
+    let fixed: Vec<_> = fixed_entries().iter().map(describe).collect();
     let recipe = json!({
         "recipe": RECIPE_VERSION,
         "executable": EXECUTABLE_INSIDE,
-        "layers": ["loader, libraries, mount points, names", "executable"],
-        "passwd": PASSWD,
-        "group": GROUP,
+        "layers": ["fixed entries, loader, libraries", "executable"],
+        "fixed": fixed,
         "created": CREATED,
         "config": container_config(),
         "command": command,
@@ -120,6 +131,6 @@ mod tests {
         assert_eq!(recipe_digest(&command), recipe_digest(&command));
         assert_ne!(recipe_digest(&command), recipe_digest(&[]));
         // Pinned: committed locks hold this digest. Raise RECIPE_VERSION when the recipe is changed on purpose.
-        assert_eq!(recipe_digest(&command).short(), "a393291c7817");
+        assert_eq!(recipe_digest(&command).short(), "f7fc64164231");
     }
 }

@@ -265,6 +265,19 @@ mod tests {
     }
 
     #[test]
+    fn a_static_executable_needs_nothing_beside_it() {
+        // The header of a 64-bit executable without a single segment.
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let mut header = own[..64].to_vec();
+        header[32..48].fill(0);
+        header[54..64].fill(0);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), header).unwrap();
+        let closure = closure(file.path(), Path::new("/lockstep")).unwrap();
+        assert_eq!(closure.files, []);
+    }
+
+    #[test]
     fn another_executable_is_resolved_by_the_folders_alone() {
         let closure = closure(Path::new("/bin/sh"), Path::new("/lockstep")).unwrap();
         let c_library = closure.files.iter().find(|placed| placed.inside.ends_with("libc.so.6")).unwrap();
