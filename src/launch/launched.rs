@@ -49,16 +49,16 @@ impl Launched {
     /// The runner's standard input; `None` when it was taken before.
     pub fn take_stdin(&mut self) -> Option<LaneInput> {
         match &mut self.lane {
-            Lane::Process(process) => process.stdin.take(),
-            Lane::Container(container) => container.stdin.take(),
+            Lane::Process(process) => process.streams.take_stdin(),
+            Lane::Container(container) => container.streams.take_stdin(),
         }
     }
 
     /// The runner's standard output; `None` when it was taken before.
     pub fn take_stdout(&mut self) -> Option<LaneOutput> {
         match &mut self.lane {
-            Lane::Process(process) => process.stdout.take(),
-            Lane::Container(container) => container.stdout.take(),
+            Lane::Process(process) => process.streams.take_stdout(),
+            Lane::Container(container) => container.streams.take_stdout(),
         }
     }
 
@@ -170,5 +170,16 @@ impl std::fmt::Debug for Launched {
             Lane::Container(_) => "container",
         };
         f.debug_struct("Launched").field("kind", &kind).field("pid", &self.pid()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_may_be_held_and_looked_at_by_any_task() {
+        fn shared_between_threads<T: Send + Sync>(_: fn() -> T) {}
+        shared_between_threads::<Launched>(|| unreachable!("only the type matters"));
     }
 }

@@ -74,6 +74,27 @@ impl std::fmt::Debug for LaneInput {
     }
 }
 
+/// A lane's input and output until somebody takes them. Behind locks, because neither can be shared between threads
+/// and a lane that is looked at from several has to be.
+pub(super) struct Streams {
+    stdin: Mutex<Option<LaneInput>>,
+    stdout: Mutex<Option<LaneOutput>>,
+}
+
+impl Streams {
+    pub(super) fn new(stdin: Option<LaneInput>, stdout: Option<LaneOutput>) -> Self {
+        Self { stdin: Mutex::new(stdin), stdout: Mutex::new(stdout) }
+    }
+
+    pub(super) fn take_stdin(&mut self) -> Option<LaneInput> {
+        self.stdin.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn take_stdout(&mut self) -> Option<LaneOutput> {
+        self.stdout.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// The end of what a lane wrote to standard error; bounded, however much it writes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StderrTail(Arc<Mutex<VecDeque<u8>>>);

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::outside::tree::{self, Member};
 use super::outside::{DigestCache, ProcessTree, procfs, signals};
-use super::pipes::{LaneInput, LaneOutput, StderrTail};
+use super::pipes::{LaneInput, LaneOutput, StderrTail, Streams};
 use super::supervisor::Marker;
 use super::{Error, Exit, LaunchRequest, interpreter};
 use crate::plan::{ProcessLane, Program};
@@ -35,8 +35,7 @@ pub(super) struct ProcessLaunch {
     child: Child,
     leader: Member,
     tree: ProcessTree,
-    pub(super) stdin: Option<LaneInput>,
-    pub(super) stdout: Option<LaneOutput>,
+    pub(super) streams: Streams,
     tail: StderrTail,
     drain: JoinHandle<()>,
     model_dir: PathBuf,
@@ -80,8 +79,10 @@ impl ProcessLaunch {
         let stderr = child.stderr.take().ok_or_else(|| vanished("open the process's standard error"))?;
         Ok(Self {
             tree: ProcessTree::new(leader, marker),
-            stdin: stdin.map(|pipe| LaneInput::new(Box::pin(pipe))),
-            stdout: stdout.map(|pipe| Box::new(pipe) as LaneOutput),
+            streams: Streams::new(
+                stdin.map(|pipe| LaneInput::new(Box::pin(pipe))),
+                stdout.map(|pipe| Box::new(pipe) as LaneOutput),
+            ),
             drain: tokio::spawn(tail.clone().fill_from(stderr)),
             tail,
             model_dir: request.model_dir.to_owned(),
@@ -134,8 +135,11 @@ impl ProcessLaunch {
 
     /// The most memory that the first process had resident, in bytes; `None` once it has ended.
     pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.leader.pid)).ok()?;
-        let kib: u64 = procfs::status_field(&status, "VmHWM")?.strip_suffix("kB")?.trim().parse().ok()?;
+        let kib: u64 = procfs::status_field(&procfs::text(self.leader.pid, "status")?, "VmHWM")?
+            .strip_suffix("kB")?
+            .trim()
+            .parse()
+            .ok()?;
         kib.checked_mul(1024)
     }
 
@@ -156,7 +160,7 @@ impl ProcessLaunch {
 
     /// Ends the lane and returns when nothing of it is left.
     pub(super) async fn stop(&mut self, grace: Duration) -> Result<Exit, Error> {
-        self.stdin = None;
+        drop(self.streams.take_stdin());
         let asked = self.living().await?;
         if !asked.is_empty() && !self.stopped {
             self.stopped = true;

@@ -1,7 +1,7 @@
 //! A supervisor that is killed without warning, and what the next start finds.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use bollard::query_parameters::InspectContainerOptions;
 use lockstep::launch::{Engine, LaunchRequest, build_self_image, start, sweep};
@@ -13,10 +13,10 @@ use crate::{Bench, Test, ask_engine, block_on, lane};
 /// The argument that makes this binary a supervisor that will be killed.
 pub const FLAG: &str = "--be-a-supervisor";
 
-pub const TESTS: &[Test] = &[("nothing of a killed supervisor's lanes is left after the next sweep", killed)];
+pub const TESTS: &[Test] = &[("nothing_of_a_killed_supervisors_lanes_is_left_after_the_next_sweep", killed)];
 
 /// Starts a container lane and a process lane that both outlive it, says which they are, and waits to be killed.
-pub fn supervise() {
+pub fn supervise() -> ExitCode {
     block_on(async {
         let engine = Engine::connect(None).await.expect("the engine answered before");
         let executable = std::env::current_exe().expect("this binary has a path");
@@ -38,8 +38,8 @@ pub fn supervise() {
         let (id, pid) = (container.container_id().expect("an id"), process.pid().expect("a pid"));
         let mut stdout = std::io::stdout();
         writeln!(stdout, "{id} {pid}").and_then(|()| stdout.flush()).expect("the test reads");
-        std::future::pending::<()>().await;
-    });
+        std::future::pending().await
+    })
 }
 
 /// A process lane that ends by no polite means.

@@ -11,9 +11,9 @@ use crate::lanes::{GRACE, Talk, expect};
 use crate::{Bench, Test, block_on, lane};
 
 pub const TESTS: &[Test] = &[
-    ("an engine that answers is ready, with its facts", ready),
-    ("a GPU lane is absent where the engine offers no GPU", gpus),
-    ("an engine over TCP runs lanes and shows no processes", remote),
+    ("an_engine_that_answers_is_ready_with_its_facts", ready),
+    ("a_gpu_lane_is_absent_where_the_engine_offers_no_gpu", gpus),
+    ("an_engine_over_tcp_runs_lanes_and_shows_no_processes", remote),
 ];
 
 fn ready(bench: &Bench) -> Result<(), String> {

@@ -19,12 +19,12 @@ use crate::registry::Registry;
 use crate::{Bench, Test, ask_engine, block_on, lane};
 
 pub const TESTS: &[Test] = &[
-    ("the same binary gives the same image, loaded once", self_image_is_stable),
-    ("old self images are cleared away and others stay", prune),
-    ("a container of another image is refused and removed", wrong_image),
-    ("an image is pulled by digest, and once", pull_by_digest),
-    ("an image without a lock is fixed by its id", image_without_lock),
-    ("containers of dead supervisors are swept and no others", sweep_containers),
+    ("the_same_binary_gives_the_same_image_loaded_once", self_image_is_stable),
+    ("old_self_images_are_cleared_away_and_others_stay", prune),
+    ("a_container_of_another_image_is_refused_and_removed", wrong_image),
+    ("an_image_is_pulled_by_digest_and_once", pull_by_digest),
+    ("an_image_without_a_lock_is_fixed_by_its_id", image_without_lock),
+    ("containers_of_dead_supervisors_are_swept_and_no_others", sweep_containers),
 ];
 
 /// A folder that stands for a model and that anyone may read.

@@ -15,22 +15,22 @@ const LIMITS: &str = "[environment]\nDECLARED = \"yes\"\nRAYON_NUM_THREADS = \"1
 pub const GRACE: Duration = Duration::from_secs(20);
 
 pub const TESTS: &[Test] = &[
-    ("limits are in the engine's answer and in force in the control group", limits),
-    ("root is read-only and scratch is small, writable and not executable", file_systems),
-    ("there is no network but loopback", no_network),
-    ("the runner is nobody, without capabilities or new privileges", nobody),
-    ("the environment is the declared one", environment),
-    ("the executable is seen from outside, through the container's init", executable),
-    ("more processes than the limit cannot be started", pids),
-    ("closing the input is the runner's end of file", half_close),
-    ("dropping the input is the runner's end of file", dropped_input),
-    ("lines of 4 MiB pass both ways", long_lines),
-    ("standard error is kept apart, and its end is kept", standard_error),
-    ("a runner that ignores TERM is killed and its container removed", stubborn),
-    ("a runner that dies of memory is reported so", out_of_memory),
-    ("processor time is read while it runs and stays after its end", processor_time),
-    ("a lane that is dropped leaves no container", dropped),
-    ("a container that somebody else removed is gone all the same", removed_by_others),
+    ("limits_are_in_the_engines_answer_and_in_force_in_the_control_group", limits),
+    ("root_is_read_only_and_scratch_is_small_writable_and_not_executable", file_systems),
+    ("there_is_no_network_but_loopback", no_network),
+    ("the_runner_is_nobody_without_capabilities_or_new_privileges", nobody),
+    ("the_environment_is_the_declared_one", environment),
+    ("the_executable_is_seen_from_outside_through_the_containers_init", executable),
+    ("more_processes_than_the_limit_cannot_be_started", pids),
+    ("closing_the_input_is_the_runners_end_of_file", half_close),
+    ("dropping_the_input_is_the_runners_end_of_file", dropped_input),
+    ("lines_of_4_mib_pass_both_ways", long_lines),
+    ("standard_error_is_kept_apart_and_its_end_is_kept", standard_error),
+    ("a_runner_that_ignores_term_is_killed_and_its_container_removed", stubborn),
+    ("a_runner_that_dies_of_memory_is_reported_so", out_of_memory),
+    ("processor_time_is_read_while_it_runs_and_stays_after_its_end", processor_time),
+    ("a_lane_that_is_dropped_leaves_no_container", dropped),
+    ("a_container_that_somebody_else_removed_is_gone_all_the_same", removed_by_others),
 ];
 
 /// A lane and its streams.

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::engine::Engine;
 use crate::launch::Error;
-use crate::launch::pipes::{LaneInput, LaneOutput, StderrTail};
+use crate::launch::pipes::{LaneInput, StderrTail, Streams};
 
 /// Bytes of output that wait for a reader before the container has to.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -19,8 +19,7 @@ type Messages = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Err
 
 /// A container's streams.
 pub(super) struct Attached {
-    pub stdin: LaneInput,
-    pub stdout: LaneOutput,
+    pub streams: Streams,
     /// Parts the two outputs until the container ends.
     pub parting: JoinHandle<()>,
 }
@@ -33,8 +32,7 @@ pub(super) async fn attach(engine: &Engine, id: &str, tail: StderrTail) -> Resul
         attached.map_err(Error::engine(format!("attaching to container {id}")))?;
     let (ours, theirs) = tokio::io::duplex(BUFFER_BYTES);
     Ok(Attached {
-        stdin: LaneInput::new(input),
-        stdout: Box::new(theirs),
+        streams: Streams::new(Some(LaneInput::new(input)), Some(Box::new(theirs))),
         parting: tokio::spawn(part(output, ours, tail)),
     })
 }

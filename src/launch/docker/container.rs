@@ -30,7 +30,7 @@ use super::model_mounts::model_mounts;
 use crate::launch::outside::cgroup::Cgroup;
 use crate::launch::outside::tree::{self, Member};
 use crate::launch::outside::{DigestCache, procfs, signals};
-use crate::launch::pipes::{LaneInput, LaneOutput, StderrTail};
+use crate::launch::pipes::{StderrTail, Streams};
 use crate::launch::supervisor::Marker;
 use crate::launch::{Error, Exit, LaunchRequest};
 use crate::plan::DockerLane;
@@ -48,8 +48,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// A running container lane.
 pub(in crate::launch) struct ContainerLaunch {
     container: OwnedContainer,
-    pub(in crate::launch) stdin: Option<LaneInput>,
-    pub(in crate::launch) stdout: Option<LaneOutput>,
+    pub(in crate::launch) streams: Streams,
     tail: StderrTail,
     parting: JoinHandle<()>,
     image: ImageFacts,
@@ -97,8 +96,7 @@ impl ContainerLaunch {
         facts.check(&image.expected)?;
         let init = container.first_process(&inspect);
         Ok(Self {
-            stdin: Some(attached.stdin),
-            stdout: Some(attached.stdout),
+            streams: attached.streams,
             parting: attached.parting,
             tail,
             image: facts,
@@ -202,7 +200,7 @@ impl ContainerLaunch {
 
     /// Ends the container, removes it, and returns when the engine no longer knows it.
     pub(in crate::launch) async fn stop(&mut self, grace: Duration) -> Result<Exit, Error> {
-        self.stdin = None;
+        drop(self.streams.take_stdin());
         let mut unknown = None;
         for (signal, limit) in [("SIGTERM", grace), ("SIGKILL", END_DEADLINE)] {
             if self.exit.is_some() || unknown.is_some() {
@@ -264,8 +262,11 @@ impl OwnedContainer {
             return None;
         }
         let pid = inspect.state.as_ref()?.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)?;
-        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-        groups.contains(&self.id).then(|| procfs::stat(pid)).flatten().map(|stat| tree::member(&stat))
+        procfs::text(pid, "cgroup")?
+            .contains(&self.id)
+            .then(|| procfs::stat(pid))
+            .flatten()
+            .map(|stat| tree::member(&stat))
     }
 
     async fn wait(&self) -> Result<(), Error> {
@@ -284,8 +285,9 @@ impl OwnedContainer {
 
     async fn kill(&self, signal: &str) {
         let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        let request = self.engine.docker().kill_container(&self.id, Some(options));
         // A container that has ended cannot be killed; if it has not, removing it will say so.
-        let _ = self.engine.docker().kill_container(&self.id, Some(options)).await;
+        let _ = tokio::time::timeout(END_DEADLINE, request).await;
     }
 
     async fn cpu_ns(&self) -> Option<u64> {
@@ -307,31 +309,33 @@ impl OwnedContainer {
 
 /// Kills and removes a container and returns when the engine no longer knows it.
 pub(in crate::launch) async fn remove_container(engine: &Engine, id: &str, lane: &str) -> Result<(), Error> {
-    let deadline = Instant::now() + END_DEADLINE;
+    let mut refusal = None;
+    // An engine that hangs must not hold up the end of a run.
+    let removal = tokio::time::timeout(END_DEADLINE, remove_until_unknown(engine, id, lane, &mut refusal)).await;
+    removal.unwrap_or_else(|_| {
+        let reason = refusal.map(|error| format!(" ({error})")).unwrap_or_default();
+        let what = format!("container {id}{reason}");
+        Err(Error::StillThere { lane: lane.to_owned(), what, waited_s: END_DEADLINE.as_secs_f64() })
+    })
+}
+
+async fn remove_until_unknown(
+    engine: &Engine,
+    id: &str,
+    lane: &str,
+    refusal: &mut Option<bollard::errors::Error>,
+) -> Result<(), Error> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    let mut refusal = engine.docker().remove_container(id, Some(options.clone())).await.err();
     loop {
+        // "Removal is already in progress" and a device that is still busy both pass, so what counts is the look.
+        *refusal = engine.docker().remove_container(id, Some(options.clone())).await.err();
         match engine.docker().inspect_container(id, None::<InspectContainerOptions>).await {
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
-            Ok(_) if Instant::now() < deadline => {}
-            Ok(_) => {
-                return Err(match refusal {
-                    Some(error) => Error::engine(format!("removing the container of lane {lane}"))(error),
-                    None => Error::StillThere {
-                        lane: lane.to_owned(),
-                        what: format!("container {id}"),
-                        waited_s: END_DEADLINE.as_secs_f64(),
-                    },
-                });
-            }
             Err(error) => {
-                return Err(Error::engine(format!("confirming that the container of lane {lane} is gone"))(error));
+                let doing = format!("confirming that the container of lane {lane} is gone");
+                return Err(Error::engine(doing)(error));
             }
-        }
-        tokio::time::sleep(PAUSE).await;
-        if refusal.is_some() {
-            // "Removal is already in progress" and a device that is still busy both pass.
-            refusal = engine.docker().remove_container(id, Some(options.clone())).await.err();
+            Ok(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }

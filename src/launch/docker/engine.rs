@@ -65,11 +65,15 @@ impl Engine {
     /// # Errors
     /// [`Error::Absent`] with the remedy: no socket, no permission, nobody listening, no answer, too old.
     pub async fn connect(docker_host: Option<&str>) -> Result<Self, Error> {
+        Self::connect_within(docker_host, ANSWER_DEADLINE).await
+    }
+
+    async fn connect_within(docker_host: Option<&str>, deadline: Duration) -> Result<Self, Error> {
         let host = docker_host.map(str::trim).filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
         let absent = |error: &bollard::errors::Error| explain(host, error);
         let docker = open(host).map_err(|error| absent(&error))?;
         let silent = |_| Error::Absent {
-            reason: format!("the Docker engine at {host} gave no answer within {} s", ANSWER_DEADLINE.as_secs()),
+            reason: format!("the Docker engine at {host} gave no answer within {} s", deadline.as_secs_f64()),
             remedy: "restart the Docker daemon, or point DOCKER_HOST at one that answers".to_owned(),
         };
         let greeting = async {
@@ -78,7 +82,7 @@ impl Engine {
             Ok((docker, info))
         };
         let (docker, info) =
-            tokio::time::timeout(ANSWER_DEADLINE, greeting).await.map_err(silent)?.map_err(|error| absent(&error))?;
+            tokio::time::timeout(deadline, greeting).await.map_err(silent)?.map_err(|error| absent(&error))?;
         let api_version = docker.client_version().to_string();
         if interpreter::compare(&api_version, OLDEST_API).is_lt() {
             return Err(Error::Absent {
@@ -220,6 +224,28 @@ mod tests {
         assert!(!knows_gpus(&runtimes("runc")));
         let device = bollard::models::DeviceInfo { id: Some("nvidia.com/gpu=0".into()), source: Some("cdi".into()) };
         assert!(knows_gpus(&SystemInfo { discovered_devices: Some(vec![device]), ..SystemInfo::default() }));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_hangs_or_babbles_counts_as_absent() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("tcp://{}", listener.local_addr().unwrap());
+        // The kernel takes the connection, and nobody ever answers.
+        let silent = Engine::connect_within(Some(&host), Duration::from_millis(200)).await.unwrap_err();
+        assert!(
+            matches!(&silent, Error::Absent { reason, .. } if reason.contains("no answer within 0.2 s")),
+            "{silent}"
+        );
+        let babbler = std::thread::spawn(move || {
+            use std::io::Write as _;
+            // The first connection is the one that was given up above.
+            for _ in 0..2 {
+                let _ = listener.accept().unwrap().0.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
+            }
+        });
+        let other = Engine::connect_within(Some(&host), ANSWER_DEADLINE).await.unwrap_err();
+        assert!(matches!(&other, Error::Absent { reason, .. } if reason.contains("cannot be used")), "{other}");
+        babbler.join().unwrap();
     }
 
     #[test]

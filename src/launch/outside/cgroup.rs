@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::procfs;
+
 /// The folders of a process's control groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::launch) struct Cgroup {
@@ -38,7 +40,7 @@ struct Mount {
 impl Cgroup {
     /// The control groups of `pid`, where its `cgroup` file and the mounts can be read.
     pub(in crate::launch) fn of(pid: u32) -> Option<Self> {
-        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let groups = procfs::text(pid, "cgroup")?;
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
         Self::parse(&groups, &mounts)
     }

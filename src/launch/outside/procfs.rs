@@ -36,7 +36,13 @@ pub(in crate::launch) struct CodeMapping {
 
 /// The process's `stat`, when it exists and can be seen.
 pub(in crate::launch) fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(&text(pid, "stat")?)
+}
+
+/// A text of `/proc/PID`. Names and paths in it may hold any bytes, and one that is no UTF-8 must not hide the rest.
+pub(in crate::launch) fn text(pid: u32, entry: &str) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/{entry}")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The `stat` of every process that can be seen.
@@ -61,10 +67,9 @@ pub(in crate::launch) fn children(pid: u32) -> Option<Vec<u32>> {
 
 /// The environment the process was started with.
 pub(in crate::launch) fn environment(pid: u32) -> Option<BTreeMap<String, String>> {
-    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
     Some(
-        text.split('\0')
+        text(pid, "environ")?
+            .split('\0')
             .filter_map(|pair| pair.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
@@ -86,8 +91,7 @@ pub(in crate::launch) fn executable(pid: u32) -> Option<PathBuf> {
 
 /// Files that are mapped executable, one entry a file, sorted by path.
 pub(in crate::launch) fn code_mappings(pid: u32) -> Option<Vec<CodeMapping>> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-    let mut found: Vec<CodeMapping> = text.lines().filter_map(parse_mapping).collect();
+    let mut found: Vec<CodeMapping> = text(pid, "maps")?.lines().filter_map(parse_mapping).collect();
     found.sort();
     found.dedup_by(|a, b| a.path == b.path && a.inode == b.inode);
     Some(found)

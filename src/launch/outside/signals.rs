@@ -62,7 +62,7 @@ fn environment(pid: u32, declared: &[String], signals: &mut Vec<Signal>) {
 }
 
 fn status(pid: u32, signals: &mut Vec<Signal>) {
-    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return };
+    let Some(status) = procfs::text(pid, "status") else { return };
     let field = |name| procfs::status_field(&status, name);
     // `Uid` holds the real, effective, saved and file system id; the effective one is what counts.
     let effective = |text: String| text.split_ascii_whitespace().nth(1)?.parse::<i64>().ok();

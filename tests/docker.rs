@@ -3,16 +3,24 @@
 //! This binary is its own runner: it is put into an image the way Lockstep puts itself into one, and inside it obeys
 //! `runner`'s commands. Where no engine answers, every test prints as ignored with the reason.
 
+#[path = "docker/abandoned.rs"]
 mod abandoned;
+#[path = "docker/engines.rs"]
 mod engines;
+#[path = "docker/images.rs"]
 mod images;
+#[path = "docker/lanes.rs"]
 mod lanes;
+#[path = "docker/registry.rs"]
 mod registry;
+#[path = "docker/runner.rs"]
 mod runner;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lockstep::launch::{Engine, Error, LaunchRequest, Launched, SelfImage, build_self_image, prune_self_images, start};
 use lockstep::plan::Lane;
 
@@ -75,51 +83,58 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime starts").block_on(future)
 }
 
+/// What all tests share. It is made with the first test that needs it, so that listing tests asks no engine.
+struct Shared {
+    bench: OnceLock<Result<Bench, String>>,
+    model: tempfile::TempDir,
+}
+
+impl Shared {
+    /// Runs `test`, or says why it cannot run.
+    fn run(&self, test: TestBody) -> Result<Completion, Failed> {
+        match self.bench.get_or_init(|| bench(self.model.path().to_owned())) {
+            Ok(bench) => test(bench).map(|()| Completion::Completed).map_err(Failed::from),
+            Err(reason) => Ok(Completion::ignored_with(reason)),
+        }
+    }
+
+    /// Leaves nothing behind in the engine.
+    fn clean(&self) {
+        if let Some(Ok(bench)) = self.bench.get() {
+            let own = &bench.image.reference;
+            block_on(prune_self_images(&bench.engine, |name| name != own)).expect("the image is removed");
+        }
+    }
+}
+
 fn bench(model_dir: PathBuf) -> Result<Bench, String> {
     block_on(async {
         let engine = Engine::connect(None).await.map_err(|error| error.to_string())?;
-        let executable = std::env::current_exe().map_err(|error| error.to_string())?;
         // From here on an engine answers, so what fails is a failure and no reason to ignore.
+        let executable = std::env::current_exe().expect("this binary has a path");
         let image = build_self_image(&engine, &executable).await.expect("this binary can be put into an image");
         Ok(Bench { engine, image, executable, model_dir })
     })
 }
 
-fn main() {
+fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some(runner::FLAG) => return runner::run(),
         Some(abandoned::FLAG) => return abandoned::supervise(),
         _ => {}
     }
-    let arguments = Arguments::from_args();
-    let model = images::model_folder();
-    let bench = match arguments.list {
-        true => Err("only listed".to_owned()),
-        false => bench(model.path().to_owned()),
+    let shared = Arc::new(Shared { bench: OnceLock::new(), model: images::model_folder() });
+    let tests = [lanes::TESTS, engines::TESTS, images::TESTS, abandoned::TESTS].concat();
+    let trial = |(name, test): (&'static str, TestBody)| {
+        let shared = Arc::clone(&shared);
+        Trial::ignorable_test(name, move || shared.run(test))
     };
-    let tests =
-        lanes::TESTS.iter().chain(engines::TESTS).chain(abandoned::TESTS).chain(images::TESTS).map(|(name, test)| {
-            match &bench {
-                Ok(bench) => {
-                    let bench = bench.clone();
-                    Trial::test(*name, move || test(&bench).map_err(Failed::from))
-                }
-                Err(reason) => {
-                    let failure = Failed::from(reason);
-                    Trial::test(*name, move || Err(failure))
-                        .with_kind(format!("ignored: {reason}"))
-                        .with_ignored_flag(true)
-                }
-            }
-        });
-    let conclusion = libtest_mimic::run(&arguments, tests.collect());
-    if let Ok(bench) = &bench {
-        let own = &bench.image.reference;
-        block_on(prune_self_images(&bench.engine, |name| name != own)).expect("the image is removed");
-    }
-    drop(model);
-    conclusion.exit();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), tests.into_iter().map(trial).collect());
+    shared.clean();
+    conclusion.exit_code()
 }
 
-/// A test: a statement about behaviour, and what proves it.
-pub type Test = (&'static str, fn(&Bench) -> Result<(), String>);
+/// What proves a statement about behaviour.
+pub type TestBody = fn(&Bench) -> Result<(), String>;
+/// The statement and its proof.
+pub type Test = (&'static str, TestBody);
