@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+use std::fs;
+
+use candle_core::{DType, Device};
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::engine::cache::KvCacheKind;
+use crate::engine::model::reference::{ReferenceWeights, reference_logits};
+use crate::engine::model::{Logits, Model};
+use crate::engine::session::Session;
+
+/// The model of the quickstart plan.
+fn quickstart() -> SyntheticSpec {
+    SyntheticSpec {
+        architecture: Architecture::Qwen2,
+        hidden_size: 128,
+        intermediate_size: 384,
+        layers: 2,
+        heads: 4,
+        kv_heads: 2,
+        vocab_size: 512,
+        max_positions: 1024,
+        seed: 7,
+    }
+}
+
+fn of_family(architecture: Architecture) -> SyntheticSpec {
+    let kv_heads = if architecture == Architecture::Gpt2 { 4 } else { 2 };
+    SyntheticSpec { architecture, kv_heads, ..quickstart() }
+}
+
+fn prompts() -> Vec<Vec<u32>> {
+    [1, 8, 16, 32, 64, 128].map(|length: u32| (0..length).map(|i| (i * 37 + length * 11 + 5) % 512).collect()).to_vec()
+}
+
+/// The highest logit's id, and how far the second highest lies below it.
+fn best_and_gap(logits: &Logits) -> (u32, f32) {
+    let mut order: Vec<(u32, f32)> = (0..).zip(logits.as_slice().iter().copied()).collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    (order[0].0, order[0].1 - order[1].1)
+}
+
+/// Greedy ids after a prompt, and the smallest gap between the two highest logits on the way.
+fn greedy(model: &Model, prompt: &[u32], count: usize) -> (Vec<u32>, f32) {
+    let mut session = Session::new(model, KvCacheKind::Dynamic, 0).unwrap();
+    let (mut token, mut smallest_gap) = best_and_gap(&session.prefill(prompt).unwrap());
+    let mut ids = vec![token];
+    while ids.len() < count {
+        let (next, gap) = best_and_gap(&session.step(token).unwrap());
+        smallest_gap = smallest_gap.min(gap);
+        token = next;
+        ids.push(token);
+    }
+    (ids, smallest_gap)
+}
+
+fn generated(spec: &SyntheticSpec) -> Model {
+    let dir = tempfile::tempdir().unwrap();
+    generate_checkpoint(spec, dir.path()).unwrap();
+    Model::load(dir.path()).unwrap()
+}
+
+#[test]
+fn the_bytes_are_the_same_on_every_machine() {
+    // Pinned: published rows name the model by these digests.
+    let expected = [
+        (
+            Architecture::Gpt2,
+            "96c1cb7f9957aaf4eb8e2faf4d6945c8a0ea7076a3b52d81d0e16f6fe4fbb542",
+            "775f6a2181793792e3d04db0b803af2a24ae73d28949c836df0655aac91c2ba4",
+        ),
+        (
+            Architecture::Qwen2,
+            "23bb4eb088bb452b6201da0b053abc9d080f9cf1d664f8b2dc939da0be728689",
+            "f4d29b473b34827827acd274d4a87a9b073baeb81e8161f8ab7ffdebafd5c260",
+        ),
+        (
+            Architecture::Llama,
+            "dcf10f265db801d9b97ff596c7ba52e139d544fd61cbd1c42c6c3afbd699af47",
+            "943ab9773049457d00be3abb4a1e50e5a9628deb5ea38e38056ae7d98d497392",
+        ),
+    ];
+    for (architecture, weights, config) in expected {
+        let dir = tempfile::tempdir().unwrap();
+        generate_checkpoint(&of_family(architecture), dir.path()).unwrap();
+        for (file, expected) in [("model.safetensors", weights), ("config.json", config)] {
+            let digest = Sha256::digest(fs::read(dir.path().join(file)).unwrap());
+            let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(found, expected, "{architecture} {file}");
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_other_weights_and_the_same_shape() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    generate_checkpoint(&quickstart(), a.path()).unwrap();
+    generate_checkpoint(&SyntheticSpec { seed: 8, ..quickstart() }, b.path()).unwrap();
+    let read = |dir: &tempfile::TempDir, file: &str| fs::read(dir.path().join(file)).unwrap();
+    assert_eq!(read(&a, "config.json"), read(&b, "config.json"));
+    let (a, b) = (read(&a, "model.safetensors"), read(&b, "model.safetensors"));
+    assert_eq!(a.len(), b.len());
+    assert_ne!(a, b);
+}
+
+#[test]
+fn greedy_output_is_lively_in_every_family() {
+    for architecture in Architecture::ALL {
+        let model = generated(&of_family(architecture));
+        for prompt in prompts() {
+            let (ids, _) = greedy(&model, &prompt, 64);
+            let distinct = ids.iter().collect::<BTreeSet<_>>().len();
+            assert!(distinct >= 30, "{architecture}, prompt of {}: {distinct} distinct ids", prompt.len());
+        }
+    }
+}
+
+/// Highest distance of an engine's logit from exact arithmetic that leaves the choice of tokens alone: half the
+/// smallest gap between the two highest logits. f32 stays below 2e-4 (logits reach 25).
+const SAFE_DISTANCE: f64 = 5e-4;
+
+#[test]
+fn the_tokens_of_the_quickstart_model_do_not_depend_on_rounding() {
+    let dir = tempfile::tempdir().unwrap();
+    generate_checkpoint(&quickstart(), dir.path()).unwrap();
+    let model = Model::load(dir.path()).unwrap();
+    let exact: ReferenceWeights = candle_core::safetensors::load(dir.path().join("model.safetensors"), &Device::Cpu)
+        .unwrap()
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()))
+        .collect();
+    for prompt in prompts() {
+        let (ids, gap) = greedy(&model, &prompt, 64);
+        assert!(f64::from(gap) > 2.0 * SAFE_DISTANCE, "prompt of {}: gap {gap}", prompt.len());
+        let exact_logits = reference_logits(model.config(), &exact, &[prompt.as_slice(), &ids[..63]].concat());
+        let mut session = Session::new(&model, KvCacheKind::Dynamic, 0).unwrap();
+        let mut logits = session.prefill(&prompt).unwrap();
+        for (&id, exact) in ids.iter().zip(&exact_logits[prompt.len() - 1..]) {
+            let best = (0u32..).zip(exact).max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+            assert_eq!(best, id, "prompt of {}", prompt.len());
+            for (found, exact) in logits.as_slice().iter().zip(exact) {
+                let distance = (f64::from(*found) - exact).abs();
+                assert!(distance < SAFE_DISTANCE, "prompt of {}: {distance}", prompt.len());
+            }
+            logits = session.step(id).unwrap();
+        }
+    }
+}
+
+#[test]
+fn impossible_specs_are_refused_by_the_name_of_the_size() {
+    let good = quickstart;
+    for (spec, named) in [
+        (SyntheticSpec { heads: 0, ..good() }, "heads"),
+        (SyntheticSpec { heads: 5, ..good() }, "heads"),
+        (SyntheticSpec { kv_heads: 3, ..good() }, "kv_heads"),
+        (SyntheticSpec { hidden_size: 132, heads: 44, kv_heads: 44, ..good() }, "head_dim"),
+        (SyntheticSpec { layers: 0, ..good() }, "layers"),
+        (SyntheticSpec { vocab_size: usize::MAX, ..good() }, "vocab_size"),
+        (SyntheticSpec { layers: 4096, ..good() }, "number of parameters"),
+        (SyntheticSpec { architecture: Architecture::Gpt2, ..good() }, "kv_heads"),
+    ] {
+        let error = spec.config().unwrap_err();
+        assert!(matches!(&error, Error::InvalidField { field, .. } if field == named), "{named}: {error}");
+    }
+}
+
+#[test]
+fn a_spec_is_read_from_its_fields_and_unknown_ones_are_refused() {
+    let text = serde_json::to_string(&quickstart()).unwrap();
+    assert!(text.contains("\"architecture\":\"qwen2\""));
+    assert_eq!(serde_json::from_str::<SyntheticSpec>(&text).unwrap(), quickstart());
+    assert!(serde_json::from_str::<SyntheticSpec>(&text.replace("seed", "sede")).is_err());
+}

@@ -1,0 +1,21 @@
+//! The forward pass of a decoder-only model, in f32 on the CPU.
+//!
+//! Way of the data: token ids → [`Model::forward`] (limits, then ids as a tensor) → `gpt2` or `decoder` (embedding,
+//! blocks, last position, output projection) → [`Logits`] of the last position. `attention` serves both families,
+//! `linear` holds weights laid out once for the multiplication, `rotary` the tables of cosines and sines.
+//!
+//! There is no batch dimension: a sequence is `[seq, hidden]`, its heads `[heads, seq, head_dim]`.
+
+mod attention;
+mod decoder;
+mod forward;
+mod gpt2;
+mod linear;
+mod rotary;
+
+pub use forward::{Logits, Model};
+
+#[cfg(test)]
+pub(super) mod reference;
+#[cfg(test)]
+mod tests;
