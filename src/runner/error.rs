@@ -57,6 +57,22 @@ pub enum Error {
         /// What was asked.
         doing: &'static str,
     },
+    /// The model has fewer positions than the longest cell needs.
+    #[error("the longest cell needs {needed} positions, the model has {available}; shorten the plan's workloads")]
+    TooFewPositions {
+        /// Prompt plus new tokens of the longest cell.
+        needed: u32,
+        /// What the model has.
+        available: usize,
+    },
+    /// The built-in engine failed.
+    #[error("{doing}: {source}")]
+    Engine {
+        /// What was being done.
+        doing: &'static str,
+        /// What the engine says.
+        source: crate::engine::Error,
+    },
     /// The backend failed.
     #[error("{doing}: {message}")]
     Backend {

@@ -10,6 +10,7 @@
 
 mod backend;
 mod error;
+mod native;
 mod pulse;
 mod repetition;
 mod serve;
@@ -18,6 +19,7 @@ mod stdio;
 
 pub use backend::{Backend, Finished, LoadOrder, Signals};
 pub use error::Error;
+pub use native::NativeBackend;
 pub use pulse::Pulse;
 pub use serve::{Farewell, serve};
 pub use stdio::take_stdout;

@@ -144,6 +144,8 @@ class Runner:
         if tag not in expected:
             words = " or ".join("`%s`" % word for word in expected)
             raise Fatal("the supervisor broke the wire: expected request %s, got request `%s`" % (words, tag))
+        if tag == "preflight" and request["stage"] == "host":
+            raise Fatal("the supervisor broke the wire: stage `host` is before any lane, and its own")
 
     def _answer(self, request):
         tag = request["type"]

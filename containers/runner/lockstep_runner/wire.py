@@ -8,7 +8,7 @@ PROTOCOL = 1
 MAX_LINE_BYTES = 4 << 20
 
 PHASES = ("prefill", "kv_decode", "e2e_kv")
-STAGES = ("before_imports", "after_imports", "after_warmup", "at_exit")
+STAGES = ("host", "before_imports", "after_imports", "after_warmup", "at_exit")
 
 U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
@@ -76,7 +76,7 @@ def decode(line):
     except UnicodeDecodeError as error:
         raise WireError("is not UTF-8 from byte %d: %s" % (error.start + 1, _excerpt(line, error.start))) from error
     try:
-        message = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        message = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         shown = _excerpt(text, error.pos)
         raise WireError("is not JSON at column %d (%s): %s" % (error.colno, error.msg, shown)) from error
@@ -94,6 +94,11 @@ def _excerpt(found, at):
 
 def _refuse_constant(name):
     raise ValueError("%s is no JSON number" % name)
+
+
+def _whole_number(digits):
+    # Minus zero is a number, and no whole one; what is longer is none that a field could hold.
+    return int(digits) if len(digits) <= 20 and digits != "-0" else float(digits)
 
 
 def _object(pairs):
@@ -153,7 +158,8 @@ def _whole(limit):
 
 
 def _text(value):
-    return isinstance(value, str)
+    # JSON can spell half of a surrogate pair, which is no text.
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _one_of(names):
@@ -173,7 +179,7 @@ def _cell(value):
 
 
 def _axes(value):
-    return isinstance(value, dict) and all(map(_text, value.values()))
+    return isinstance(value, dict) and all(map(_text, value)) and all(map(_text, value.values()))
 
 
 def _tokens(value):
