@@ -7,6 +7,8 @@
 mod checkpoints;
 #[path = "wire/differential.rs"]
 mod differential;
+#[path = "wire/document.rs"]
+mod document;
 #[path = "wire/kit.rs"]
 mod kit;
 #[path = "wire/launch.rs"]
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let models = Arc::new(Models::default());
     let mut trials = property::trials();
     trials.extend(differential::trials());
+    trials.extend(document::trials());
     trials.push(Trial::test("the Python runner has this package's version", same_version));
     trials.extend(kit_trials(&models));
     libtest_mimic::run(&arguments, trials).exit_code()

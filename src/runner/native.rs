@@ -12,8 +12,15 @@ const NAME: &str = "native";
 const DTYPE: &str = "f32";
 
 /// Axes that this backend has one value of; a lane that declares another is mistaken about what it measures.
-const FIXED_AXES: [(&str, &[&str]); 4] =
-    [("compile_mode", &["none", "eager"]), ("device", &["cpu"]), ("dtype", &[DTYPE]), ("quantization", &["none"])];
+const FIXED_AXES: [(&str, &[&str]); 7] = [
+    ("attention", &["eager"]),
+    ("compile_mode", &["none", "eager"]),
+    ("cuda_graphs", &["none"]),
+    ("device", &["cpu"]),
+    ("dtype", &[DTYPE]),
+    ("dynamic", &["none"]),
+    ("quantization", &["none"]),
+];
 
 /// The engine, before and after `load`.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lockstep::wire::{MAX_LINE_BYTES, Meaning, Reply};
 use serde::Deserialize;
@@ -15,6 +15,9 @@ use super::pattern;
 
 /// A runner leaves at once when its input ends; this much is granted to a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Longer than any repetition of the kit that has an answer.
+const ANSWER: Duration = Duration::from_secs(120);
 
 #[derive(Clone)]
 pub struct Script {
@@ -53,7 +56,6 @@ enum Deed {
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "`what` is for the reader of a script")]
 struct About {
     what: String,
     #[serde(default)]
@@ -98,6 +100,14 @@ impl Script {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{}:{}: {error}", path.display(), number + 1))
         };
         Self { name, lines: text.lines().enumerate().map(parse).collect() }
+    }
+
+    /// What the script shows, in its own words.
+    pub fn what(&self) -> &str {
+        match self.lines.first() {
+            Some(Line::About(about)) => &about.what,
+            _ => "",
+        }
     }
 
     pub fn saves_tokens(&self) -> bool {
@@ -181,7 +191,8 @@ impl Stage {
     }
 
     fn expect(&mut self, pattern: &Value, optional: bool) -> Result<Option<String>, String> {
-        loop {
+        let start = Instant::now();
+        while start.elapsed() < ANSWER {
             let Some((reply, meaning)) = self.launch.receive()? else {
                 return Err(format!("expected {pattern}, the output ended"));
             };
@@ -200,6 +211,7 @@ impl Stage {
             })?;
             return Ok(None);
         }
+        Err(format!("expected {pattern}, got nothing but beats for {ANSWER:?}"))
     }
 
     /// So many beats of one step, the last of which has more done than the first.

@@ -90,6 +90,9 @@ impl Launch {
             if !matches!(meaning, Meaning::Beat { .. }) {
                 return Err(format!("expected the end, got {reply:?}"));
             }
+            if start.elapsed() > within {
+                return Err(format!("it is still at work after {within:?}"));
+            }
         }
         let found = loop {
             match self.child.try_wait() {

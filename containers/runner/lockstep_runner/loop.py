@@ -49,6 +49,10 @@ def _leave_orphaned():
     os._exit(ORPHANED)
 
 
+def _leave_unheard():
+    os._exit(SAID_FATAL)
+
+
 class Inbox:
     """Requests, read by a thread of their own, so that the end of the input is seen in the middle of work."""
 
@@ -99,7 +103,7 @@ class Runner:
         self._max_positions = 0
         self._greeted = False
         self._pulse = Pulse()
-        self._voice = Voice(wire_out, self._pulse, _leave_orphaned)
+        self._voice = Voice(wire_out, self._pulse, _leave_unheard)
         self._inbox = Inbox(wire_in)
 
     def run(self):

@@ -15,9 +15,12 @@ from lockstep_runner.sampling import sampler
 CACHES = ("dynamic", "none")
 # Axes that this backend has one value of; a lane that declares another is mistaken about what it measures.
 FIXED_AXES = {
+    "attention": ("eager",),
     "compile_mode": ("none", "eager"),
+    "cuda_graphs": ("none",),
     "device": ("cpu",),
     "dtype": ("f64",),
+    "dynamic": ("none",),
     "quantization": ("none",),
     "threads": ("1",),
 }
