@@ -318,6 +318,7 @@ impl Runner {
         self.options.marker.as_ref().is_none_or(|marker| std::fs::File::create_new(marker).is_ok())
     }
 
+    #[expect(clippy::zombie_processes, reason = "that nobody waits for it is the fault")]
     fn spawn_child(&self) {
         let child = &self.options.child;
         let program = std::env::current_exe().expect("a running program has a path");

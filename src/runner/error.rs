@@ -71,7 +71,7 @@ pub enum Error {
         /// What was being done.
         doing: &'static str,
         /// What the engine says.
-        source: crate::engine::Error,
+        source: Box<crate::engine::Error>,
     },
     /// The backend failed.
     #[error("{doing}: {message}")]

@@ -86,7 +86,7 @@ impl Backend for NativeBackend {
     fn load(&mut self, order: LoadOrder<'_>, pulse: &Pulse) -> Result<(), Error> {
         let cache = check_axes(order.axes)?;
         let model = Model::load_reporting(Path::new(order.model_dir), &mut |bytes| pulse.advance(bytes))
-            .map_err(|source| Error::Engine { doing: "loading the model", source })?;
+            .map_err(|error| failed("loading the model", error))?;
         let positions = model.config().max_positions;
         let capacity = usize::try_from(order.max_positions).unwrap_or(usize::MAX);
         if capacity > positions {
@@ -139,7 +139,7 @@ impl Backend for NativeBackend {
             (Phase::KvDecode, Some(first)) => session.decode(*first, *count, sampler, stop, &mut passed),
             (Phase::KvDecode, None) => return Err(Error::NotLoaded { doing: "decode without a prefill" }),
         }
-        .map_err(|source| Error::Engine { doing: "running the timed part", source })?;
+        .map_err(|error| failed("running the timed part", error))?;
         Ok(())
     }
 
@@ -185,8 +185,12 @@ fn threads() -> usize {
     candle_core::utils::get_num_threads()
 }
 
-fn preparing(source: crate::engine::Error) -> Error {
-    Error::Engine { doing: "preparing a repetition", source }
+fn preparing(error: crate::engine::Error) -> Error {
+    failed("preparing a repetition", error)
+}
+
+fn failed(doing: &'static str, error: crate::engine::Error) -> Error {
+    Error::Engine { doing, source: Box::new(error) }
 }
 
 fn sampling(spec: &SamplingSpec) -> Sampling {
