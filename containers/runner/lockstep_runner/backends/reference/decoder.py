@@ -1,6 +1,6 @@
 """Forward passes of GPT-2 (Radford et al. 2019), Llama (Touvron et al. 2023) and Qwen2 (Yang et al. 2024).
 
-Vectors are lists of floats; a matrix is a list of rows, so that `matrix * vector` is one dot product a row. Positions
+Vectors are lists of floats; a matrix is a list of rows, so that its product with a vector is one dot product a row. Positions
 go through a layer one after another, each over the keys and values of those before it: causal without a mask.
 """
 
@@ -10,10 +10,35 @@ from operator import mul
 
 try:
     from math import sumprod  # Python 3.12
+
+    def squares_of(rows):
+        return None
+
+    def multiply(rows, squares, x):
+        """Matrix times vector."""
+        return [sumprod(row, x) for row in rows]
+
 except ImportError:
 
     def sumprod(a, b):
         return sum(map(mul, a, b))
+
+    def squares_of(rows):
+        return [sumprod(row, row) for row in rows]
+
+    def multiply(rows, squares, x):
+        """Matrix times vector, by w.x = (|w|^2 + |x|^2 - |w - x|^2) / 2.
+
+        `dist` is the one reduction over two vectors that these Pythons do in C, four times as fast as multiplying. It
+        rounds by about 2^-53 (|w|^2 + |x|^2); that stays below a thousandth of what 32-bit arithmetic rounds, 2^-24 |w| |x|,
+        as long as the norms differ by less than a factor of a hundred thousand.
+        """
+        x = tuple(x)
+        square_of_x = sumprod(x, x)
+        return [
+            (square + square_of_x - (distance := math.dist(row, x)) * distance) / 2
+            for row, square in zip(rows, squares)
+        ]
 
 
 class Cache:
@@ -52,12 +77,12 @@ class Linear:
 
     def __init__(self, rows, bias=None):
         self.rows = rows
+        self.squares = squares_of(rows)
         self.bias = bias
 
     def __call__(self, x):
-        if self.bias is None:
-            return [sumprod(row, x) for row in self.rows]
-        return [sumprod(row, x) + bias for row, bias in zip(self.rows, self.bias)]
+        y = multiply(self.rows, self.squares, x)
+        return y if self.bias is None else add(y, self.bias)
 
 
 def attend(shape, layer_cache, queries, keys, values):
