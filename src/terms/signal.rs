@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A signal's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true or false, a number, a text or a list of texts")]
 pub enum SignalValue {
     /// Yes or no.
     Bool(bool),

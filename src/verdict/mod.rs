@@ -1,1 +1,13 @@
-//! Not built yet.
+//! What the rows say: a pure function of plan and journal, with a reason for everything.
+//!
+//! The way data takes: rows → one number per launch and cell ([`reduce`]) → tests per hypothesis ([`contrast`],
+//! [`parity`], [`separation`]) → [`Verdict`]. The same bytes give the same verdict bytes on any host: statistics come
+//! from `stats`, sums run in journal order, numbers are rounded to six significant digits, and the only time of day
+//! is the header's.
+
+mod value;
+
+pub use value::{
+    CellVerdict, Conclusion, Contamination, ContrastCell, Finding, HypothesisVerdict, JournalFacts, LaneCell,
+    LaneVerdict, NoiseFloor, SegmentFacts, TimeSummary, Verdict,
+};

@@ -1,0 +1,94 @@
+//! One record, one line, and the digest that ties it to all lines before it.
+
+use serde::Deserialize;
+
+use super::{Error, FORMAT, Record};
+use crate::terms::{Digest, Hasher};
+
+/// What stands between a record's JSON (without its closing brace) and the chain's hex.
+const BEFORE_HEX: &[u8] = br#","chain":""#;
+
+/// What stands after the chain's hex.
+const AFTER_HEX: &[u8] = br#""}"#;
+
+const HEX_BYTES: usize = 64;
+
+const SUFFIX_BYTES: usize = BEFORE_HEX.len() + HEX_BYTES + AFTER_HEX.len();
+
+/// What the first line is chained to. It holds no version: the header says that, readably.
+pub(super) fn origin() -> Digest {
+    Digest::of(b"lockstep journal")
+}
+
+/// The chain of a line: over the chain before it and the record's JSON, given in pieces.
+fn next(previous: &Digest, json: [&[u8]; 2]) -> Digest {
+    let mut hasher = Hasher::default();
+    hasher.update(previous.hex().as_bytes());
+    hasher.update(b"\n");
+    for piece in json {
+        hasher.update(piece);
+    }
+    hasher.finish()
+}
+
+/// The record's line, line feed included, and its chain.
+pub(super) fn encode(previous: &Digest, record: &Record) -> Result<(Vec<u8>, Digest), Error> {
+    let refuse = |message: String| Error::NotRecordable { kind: record.kind(), message };
+    let mut line = serde_json::to_vec(record).map_err(|error| refuse(error.to_string()))?;
+    // JSON has no NaN and writes `null` for it. What does not read back as itself must not reach the disk.
+    match serde_json::from_slice::<Record>(&line) {
+        Ok(back) if back == *record => {}
+        Ok(_) => return Err(refuse("its JSON reads back as another record".to_owned())),
+        Err(error) => return Err(refuse(error.to_string())),
+    }
+    let chain = next(previous, [&line, b""]);
+    line.pop();
+    line.extend_from_slice(BEFORE_HEX);
+    line.extend_from_slice(chain.hex().as_bytes());
+    line.extend_from_slice(AFTER_HEX);
+    line.push(b'\n');
+    Ok((line, chain))
+}
+
+/// The record of a line (given without its line feed) and its chain, which held.
+pub(super) fn decode(previous: &Digest, bytes: &[u8], line: usize, last: bool) -> Result<(Record, Digest), Error> {
+    verified(previous, bytes, line, last).map_err(|error| match other_format(bytes) {
+        Some(found) => Error::Format { line, found, expected: FORMAT },
+        None => error,
+    })
+}
+
+fn verified(previous: &Digest, bytes: &[u8], line: usize, last: bool) -> Result<(Record, Digest), Error> {
+    let Some((head, hex)) = split(bytes) else {
+        let tail = bytes.get(bytes.len().saturating_sub(100)..).unwrap_or_default();
+        return Err(Error::NoChain { line, found: String::from_utf8_lossy(tail).into_owned() });
+    };
+    let chain = next(previous, [head, b"}"]);
+    if chain.hex().as_bytes() != hex {
+        let found = String::from_utf8_lossy(hex).into_owned();
+        return Err(Error::BrokenChain { line, computed: chain.hex(), found, last });
+    }
+    let mut json = head.to_vec();
+    json.push(b'}');
+    let record = serde_json::from_slice(&json).map_err(|error| Error::NoRecord { line, message: error.to_string() })?;
+    Ok((record, chain))
+}
+
+/// A line's record (without its closing brace) and the chain's hex.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (head, suffix) = bytes.split_at_checked(bytes.len().checked_sub(SUFFIX_BYTES)?)?;
+    let hex = suffix.strip_prefix(BEFORE_HEX)?.strip_suffix(AFTER_HEX)?;
+    Some((head, hex))
+}
+
+/// The format that a line names, when it is a header of another one: its chain and keys may differ from ours, and
+/// then the version is what the reader needs to hear.
+fn other_format(bytes: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Version {
+        r#type: String,
+        format: u64,
+    }
+    let version: Version = serde_json::from_slice(bytes).ok()?;
+    (version.r#type == "header" && version.format != u64::from(FORMAT)).then_some(version.format)
+}

@@ -1,0 +1,256 @@
+//! The records. A field is added with a default; a change that an older reader would misread raises `FORMAT`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Signal, SignalValue, Stage, StopReason};
+
+/// The format version that this build writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// One line of the journal, without its place in the chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Record {
+    /// Opens a segment.
+    Header(Box<Header>),
+    /// A preflight look.
+    Preflight(Preflight),
+    /// A lane was started.
+    LaunchStart(LaunchStart),
+    /// A lane was stopped and is confirmed gone.
+    LaunchEnd(LaunchEnd),
+    /// One attempt at one cell.
+    Row(Box<Row>),
+    /// The run was stopped before its end, by Ctrl-C for example; `resume` goes on.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// Closes what was planned.
+    Seal(Seal),
+}
+
+impl Record {
+    /// The record's `type`, as it stands in the file.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Header(_) => "header",
+            Self::Preflight(_) => "preflight",
+            Self::LaunchStart(_) => "launch_start",
+            Self::LaunchEnd(_) => "launch_end",
+            Self::Row(_) => "row",
+            Self::Pause { .. } => "pause",
+            Self::Seal(_) => "seal",
+        }
+    }
+}
+
+/// Opens a segment: the part of a journal made on one host, boot, device and binary. Holds all that `judge` needs
+/// beside plan and rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Format version of the journal.
+    pub format: u32,
+    /// The run.
+    pub run: String,
+    /// Segment, from 0.
+    pub segment: u32,
+    /// Start of the segment, RFC 3339 in UTC; the only time of day in the journal.
+    pub started_at: String,
+    /// What measured.
+    pub tool: ToolFacts,
+    /// The host.
+    pub host: HostFacts,
+    /// Host signals at the segment's start.
+    pub signals: Vec<Signal>,
+    /// The plan's name.
+    pub plan: String,
+    /// The plan's canonical digest.
+    pub plan_sha256: Digest,
+    /// The lanes, in plan order.
+    pub lanes: Vec<LaneDeclaration>,
+    /// The host's measured false-positive rate, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<BTreeMap<String, SignalValue>>,
+}
+
+/// The tool that measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolFacts {
+    /// Version of lockstep.
+    pub version: String,
+    /// Digest of its executable.
+    pub binary: Digest,
+    /// Version of the wire protocol.
+    pub protocol: u32,
+}
+
+/// A lane as it stood at the segment's start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaneDeclaration {
+    /// The lane.
+    pub lane: String,
+    /// Whether it takes part.
+    pub state: LaneState,
+    /// Digest of the lane's manifest.
+    pub manifest: Digest,
+    /// Digest of the run's copy of the lock; absent when the lane runs unlocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Digest>,
+    /// Axes that manifest, lock and plan declare.
+    pub declared: Axes,
+    /// Axes that preflight observed in a first launch of the lane.
+    pub observed: Axes,
+    /// Where manifest and lock came from: `embedded`, or a path below the project folder.
+    pub source: String,
+    /// Why the lane takes no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// Whether a lane takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneState {
+    /// It does.
+    Ready,
+    /// It is optional, and its launcher or interpreter is absent.
+    Skipped,
+    /// It is present and is not what it declares, or it is required and absent.
+    Refused,
+}
+
+/// A preflight look at a lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preflight {
+    /// The lane.
+    pub lane: String,
+    /// Number of the launch in the journal; absent in the look that precedes the header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<u32>,
+    /// When.
+    pub stage: Stage,
+    /// What was seen, and by whom.
+    pub signals: Vec<Signal>,
+}
+
+/// A lane was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchStart {
+    /// Number of the launch, from 0, counted over the whole journal.
+    pub launch: u32,
+    /// The lane.
+    pub lane: String,
+    /// The planned launch.
+    pub block: u32,
+    /// Place in the block.
+    pub position: u32,
+}
+
+/// A lane was stopped and is confirmed gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchEnd {
+    /// Number of the launch.
+    pub launch: u32,
+    /// Exit status, when the process ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<i32>,
+    /// Signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// What others did on the host in the launch's measured windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<Busy>,
+}
+
+/// Processor time that others took while this launch measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Busy {
+    /// Length of the measured windows together, in milliseconds.
+    pub window_ms: u64,
+    /// Processor time of everything but lane and supervisor, in milliseconds, summed over processors.
+    pub others_ms: u64,
+    /// Time that the hypervisor gave to other guests, in milliseconds, summed over processors.
+    pub steal_ms: u64,
+    /// Time that some task waited for a processor (pressure stall), in milliseconds; absent without PSI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure_ms: Option<u64>,
+    /// Logical processors.
+    pub cores: u32,
+}
+
+impl Busy {
+    /// Share of the host's processor time that others and the hypervisor took, in percent.
+    #[must_use]
+    pub fn share_pct(&self) -> f64 {
+        let capacity_ms = self.window_ms as f64 * f64::from(self.cores.max(1));
+        if capacity_ms == 0.0 { 0.0 } else { 100.0 * (self.others_ms + self.steal_ms) as f64 / capacity_ms }
+    }
+}
+
+/// One attempt at one cell in one lane, whatever came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The plan's canonical digest.
+    pub plan: Digest,
+    /// The lane.
+    pub lane: String,
+    /// The planned launch.
+    pub block: u32,
+    /// The cell.
+    pub cell: CellId,
+    /// Repetition, from 0.
+    pub rep: u32,
+    /// Attempt at this repetition, from 0.
+    pub attempt: u32,
+    /// Number of the launch; absent when nothing was launched (refused, skipped).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<u32>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Whether the lane runs without a lock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlocked: bool,
+    /// Time of the phase by the runner's clock; only where work was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_ns: Option<u64>,
+    /// Time from request to answer by the supervisor's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside_ns: Option<u64>,
+    /// The output, as token ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<u32>,
+    /// Digest of the output's canonical JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_sha256: Option<Digest>,
+    /// Why generation ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopReason>,
+    /// What shows which path did the work.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, SignalValue>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// Closes what was planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// Rows in the journal so far.
+    pub rows: u64,
+    /// Records in the journal so far, without this one.
+    pub records: u64,
+}

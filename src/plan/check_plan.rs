@@ -1,0 +1,468 @@
+//! From what stands in a plan file to a plan whose invariants hold.
+
+use std::collections::BTreeSet;
+
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
+
+use super::document::Document;
+use super::raw_plan::{RawHypothesis, RawKind, RawPlan, RawPlannedLane, RawRun, RawWorkload};
+use super::{
+    Contrast, Coverage, Error, Expectation, Hypothesis, HypothesisKind, ModelSpec, Plan, PlannedLane, Prompt,
+    RunSettings, StatisticsSettings, Workload,
+};
+use crate::terms::{Phase, SamplingSpec, nearest};
+
+/// The format version that this build reads and writes.
+const SCHEMA: u32 = 1;
+
+/// Longest prompt or output that a plan may ask for; as JSON it must fit into one line of the wire.
+const MAX_TOKENS: u32 = 1 << 18;
+
+/// Most launches, repetitions or warmups.
+const MAX_COUNT: u32 = 10_000;
+
+/// Most rows that a plan may ask for; the schedule and the journal hold each of them.
+const MAX_ROWS: u64 = 1_000_000;
+
+/// Most prompt tokens over all cells, which are held at once.
+const MAX_PROMPT_TOKENS: u64 = 1 << 24;
+
+/// The launch is the unit of replication: with fewer than three there is no spread to speak of.
+const MIN_LAUNCHES: u32 = 3;
+
+pub(super) fn check(document: &Document<'_>, raw: RawPlan) -> Result<Plan, Error> {
+    let RawPlan { schema, name, description, seed, model, run, workloads, lanes, hypotheses, statistics, coverage } =
+        raw;
+    schema_version(document, schema)?;
+    self::name(document, "name", &name)?;
+    check_model(document, &model)?;
+    check_statistics(document, &statistics, &coverage)?;
+    let run = check_run(document, run)?;
+    let workloads = check_workloads(document, workloads, &model)?;
+    let lanes = check_lanes(document, lanes, &run)?;
+    check_totals(document, &workloads, &lanes)?;
+    check_reach(document, &coverage, &lanes)?;
+    let hypotheses = check_hypotheses(document, hypotheses, &lanes, &workloads)?;
+    Ok(Plan { name, description, seed, model, run, workloads, lanes, hypotheses, statistics, coverage })
+}
+
+pub(super) fn schema_version(document: &Document<'_>, schema: u32) -> Result<(), Error> {
+    if schema == SCHEMA {
+        return Ok(());
+    }
+    let hint = if schema > SCHEMA { "use a newer lockstep" } else { "see the README for the current format" };
+    let message = format!("format version {schema} is not {SCHEMA}, the one this build reads");
+    Err(document.fault("schema", message, Some(hint.to_owned())))
+}
+
+/// A name is also a file name: it may hold no separator and no dot file.
+pub(super) fn name(document: &Document<'_>, path: &str, name: &str) -> Result<(), Error> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+    if !name.is_empty()
+        && name.len() <= 80
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(good)
+    {
+        return Ok(());
+    }
+    let message = format!(
+        "{name:?} is no name: expected up to 80 letters, digits, `-`, `_`, `.` or `+`, a letter or digit first"
+    );
+    Err(document.fault(path, message, None))
+}
+
+fn range(document: &Document<'_>, path: &str, value: u32, least: u32, most: u32) -> Result<(), Error> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(document.fault(path, format!("{value} is out of range: expected {least} to {most}"), None))
+}
+
+/// `value` must lie in the open interval, which also keeps NaN out.
+fn between(document: &Document<'_>, path: &str, value: f64, above: f64, below: f64) -> Result<(), Error> {
+    if value > above && value < below {
+        return Ok(());
+    }
+    Err(document.fault(path, format!("{value} is out of range: expected above {above} and below {below}"), None))
+}
+
+/// No value twice.
+fn unique<'a>(document: &Document<'_>, list: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for (index, name) in names.enumerate() {
+        if !seen.insert(name) {
+            return Err(document.fault(&format!("{list}[{index}].name"), format!("{name:?} stands twice"), None));
+        }
+    }
+    Ok(())
+}
+
+fn check_model(document: &Document<'_>, model: &ModelSpec) -> Result<(), Error> {
+    name(document, "model.name", &model.name)?;
+    range(document, "model.vocab_size", model.vocab_size, 2, 1 << 24)?;
+    let Some(synthetic) = &model.synthetic else { return Ok(()) };
+    let known = ["gpt2", "qwen2", "llama"];
+    if !known.contains(&synthetic.architecture.as_str()) {
+        let hint = match nearest(&synthetic.architecture, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", known.join(", ")),
+        };
+        let message = format!("unknown architecture {:?}", synthetic.architecture);
+        return Err(document.fault("model.synthetic.architecture", message, Some(hint)));
+    }
+    for (key, value, most) in [
+        ("hidden_size", synthetic.hidden_size, 1 << 15),
+        ("intermediate_size", synthetic.intermediate_size, 1 << 17),
+        ("layers", synthetic.layers, 1 << 10),
+        ("heads", synthetic.heads, 1 << 10),
+        ("kv_heads", synthetic.kv_heads, 1 << 10),
+        ("max_positions", synthetic.max_positions, 1 << 21),
+    ] {
+        range(document, &format!("model.synthetic.{key}"), value, 1, most)?;
+    }
+    Ok(())
+}
+
+fn check_statistics(
+    document: &Document<'_>,
+    statistics: &StatisticsSettings,
+    coverage: &Coverage,
+) -> Result<(), Error> {
+    let StatisticsSettings { alpha, power, bootstrap_resamples, bootstrap_seed: _, band_pct } = statistics;
+    between(document, "statistics.alpha", *alpha, 0.0, 0.5)?;
+    between(document, "statistics.power", *power, 0.5, 1.0)?;
+    between(document, "statistics.band_pct", *band_pct, 0.0, 1_000.0)?;
+    range(document, "statistics.bootstrap_resamples", *bootstrap_resamples, 100, 1_000_000)?;
+    range(document, "coverage.min_launches", coverage.min_launches, 2, MAX_COUNT)?;
+    if !(0.0..=1.0).contains(&coverage.min_ok_share) {
+        let message = format!("{} is out of range: expected 0 to 1", coverage.min_ok_share);
+        return Err(document.fault("coverage.min_ok_share", message, None));
+    }
+    Ok(())
+}
+
+fn check_run(document: &Document<'_>, run: RawRun) -> Result<RunSettings, Error> {
+    let RawRun { launches, repetitions, warmup, launch_statistic, busy_limit_pct, floor_ns_per_forward } = run;
+    range(document, "run.launches", launches, MIN_LAUNCHES, MAX_COUNT)?;
+    range(document, "run.repetitions", repetitions, 1, MAX_COUNT)?;
+    range(document, "run.warmup", warmup, 0, MAX_COUNT)?;
+    between(document, "run.busy_limit_pct", busy_limit_pct, 0.0, 100.0)?;
+    Ok(RunSettings { launches, repetitions, warmup, launch_statistic, busy_limit_pct, floor_ns_per_forward })
+}
+
+fn check_workloads(document: &Document<'_>, raw: Vec<RawWorkload>, model: &ModelSpec) -> Result<Vec<Workload>, Error> {
+    if raw.is_empty() {
+        return Err(document.fault("workload", "a plan needs at least one [[workload]]", None));
+    }
+    unique(document, "workload", raw.iter().map(|workload| workload.name.as_str()))?;
+    let mut workloads = Vec::with_capacity(raw.len());
+    for (index, workload) in raw.into_iter().enumerate() {
+        let at = |key: &str| format!("workload[{index}].{key}");
+        name(document, &at("name"), &workload.name)?;
+        range(document, &at("new_tokens"), workload.new_tokens, 1, MAX_TOKENS)?;
+        if workload.phases.is_empty() {
+            return Err(document.fault(&at("phases"), "is empty", Some("give at least one phase".to_owned())));
+        }
+        if workload.phases.iter().collect::<BTreeSet<_>>().len() != workload.phases.len() {
+            return Err(document.fault(&at("phases"), "names a phase twice", None));
+        }
+        let prompt = check_prompt(document, &at, &workload, model)?;
+        check_positions(document, &at, model, &prompt, workload.new_tokens)?;
+        let sampling = workload.sampling.unwrap_or(SamplingSpec::Greedy);
+        check_sampling(document, &at("sampling"), &sampling)?;
+        let RawWorkload { name, phases, new_tokens, ignore_eos, .. } = workload;
+        workloads.push(Workload { name, phases, prompt, new_tokens, sampling, ignore_eos });
+    }
+    Ok(workloads)
+}
+
+/// What a plan asks for as a whole must fit into memory and journal.
+fn check_totals(document: &Document<'_>, workloads: &[Workload], lanes: &[PlannedLane]) -> Result<(), Error> {
+    let cells: u64 = workloads.iter().map(|workload| workload.phases.len() as u64).sum();
+    let repetitions: u64 = lanes.iter().map(|lane| u64::from(lane.launches) * u64::from(lane.repetitions)).sum();
+    let rows = cells.saturating_mul(repetitions);
+    if rows > MAX_ROWS {
+        let message = format!("the plan asks for {rows} rows: expected up to {MAX_ROWS}");
+        let hint = "lower `launches` or `repetitions`, or split the plan".to_owned();
+        return Err(document.fault("run.repetitions", message, Some(hint)));
+    }
+    let tokens = |workload: &Workload| workload.prompt.count().saturating_mul(workload.phases.len() as u64);
+    let prompt_tokens: u64 = workloads.iter().map(tokens).sum();
+    if prompt_tokens > MAX_PROMPT_TOKENS {
+        let message = format!("the cells hold {prompt_tokens} prompt tokens: expected up to {MAX_PROMPT_TOKENS}");
+        return Err(document.fault("workload", message, Some("shorten prompts, or split the plan".to_owned())));
+    }
+    Ok(())
+}
+
+/// A floor above what is planned could never be met, and the verdict would always abstain.
+fn check_reach(document: &Document<'_>, coverage: &Coverage, lanes: &[PlannedLane]) -> Result<(), Error> {
+    match lanes.iter().find(|lane| lane.launches < coverage.min_launches) {
+        None => Ok(()),
+        Some(PlannedLane { name, launches, .. }) => {
+            let message = format!("{} is more than the {launches} launches of lane {name:?}", coverage.min_launches);
+            let hint = "lower it, or plan more launches".to_owned();
+            Err(document.fault("coverage.min_launches", message, Some(hint)))
+        }
+    }
+}
+
+/// A generated model says how long a sequence may be.
+fn check_positions(
+    document: &Document<'_>,
+    at: &dyn Fn(&str) -> String,
+    model: &ModelSpec,
+    prompt: &Prompt,
+    new_tokens: u32,
+) -> Result<(), Error> {
+    let needed = prompt.count().saturating_add(u64::from(new_tokens));
+    match &model.synthetic {
+        Some(synthetic) if needed > u64::from(synthetic.max_positions) => {
+            let message =
+                format!("needs {needed} positions with its prompt, and the model has {}", synthetic.max_positions);
+            Err(document.fault(&at("new_tokens"), message, Some("shorten one of the two".to_owned())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_prompt(
+    document: &Document<'_>,
+    at: &dyn Fn(&str) -> String,
+    workload: &RawWorkload,
+    model: &ModelSpec,
+) -> Result<Prompt, Error> {
+    match (workload.prompt_tokens, &workload.prompt, &workload.prompt_text) {
+        (Some(tokens), None, None) => {
+            range(document, &at("prompt_tokens"), tokens, 1, MAX_TOKENS)?;
+            let seed = workload.prompt_seed.ok_or_else(|| {
+                let hint = "give `prompt_seed`, so that every lane and host draws the same ids".to_owned();
+                document.fault(&at("prompt_tokens"), "stands without a seed", Some(hint))
+            })?;
+            Ok(Prompt::Generated { tokens, seed })
+        }
+        (None, Some(ids), None) => {
+            if ids.is_empty() || ids.len() > MAX_TOKENS as usize {
+                return Err(document.fault(
+                    &at("prompt"),
+                    format!("holds {} ids: expected 1 to {MAX_TOKENS}", ids.len()),
+                    None,
+                ));
+            }
+            if let Some(id) = ids.iter().find(|id| **id >= model.vocab_size) {
+                let message = format!("id {id} is not below the vocabulary's size {}", model.vocab_size);
+                return Err(document.fault(&at("prompt"), message, None));
+            }
+            Ok(Prompt::Ids(ids.clone()))
+        }
+        (None, None, Some(text)) if text.is_empty() => Err(document.fault(&at("prompt_text"), "is empty", None)),
+        (None, None, Some(text)) => Ok(Prompt::Text(text.clone())),
+        _ => {
+            let hint = "give exactly one of `prompt_tokens` (with `prompt_seed`), `prompt` or `prompt_text`".to_owned();
+            Err(document.fault(&at("name"), "the workload has no prompt, or more than one", Some(hint)))
+        }
+    }
+}
+
+fn check_sampling(document: &Document<'_>, path: &str, sampling: &SamplingSpec) -> Result<(), Error> {
+    let SamplingSpec::Seeded { seed: _, temperature, top_k, top_p } = sampling else { return Ok(()) };
+    between(document, &format!("{path}.temperature"), *temperature, 0.0, 1_000.0)?;
+    if *top_k == Some(0) {
+        return Err(document.fault(&format!("{path}.top_k"), "0 keeps no token: expected at least 1", None));
+    }
+    match top_p {
+        Some(p) if !(*p > 0.0 && *p <= 1.0) => Err(document.fault(
+            &format!("{path}.top_p"),
+            format!("{p} is out of range: expected above 0 and up to 1"),
+            None,
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_lanes(
+    document: &Document<'_>,
+    raw: Vec<RawPlannedLane>,
+    run: &RunSettings,
+) -> Result<Vec<PlannedLane>, Error> {
+    if raw.is_empty() {
+        return Err(document.fault("lane", "a plan needs at least one [[lane]]", None));
+    }
+    unique(document, "lane", raw.iter().map(|lane| lane.name.as_str()))?;
+    let mut lanes = Vec::with_capacity(raw.len());
+    for (index, lane) in raw.into_iter().enumerate() {
+        let at = |key: &str| format!("lane[{index}].{key}");
+        let RawPlannedLane { name, optional, launches, repetitions, warmup } = lane;
+        self::name(document, &at("name"), &name)?;
+        let launches = launches.unwrap_or(run.launches);
+        let repetitions = repetitions.unwrap_or(run.repetitions);
+        let warmup = warmup.unwrap_or(run.warmup);
+        range(document, &at("launches"), launches, MIN_LAUNCHES, MAX_COUNT)?;
+        range(document, &at("repetitions"), repetitions, 1, MAX_COUNT)?;
+        range(document, &at("warmup"), warmup, 0, MAX_COUNT)?;
+        lanes.push(PlannedLane { name, optional, launches, repetitions, warmup });
+    }
+    Ok(lanes)
+}
+
+fn check_hypotheses(
+    document: &Document<'_>,
+    raw: Vec<RawHypothesis>,
+    lanes: &[PlannedLane],
+    workloads: &[Workload],
+) -> Result<Vec<Hypothesis>, Error> {
+    unique(document, "hypothesis", raw.iter().map(|hypothesis| hypothesis.name.as_str()))?;
+    let controls: Vec<String> =
+        raw.iter().filter(|h| h.negative_control == Some(true)).map(|h| h.name.clone()).collect();
+    let scope = Scope { document, lanes, workloads, controls };
+    raw.into_iter().enumerate().map(|(index, hypothesis)| scope.hypothesis(index, hypothesis)).collect()
+}
+
+/// What a hypothesis may name.
+struct Scope<'a> {
+    document: &'a Document<'a>,
+    lanes: &'a [PlannedLane],
+    workloads: &'a [Workload],
+    controls: Vec<String>,
+}
+
+impl Scope<'_> {
+    fn hypothesis(&self, index: usize, raw: RawHypothesis) -> Result<Hypothesis, Error> {
+        let at = |key: &str| format!("hypothesis[{index}].{key}");
+        name(self.document, &at("name"), &raw.name)?;
+        let expect = raw.expect.clone().unwrap_or_default();
+        let allowed: &[Expectation] = match raw.kind {
+            RawKind::TokensIdentical => &[Expectation::Identical],
+            RawKind::Contrast => {
+                &[Expectation::Faster, Expectation::Slower, Expectation::Equivalent, Expectation::Mixed]
+            }
+            RawKind::PhaseSeparation => &[Expectation::Required, Expectation::NotRequired],
+        };
+        if let Some(wrong) = expect.iter().find(|e| !allowed.contains(e)) {
+            let message = format!("{wrong:?} is no result of this kind: expected some of {allowed:?}").to_lowercase();
+            return Err(self.document.fault(&at("expect"), message, None));
+        }
+        let kind = match raw.kind {
+            RawKind::TokensIdentical => self.tokens_identical(&at, &raw)?,
+            RawKind::Contrast => HypothesisKind::Contrast(self.contrast(&at, &raw)?),
+            RawKind::PhaseSeparation => HypothesisKind::PhaseSeparation(self.contrast(&at, &raw)?),
+        };
+        Ok(Hypothesis { name: raw.name, claim: raw.claim, kind, expect })
+    }
+
+    fn tokens_identical(&self, at: &dyn Fn(&str) -> String, raw: &RawHypothesis) -> Result<HypothesisKind, Error> {
+        for (key, given) in [
+            ("baseline", raw.baseline.is_some()),
+            ("candidate", raw.candidate.is_some()),
+            ("phases", raw.phases.is_some()),
+            ("margin_pct", raw.margin_pct.is_some()),
+            ("negative_control", raw.negative_control.is_some()),
+            ("controls", raw.controls.is_some()),
+        ] {
+            if given {
+                return Err(self.document.fault(&at(key), "has no meaning for kind `tokens_identical`", None));
+            }
+        }
+        let lanes = raw.lanes.clone().unwrap_or_else(|| self.lanes.iter().map(|lane| lane.name.clone()).collect());
+        for lane in &lanes {
+            self.lane(&at("lanes"), lane)?;
+        }
+        if lanes.iter().collect::<BTreeSet<_>>().len() != lanes.len() || lanes.len() < 2 {
+            return Err(self.document.fault(&at("lanes"), "needs at least two lanes, none twice", None));
+        }
+        Ok(HypothesisKind::TokensIdentical { lanes })
+    }
+
+    fn contrast(&self, at: &dyn Fn(&str) -> String, raw: &RawHypothesis) -> Result<Contrast, Error> {
+        if raw.lanes.is_some() {
+            let hint = "name `baseline` and `candidate`".to_owned();
+            return Err(self.document.fault(&at("lanes"), "has no meaning for this kind", Some(hint)));
+        }
+        let side = |key: &str, value: &Option<String>| -> Result<String, Error> {
+            let lane =
+                value.clone().ok_or_else(|| self.document.fault(&at("name"), format!("missing key `{key}`"), None))?;
+            self.lane(&at(key), &lane)?;
+            Ok(lane)
+        };
+        let (baseline, candidate) = (side("baseline", &raw.baseline)?, side("candidate", &raw.candidate)?);
+        if baseline == candidate {
+            let hint = "an A/A contrast takes a second lane of the same stack".to_owned();
+            return Err(self.document.fault(&at("candidate"), "is the baseline itself", Some(hint)));
+        }
+        let margin_pct = raw.margin_pct.unwrap_or(3.0);
+        between(self.document, &at("margin_pct"), margin_pct, 0.0, 100.0)?;
+        let phases = self.phases(at, raw)?;
+        let controls = raw.controls.clone().unwrap_or_default();
+        for control in &controls {
+            if *control == raw.name || !self.controls.contains(control) {
+                let hint = match nearest(control, self.controls.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "a control is another hypothesis with `negative_control = true`".to_owned(),
+                };
+                return Err(self.document.fault(
+                    &at("controls"),
+                    format!("{control:?} is no negative control"),
+                    Some(hint),
+                ));
+            }
+        }
+        let negative_control = raw.negative_control.unwrap_or(false);
+        Ok(Contrast { baseline, candidate, phases, margin_pct, negative_control, controls })
+    }
+
+    fn phases(&self, at: &dyn Fn(&str) -> String, raw: &RawHypothesis) -> Result<Vec<Phase>, Error> {
+        let planned: BTreeSet<Phase> = self.workloads.iter().flat_map(|w| w.phases.iter().copied()).collect();
+        let phases = match &raw.phases {
+            Some(phases) => phases.clone(),
+            None => planned.iter().copied().collect(),
+        };
+        if let Some(phase) = phases.iter().find(|phase| !planned.contains(phase)) {
+            return Err(self.document.fault(&at("phases"), format!("no workload has the phase `{phase}`"), None));
+        }
+        let distinct = phases.iter().collect::<BTreeSet<_>>().len();
+        if distinct != phases.len() || distinct == 0 {
+            return Err(self.document.fault(&at("phases"), "needs at least one phase, none twice", None));
+        }
+        if raw.kind == RawKind::PhaseSeparation && distinct < 2 {
+            return Err(self.document.fault(&at("name"), "a phase separation needs at least two phases", None));
+        }
+        Ok(phases)
+    }
+
+    fn lane(&self, path: &str, name: &str) -> Result<(), Error> {
+        if self.lanes.iter().any(|lane| lane.name == name) {
+            return Ok(());
+        }
+        let known = || self.lanes.iter().map(|lane| lane.name.as_str());
+        let hint = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("lanes of this plan: {}", known().collect::<Vec<_>>().join(", ")),
+        };
+        Err(self.document.fault(path, format!("{name:?} is no lane of this plan"), Some(hint)))
+    }
+}
+
+impl Prompt {
+    /// How many token ids it has, as far as that is known before a text is turned into ids.
+    fn count(&self) -> u64 {
+        match self {
+            Self::Generated { tokens, .. } => u64::from(*tokens),
+            Self::Ids(ids) => ids.len() as u64,
+            Self::Text(_) => 0,
+        }
+    }
+
+    /// The token ids, or nothing while the prompt is a text.
+    #[must_use]
+    pub fn ids(&self, vocab_size: u32) -> Option<Vec<u32>> {
+        match self {
+            Self::Ids(ids) => Some(ids.clone()),
+            Self::Text(_) => None,
+            Self::Generated { tokens, seed } => {
+                let mut random = SplitMix64::seed_from_u64(*seed);
+                Some((0..*tokens).map(|_| (random.next_u64() % u64::from(vocab_size.max(1))) as u32).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The checked lane: one stack, how it starts, what it declares and how far it may go.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::document::{Document, key};
+use super::raw_lane::{RawDocker, RawGate, RawLane, RawLauncher, RawProcess};
+use super::{Error, check_plan};
+use crate::terms::{AXIS_NAMES, Axes, Digest, SignalValue, Stage, canonical_json, nearest};
+
+/// One stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lane {
+    /// Name; that of the file.
+    pub name: String,
+    /// One sentence for people. No part of the lane's digest.
+    #[serde(skip)]
+    pub description: String,
+    /// How the lane starts.
+    pub launcher: Launcher,
+    /// The runner's name, which its greeting must repeat.
+    pub runner: String,
+    /// Declared axes; every name is one of [`AXIS_NAMES`].
+    pub axes: Axes,
+    /// Environment of the lane's process: exactly this, and what the launcher must add.
+    pub environment: BTreeMap<String, String>,
+    /// Signals that must be as declared.
+    pub gates: Vec<Gate>,
+    /// Budgets.
+    pub limits: Limits,
+}
+
+/// How a lane starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Launcher {
+    /// As a process on this host.
+    Process(ProcessLane),
+    /// In a container of the Docker engine.
+    Docker(DockerLane),
+}
+
+/// A process lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessLane {
+    /// What is executed.
+    pub program: Program,
+    /// Its arguments; `{files}` stands for the folder of `files` on the host.
+    pub arguments: Vec<String>,
+    /// A shipped folder below `containers/` that the lane executes from, for example `runner`; pinned by the lock.
+    pub files: Option<String>,
+}
+
+/// What a process lane executes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// The running `lockstep` executable itself, written `self`.
+    OwnExecutable,
+    /// A program found on the search path.
+    Interpreter {
+        /// Its name.
+        name: String,
+        /// The least version; an older one counts as absent. `--version` is asked.
+        minimum_version: Option<String>,
+    },
+}
+
+/// A container lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DockerLane {
+    /// Image reference, or `self` for the image that Lockstep builds from its own executable.
+    pub image: String,
+    /// Command inside; `{files}` has no meaning here.
+    pub command: Vec<String>,
+    /// GPUs, by UUID or index; empty: none.
+    pub gpus: Vec<String>,
+}
+
+/// A signal that must be as declared, or the lane is refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Gate {
+    /// When it is looked at.
+    pub stage: Stage,
+    /// The signal's name.
+    pub signal: String,
+    /// The test.
+    pub test: GateTest,
+}
+
+/// A test of a signal's value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateTest {
+    /// Exactly this value.
+    Equals(SignalValue),
+    /// One of these texts.
+    OneOf(Vec<String>),
+    /// A number no smaller.
+    AtLeast(f64),
+    /// A number no larger.
+    AtMost(f64),
+    /// A dotted version no older.
+    MinimumVersion(String),
+}
+
+/// Budgets. Inactivity is counted from the last sign of life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Inactivity while starting and loading, in seconds.
+    pub load_s: f64,
+    /// Inactivity while compiling, in seconds.
+    pub compile_s: f64,
+    /// Inactivity in a warmup repetition, in seconds.
+    pub warmup_s: f64,
+    /// Inactivity in a measured repetition, in seconds.
+    pub measure_s: f64,
+    /// Cap on the launch as a whole, in seconds.
+    pub wall_s: f64,
+    /// Time between TERM and KILL, in seconds.
+    pub grace_s: f64,
+    /// Processors a container may use.
+    pub cpus: f64,
+    /// Memory a container may use, in MiB.
+    pub memory_mib: u64,
+    /// Processes and threads a container may hold.
+    pub pids: u32,
+    /// Size of a container's scratch directory, in MiB.
+    pub scratch_mib: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            load_s: 120.0,
+            compile_s: 600.0,
+            warmup_s: 120.0,
+            measure_s: 120.0,
+            wall_s: 3_600.0,
+            grace_s: 3.0,
+            cpus: 1.0,
+            memory_mib: 4_096,
+            pids: 256,
+            scratch_mib: 64,
+        }
+    }
+}
+
+impl Lane {
+    /// Reads a lane; `file` names it in errors.
+    ///
+    /// # Errors
+    /// A fault with file, line, key path and what to try.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
+        let document = Document::new(file, text);
+        let RawLane { schema, name, description, launcher, runner, process, docker, axes, environment, gates, limits } =
+            document.read()?;
+        check_plan::schema_version(&document, schema)?;
+        check_plan::name(&document, "name", &name)?;
+        check_plan::name(&document, "runner", &runner)?;
+        check_axes(&document, &axes)?;
+        check_environment(&document, &environment)?;
+        check_limits(&document, &limits)?;
+        Ok(Self {
+            launcher: check_launcher(&document, launcher, process, docker)?,
+            gates: check_gates(&document, gates)?,
+            name,
+            description,
+            runner,
+            axes,
+            environment,
+            limits,
+        })
+    }
+
+    /// The lane's canonical digest, which its lock repeats. Descriptions and comments are no part of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let text = canonical_json(self).expect("a checked lane holds strings, integers and finite numbers only");
+        Digest::of(text.as_bytes())
+    }
+}
+
+fn check_axes(document: &Document<'_>, axes: &Axes) -> Result<(), Error> {
+    for name in axes.keys() {
+        if !AXIS_NAMES.contains(&name.as_str()) {
+            let hint = match nearest(name, AXIS_NAMES.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known axes: {}", AXIS_NAMES.join(", ")),
+            };
+            return Err(document.fault(
+                &format!("axes.{}", key(name)),
+                format!("unknown key `{}`", name.escape_debug()),
+                Some(hint),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The system takes no name with `=` and no text with a zero byte.
+fn check_environment(document: &Document<'_>, environment: &BTreeMap<String, String>) -> Result<(), Error> {
+    for (name, value) in environment {
+        let message = if name.is_empty() || name.contains(['=', '\0']) {
+            format!("{name:?} is no name of a variable")
+        } else if value.contains('\0') {
+            "the value holds a zero byte".to_owned()
+        } else {
+            continue;
+        };
+        return Err(document.fault(&format!("environment.{}", key(name)), message, None));
+    }
+    Ok(())
+}
+
+/// A version is compared number by number.
+fn check_version(document: &Document<'_>, path: &str, version: &str) -> Result<(), Error> {
+    if version.split('.').all(|part| part.parse::<u32>().is_ok()) {
+        return Ok(());
+    }
+    let message = format!("{version:?} is no version: expected numbers with dots between them");
+    Err(document.fault(path, message, None))
+}
+
+fn check_limits(document: &Document<'_>, limits: &Limits) -> Result<(), Error> {
+    let Limits { load_s, compile_s, warmup_s, measure_s, wall_s, grace_s, cpus, memory_mib, pids, scratch_mib } =
+        limits;
+    let seconds = [
+        ("load_s", load_s),
+        ("compile_s", compile_s),
+        ("warmup_s", warmup_s),
+        ("measure_s", measure_s),
+        ("wall_s", wall_s),
+        ("grace_s", grace_s),
+        ("cpus", cpus),
+    ];
+    for (key, value) in seconds {
+        if !(*value > 0.0 && *value <= 1.0e6) {
+            let message = format!("{value} is out of range: expected a number above 0 and up to 1000000");
+            return Err(document.fault(&format!("limits.{key}"), message, None));
+        }
+    }
+    for (key, value, most) in [
+        ("memory_mib", *memory_mib, 1 << 24),
+        ("pids", u64::from(*pids), 1 << 20),
+        ("scratch_mib", *scratch_mib, 1 << 20),
+    ] {
+        if value == 0 || value > most {
+            let message = format!("{value} is out of range: expected 1 to {most}");
+            return Err(document.fault(&format!("limits.{key}"), message, None));
+        }
+    }
+    Ok(())
+}
+
+fn check_launcher(
+    document: &Document<'_>,
+    launcher: RawLauncher,
+    process: Option<RawProcess>,
+    docker: Option<RawDocker>,
+) -> Result<Launcher, Error> {
+    match (launcher, process, docker) {
+        (RawLauncher::Process, Some(process), None) => Ok(Launcher::Process(check_process(document, process)?)),
+        (RawLauncher::Docker, None, Some(docker)) => {
+            let RawDocker { image, command, gpus } = docker;
+            if image.trim().is_empty() {
+                return Err(document.fault("docker.image", "is empty", Some("give a reference, or `self`".to_owned())));
+            }
+            Ok(Launcher::Docker(DockerLane { image, command, gpus }))
+        }
+        (RawLauncher::Process, None, _) => {
+            Err(document.fault("process", "launcher `process` needs the table [process]", None))
+        }
+        (RawLauncher::Docker, _, None) => {
+            Err(document.fault("docker", "launcher `docker` needs the table [docker]", None))
+        }
+        (RawLauncher::Process, Some(_), Some(_)) => {
+            Err(document.fault("docker", "stands beside launcher `process`", Some("remove the table".to_owned())))
+        }
+        (RawLauncher::Docker, Some(_), Some(_)) => {
+            Err(document.fault("process", "stands beside launcher `docker`", Some("remove the table".to_owned())))
+        }
+    }
+}
+
+fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane, Error> {
+    let RawProcess { program, arguments, files, minimum_version } = raw;
+    let program = match program.as_str() {
+        "" => return Err(document.fault("process.program", "is empty", Some("give a program, or `self`".to_owned()))),
+        "self" if minimum_version.is_some() => {
+            return Err(document.fault("process.minimum_version", "has no meaning for `self`", None));
+        }
+        "self" => Program::OwnExecutable,
+        _ => Program::Interpreter { name: program, minimum_version },
+    };
+    if let Program::Interpreter { minimum_version: Some(version), .. } = &program {
+        check_version(document, "process.minimum_version", version)?;
+    }
+    if let Some(folder) = &files {
+        check_plan::name(document, "process.files", folder)?;
+    } else if arguments.iter().any(|argument| argument.contains("{files}")) {
+        return Err(document.fault("process.arguments", "`{files}` is used, and the lane names no `files`", None));
+    }
+    Ok(ProcessLane { program, arguments, files })
+}
+
+fn check_gates(document: &Document<'_>, raw: Vec<RawGate>) -> Result<Vec<Gate>, Error> {
+    let mut gates = Vec::with_capacity(raw.len());
+    for (index, gate) in raw.into_iter().enumerate() {
+        let at = |key: &str| format!("gate[{index}].{key}");
+        let (stage, signal) = (gate.stage, gate.signal.clone());
+        if signal.trim().is_empty() {
+            return Err(document.fault(&at("signal"), "is empty", None));
+        }
+        let test = gate.test().map_err(|count| {
+            let message = format!("a gate takes exactly one test, and {count} are given");
+            let hint = "tests: equals, one_of, at_least, at_most, minimum_version".to_owned();
+            document.fault(&format!("gate[{index}]"), message, Some(hint))
+        })?;
+        check_test(document, &at, &test)?;
+        gates.push(Gate { stage, signal, test });
+    }
+    Ok(gates)
+}
+
+fn check_test(document: &Document<'_>, at: &dyn Fn(&str) -> String, test: &GateTest) -> Result<(), Error> {
+    let finite = |key: &str, number: f64| match number.is_finite() {
+        true => Ok(()),
+        false => Err(document.fault(&at(key), format!("{number} is no finite number"), None)),
+    };
+    match test {
+        GateTest::Equals(SignalValue::Float(number)) => finite("equals", *number),
+        GateTest::AtLeast(number) => finite("at_least", *number),
+        GateTest::AtMost(number) => finite("at_most", *number),
+        GateTest::MinimumVersion(version) => check_version(document, &at("minimum_version"), version),
+        GateTest::OneOf(texts) if texts.is_empty() => {
+            Err(document.fault(&at("one_of"), "is empty, so that no signal could pass", None))
+        }
+        GateTest::Equals(_) | GateTest::OneOf(_) => Ok(()),
+    }
+}

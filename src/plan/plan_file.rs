@@ -1,0 +1,265 @@
+//! The checked plan.
+
+use serde::{Deserialize, Serialize};
+
+use super::document::Document;
+use super::{Error, ModelSpec, check_plan};
+use crate::terms::{Cell, Digest, Phase, SamplingSpec, canonical_json};
+
+/// The experiment as it was registered before anything was measured. Every invariant that the fields' documents
+/// name holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Name; also that of the snapshot folder.
+    pub name: String,
+    /// One sentence for people. No part of the plan's digest.
+    #[serde(skip)]
+    pub description: String,
+    /// Seed of every order.
+    pub seed: u64,
+    /// The weights.
+    pub model: ModelSpec,
+    /// Launches, repetitions, limits.
+    pub run: RunSettings,
+    /// At least one; names unique.
+    pub workloads: Vec<Workload>,
+    /// At least one; names unique.
+    pub lanes: Vec<PlannedLane>,
+    /// Names unique; every lane named is a lane of the plan.
+    pub hypotheses: Vec<Hypothesis>,
+    /// Levels and seeds.
+    pub statistics: StatisticsSettings,
+    /// Floors below which the verdict abstains.
+    pub coverage: Coverage,
+}
+
+/// Launches, repetitions, limits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunSettings {
+    /// Launches of each lane; at least 3, because the launch is the unit of replication.
+    pub launches: u32,
+    /// Measured repetitions of each cell in a launch; at least 1.
+    pub repetitions: u32,
+    /// Unrecorded repetitions of each cell before the measured ones.
+    pub warmup: u32,
+    /// How a launch's repetitions of a cell become one number.
+    pub launch_statistic: LaunchStatistic,
+    /// Share of the host's processor time that others may take in the measured windows, in percent.
+    pub busy_limit_pct: f64,
+    /// The least time that one forward pass can take, in nanoseconds: faster is `fell_through`.
+    pub floor_ns_per_forward: u64,
+}
+
+/// How a launch's repetitions of a cell become one number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LaunchStatistic {
+    /// The arithmetic mean.
+    Mean,
+    /// The median, which a single interruption does not move.
+    #[default]
+    Median,
+}
+
+/// A prompt and what is asked of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Workload {
+    /// Name.
+    pub name: String,
+    /// Phases to time; at least one, none twice.
+    pub phases: Vec<Phase>,
+    /// The prompt.
+    pub prompt: Prompt,
+    /// Tokens to produce in `kv_decode` and `e2e_kv`; at least 1.
+    pub new_tokens: u32,
+    /// How tokens are picked.
+    pub sampling: SamplingSpec,
+    /// Whether an end-of-sequence token is ignored.
+    pub ignore_eos: bool,
+}
+
+/// Where a prompt's token ids come from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// `tokens` ids drawn from the vocabulary by SplitMix64 from `seed`, each as the draw modulo the vocabulary's size.
+    Generated {
+        /// Count.
+        tokens: u32,
+        /// Seed.
+        seed: u64,
+    },
+    /// The ids themselves.
+    Ids(Vec<u32>),
+    /// A text, which the model's tokenizer turns into ids before the plan is expanded.
+    Text(String),
+}
+
+/// A lane's part in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedLane {
+    /// The lane.
+    pub name: String,
+    /// Whether the run goes on without it when its launcher is absent.
+    pub optional: bool,
+    /// Launches of this lane; at least 3.
+    pub launches: u32,
+    /// Measured repetitions of each cell in a launch.
+    pub repetitions: u32,
+    /// Unrecorded repetitions of each cell.
+    pub warmup: u32,
+}
+
+/// A statement that the verdict decides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hypothesis {
+    /// Name.
+    pub name: String,
+    /// The claim in words; no part of the plan's digest.
+    #[serde(skip)]
+    pub claim: String,
+    /// What is decided, and how.
+    pub kind: HypothesisKind,
+    /// The results that are as expected; empty: any.
+    pub expect: Vec<Expectation>,
+}
+
+/// What a hypothesis decides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HypothesisKind {
+    /// Every lane gives the same tokens in every cell.
+    TokensIdentical {
+        /// The lanes; at least two.
+        lanes: Vec<String>,
+    },
+    /// The candidate's time against the baseline's.
+    Contrast(Contrast),
+    /// Whether prefill and decode must be reported apart, because the contrast's result differs between them.
+    PhaseSeparation(Contrast),
+}
+
+/// Two lanes compared on time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contrast {
+    /// The lane compared against.
+    pub baseline: String,
+    /// The lane compared.
+    pub candidate: String,
+    /// The phases compared.
+    pub phases: Vec<Phase>,
+    /// Margin of equivalence, in percent of the baseline's mean.
+    pub margin_pct: f64,
+    /// Whether the contrast must show nothing; when it shows something, the contrasts that lean on it are void.
+    pub negative_control: bool,
+    /// Negative controls that this contrast leans on.
+    pub controls: Vec<String>,
+}
+
+/// A result that a plan may expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Expectation {
+    /// Tokens are identical.
+    Identical,
+    /// The candidate takes less time.
+    Faster,
+    /// The candidate takes more time.
+    Slower,
+    /// The difference lies within the margin.
+    Equivalent,
+    /// Cells differ in their result.
+    Mixed,
+    /// Phases must be reported apart.
+    Required,
+    /// Phases need not be reported apart.
+    NotRequired,
+}
+
+/// Levels and seeds of the statistics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatisticsSettings {
+    /// Level of every test, after adjustment.
+    pub alpha: f64,
+    /// Power at which the minimal detectable effect is stated.
+    pub power: f64,
+    /// Bootstrap resamples.
+    pub bootstrap_resamples: u32,
+    /// Bootstrap seed.
+    pub bootstrap_seed: u64,
+    /// How far a magnitude may lie from the snapshot's, in percent, before `verify` calls it changed.
+    pub band_pct: f64,
+}
+
+impl Default for StatisticsSettings {
+    fn default() -> Self {
+        Self { alpha: 0.05, power: 0.8, bootstrap_resamples: 1_000, bootstrap_seed: 42, band_pct: 10.0 }
+    }
+}
+
+/// Floors below which the verdict abstains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Coverage {
+    /// Launches of a lane that gave at least one `ok` row in a cell.
+    pub min_launches: u32,
+    /// Share of a lane's attempted rows that are `ok`.
+    pub min_ok_share: f64,
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self { min_launches: 3, min_ok_share: 0.9 }
+    }
+}
+
+impl Plan {
+    /// Reads a plan; `file` names it in errors.
+    ///
+    /// # Errors
+    /// A fault with file, line, key path and what to try.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
+        let document = Document::new(file, text);
+        check_plan::check(&document, document.read()?)
+    }
+
+    /// The plan's canonical digest, which every row carries. Descriptions and comments are no part of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let text = canonical_json(self).expect("a checked plan holds strings, integers and finite numbers only");
+        Digest::of(text.as_bytes())
+    }
+
+    /// The lane of that name.
+    #[must_use]
+    pub fn lane(&self, name: &str) -> Option<&PlannedLane> {
+        self.lanes.iter().find(|lane| lane.name == name)
+    }
+
+    /// The cells, in plan order: workloads as they stand, phases within each.
+    ///
+    /// # Errors
+    /// [`Error::TextPrompt`] when a prompt is still a text.
+    pub fn cells(&self) -> Result<Vec<Cell>, Error> {
+        let mut cells = Vec::new();
+        for workload in &self.workloads {
+            let prompt = workload
+                .prompt
+                .ids(self.model.vocab_size)
+                .ok_or_else(|| Error::TextPrompt { workload: workload.name.clone(), model: self.model.name.clone() })?;
+            for &phase in &workload.phases {
+                cells.push(Cell {
+                    phase,
+                    workload: workload.name.clone(),
+                    model: self.model.sha256,
+                    prompt: prompt.clone(),
+                    new_tokens: if phase == Phase::Prefill { 1 } else { workload.new_tokens },
+                    sampling: workload.sampling.clone(),
+                    ignore_eos: workload.ignore_eos,
+                });
+            }
+        }
+        Ok(cells)
+    }
+}

@@ -1,0 +1,126 @@
+//! `plans/NAME.toml` as it stands in the file.
+
+use serde::Deserialize;
+
+use super::plan_file::{Coverage, Expectation, LaunchStatistic};
+use super::{ModelSpec, StatisticsSettings};
+use crate::terms::{Phase, SamplingSpec};
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlan {
+    pub schema: u32,
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    pub seed: u64,
+    pub model: ModelSpec,
+    pub run: RawRun,
+    #[serde(rename = "workload")]
+    pub workloads: Vec<RawWorkload>,
+    #[serde(rename = "lane")]
+    pub lanes: Vec<RawPlannedLane>,
+    #[serde(default, rename = "hypothesis")]
+    pub hypotheses: Vec<RawHypothesis>,
+    #[serde(default)]
+    pub statistics: StatisticsSettings,
+    #[serde(default)]
+    pub coverage: Coverage,
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRun {
+    pub launches: u32,
+    pub repetitions: u32,
+    pub warmup: u32,
+    #[serde(default)]
+    pub launch_statistic: LaunchStatistic,
+    #[serde(default = "busy_limit_pct")]
+    pub busy_limit_pct: f64,
+    #[serde(default = "floor_ns_per_forward")]
+    pub floor_ns_per_forward: u64,
+}
+
+/// Others may take this share of the host's processor time in the measured windows before the run counts as
+/// contaminated.
+fn busy_limit_pct() -> f64 {
+    10.0
+}
+
+/// Nothing that reads weights does a forward pass in less than a microsecond.
+fn floor_ns_per_forward() -> u64 {
+    1_000
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWorkload {
+    pub name: String,
+    pub phases: Vec<Phase>,
+    #[serde(default)]
+    pub prompt_tokens: Option<u32>,
+    #[serde(default)]
+    pub prompt_seed: Option<u64>,
+    #[serde(default)]
+    pub prompt: Option<Vec<u32>>,
+    #[serde(default)]
+    pub prompt_text: Option<String>,
+    pub new_tokens: u32,
+    #[serde(default)]
+    pub sampling: Option<SamplingSpec>,
+    #[serde(default = "ignore_eos")]
+    pub ignore_eos: bool,
+}
+
+/// Equal work in every lane needs equal counts, so an early end is the exception.
+fn ignore_eos() -> bool {
+    true
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlannedLane {
+    pub name: String,
+    #[serde(default)]
+    pub optional: bool,
+    #[serde(default)]
+    pub launches: Option<u32>,
+    #[serde(default)]
+    pub repetitions: Option<u32>,
+    #[serde(default)]
+    pub warmup: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHypothesis {
+    pub name: String,
+    pub kind: RawKind,
+    #[serde(default)]
+    pub claim: String,
+    #[serde(default)]
+    pub lanes: Option<Vec<String>>,
+    #[serde(default)]
+    pub baseline: Option<String>,
+    #[serde(default)]
+    pub candidate: Option<String>,
+    #[serde(default)]
+    pub phases: Option<Vec<Phase>>,
+    #[serde(default)]
+    pub margin_pct: Option<f64>,
+    #[serde(default)]
+    pub negative_control: Option<bool>,
+    #[serde(default)]
+    pub controls: Option<Vec<String>>,
+    #[serde(default)]
+    pub expect: Option<Vec<Expectation>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawKind {
+    TokensIdentical,
+    Contrast,
+    PhaseSeparation,
+}

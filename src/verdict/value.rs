@@ -1,0 +1,290 @@
+//! The verdict as data. It serialises to the same bytes for the same content: maps are ordered, numbers rounded.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::LaneState;
+use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Phase};
+
+/// What the rows of a journal say about a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// Format version.
+    pub format: u32,
+    /// The plan's name.
+    pub plan: String,
+    /// The plan's canonical digest.
+    pub plan_sha256: Digest,
+    /// The model's name.
+    pub model: String,
+    /// The overall conclusion.
+    pub conclusion: Conclusion,
+    /// Why, most important first.
+    pub reasons: Vec<String>,
+    /// The journal it was derived from.
+    pub journal: JournalFacts,
+    /// Others' use of the host in the measured windows.
+    pub contamination: Contamination,
+    /// The hypotheses, in plan order.
+    pub hypotheses: Vec<HypothesisVerdict>,
+    /// The lanes, in plan order.
+    pub lanes: Vec<LaneVerdict>,
+    /// The cells, in plan order.
+    pub cells: Vec<CellVerdict>,
+}
+
+/// The overall conclusion. Where several apply it is the first of: refused, nothing measured, not as expected,
+/// inconclusive, as expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// A lane was refused.
+    Refused,
+    /// No row is `ok`.
+    NothingMeasured,
+    /// A hypothesis came out otherwise than the plan expects.
+    NotAsExpected,
+    /// A hypothesis could not be decided, coverage is below its floor, or the host was contaminated.
+    Inconclusive,
+    /// Every hypothesis came out as expected.
+    AsExpected,
+}
+
+/// The journal a verdict was derived from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JournalFacts {
+    /// The run.
+    pub run: String,
+    /// Chain digest of the last record: the seal, when the journal is sealed.
+    pub head: Digest,
+    /// Whether the journal ends with a seal.
+    pub sealed: bool,
+    /// Bytes of a torn last line that were left out.
+    pub torn_bytes: u64,
+    /// Rows.
+    pub rows: u64,
+    /// The segments.
+    pub segments: Vec<SegmentFacts>,
+}
+
+/// A segment of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentFacts {
+    /// Start, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Version of lockstep.
+    pub version: String,
+    /// Digest of its executable.
+    pub binary: Digest,
+    /// The host.
+    pub host: HostFacts,
+}
+
+/// Others' use of the host in the measured windows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contamination {
+    /// Whether the share is above the plan's limit.
+    pub contaminated: bool,
+    /// Share of the host's processor time that others and the hypervisor took, in percent; absent when no window was
+    /// measured.
+    pub share_pct: Option<f64>,
+    /// The plan's limit.
+    pub limit_pct: f64,
+    /// Length of all measured windows, in milliseconds.
+    pub window_ms: u64,
+}
+
+/// What a hypothesis came out as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Tokens are identical.
+    Identical,
+    /// Tokens differ.
+    NotIdentical,
+    /// The candidate takes less time.
+    Faster,
+    /// The candidate takes more time.
+    Slower,
+    /// The difference lies within the margin.
+    Equivalent,
+    /// Cells differ in their result.
+    Mixed,
+    /// Phases must be reported apart.
+    Required,
+    /// Phases need not be reported apart.
+    NotRequired,
+    /// The rows do not decide it.
+    CouldNotTell,
+    /// A negative control showed something, or an order effect did: the contrast says nothing.
+    Void,
+    /// A lane that it needs took no part.
+    NotMeasured,
+}
+
+/// A hypothesis decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HypothesisVerdict {
+    /// Name.
+    pub name: String,
+    /// The claim, as the plan words it.
+    pub claim: String,
+    /// What it came out as.
+    pub finding: Finding,
+    /// What the plan expects; empty: anything.
+    pub expected: Vec<Finding>,
+    /// Why, in sentences with numbers.
+    pub reasons: Vec<String>,
+    /// For a contrast: its cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<ContrastCell>,
+    /// For a negative control: the noise floor that it states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_floor: Option<NoiseFloor>,
+}
+
+/// What an A/A contrast says about the smallest difference worth believing on this host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseFloor {
+    /// The largest absolute difference that the cells' TOST intervals still allow, in percent.
+    pub bound_pct: f64,
+    /// The largest minimal detectable effect of the cells, in percent.
+    pub mde_pct: f64,
+}
+
+/// A contrast in one cell. Differences are candidate minus baseline, in percent of the baseline's mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContrastCell {
+    /// The cell.
+    pub cell: CellId,
+    /// Its phase.
+    pub phase: Phase,
+    /// The result.
+    pub finding: Finding,
+    /// Launches of the baseline and of the candidate.
+    pub launches: [u64; 2],
+    /// Means of the launches, baseline and candidate, in milliseconds.
+    pub mean_ms: [f64; 2],
+    /// The difference.
+    pub difference_pct: Option<f64>,
+    /// Its confidence interval at 1 - alpha.
+    pub interval_pct: Option<[f64; 2]>,
+    /// The interval that TOST decides by, at 1 - 2 alpha.
+    pub tost_interval_pct: Option<[f64; 2]>,
+    /// Cohen's d, pooled.
+    pub cohen_d: Option<f64>,
+    /// Welch's p, two-sided.
+    pub p: Option<f64>,
+    /// The same after Holm's adjustment over all contrast cells of the plan.
+    pub p_adjusted: Option<f64>,
+    /// The larger of TOST's two p.
+    pub p_tost: Option<f64>,
+    /// Minimal detectable effect at the plan's power, in percent.
+    pub mde_pct: Option<f64>,
+    /// Why no number stands where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A lane's part in the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaneVerdict {
+    /// The lane.
+    pub lane: String,
+    /// Whether the plan marks it optional.
+    pub optional: bool,
+    /// Whether it took part, by the last segment.
+    pub state: LaneState,
+    /// Whether it ran without a lock.
+    pub unlocked: bool,
+    /// Launches.
+    pub launches: u64,
+    /// Rows by outcome, every attempt counted; outcomes that did not occur are left out.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Axes that manifest, lock and plan declare.
+    pub declared: Axes,
+    /// Axes that preflight observed.
+    pub observed: Axes,
+    /// Why it took no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// A cell in every lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CellVerdict {
+    /// The cell.
+    pub cell: CellId,
+    /// Its phase.
+    pub phase: Phase,
+    /// Its workload.
+    pub workload: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens to produce.
+    pub new_tokens: u64,
+    /// The lanes that met it, in plan order.
+    pub lanes: Vec<LaneCell>,
+}
+
+/// A cell in one lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaneCell {
+    /// The lane.
+    pub lane: String,
+    /// Rows by outcome, every attempt counted.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Repetitions whose last attempt is `ok`.
+    pub ok: u64,
+    /// Repetitions planned.
+    pub planned: u64,
+    /// Digest of the output tokens; absent when no row is `ok` or rows disagree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_sha256: Option<Digest>,
+    /// Different outputs seen; more than 1 means that the lane disagrees with itself.
+    pub distinct_outputs: u64,
+    /// Times of the launches; absent when no row is `ok`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeSummary>,
+}
+
+/// Times of a cell in a lane, in milliseconds; the sample is one number per launch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimeSummary {
+    /// Launches.
+    pub launches: u64,
+    /// Mean.
+    pub mean_ms: f64,
+    /// Standard deviation (n - 1); absent with one launch.
+    pub sd_ms: Option<f64>,
+    /// Coefficient of variation, in percent.
+    pub cv_pct: Option<f64>,
+    /// Least.
+    pub min_ms: f64,
+    /// Percentiles 50, 90, 95 and 99 of all repetitions (not of launches).
+    pub p50_ms: f64,
+    /// See `p50_ms`.
+    pub p90_ms: f64,
+    /// See `p50_ms`.
+    pub p95_ms: f64,
+    /// See `p50_ms`.
+    pub p99_ms: f64,
+    /// Greatest.
+    pub max_ms: f64,
+    /// Student interval of the mean at 1 - alpha.
+    pub student_ms: Option<[f64; 2]>,
+    /// Percentile-bootstrap interval of the mean at 1 - alpha.
+    pub bootstrap_ms: Option<[f64; 2]>,
+}
