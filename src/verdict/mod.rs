@@ -9,7 +9,7 @@ mod value;
 
 pub use value::{
     CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, Finding, HypothesisVerdict, JournalFacts,
-    LaneCell, LaneVerdict, LaunchTime, NoiseFloor, SegmentFacts, TimeSummary, Verdict,
+    LaneCell, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts, TimeSummary, Verdict,
 };
 // A lane's state is part of the verdict's value; rooms that read verdicts alone take it from here.
 pub use crate::journal::LaneState;

@@ -323,13 +323,15 @@ pub struct LaneCell {
     pub time: Option<TimeSummary>,
     /// The numbers that the statistics are formed from, one per launch, in journal order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub by_launch: Vec<LaunchTime>,
+    pub by_launch: Vec<LaunchNumber>,
 }
 
 /// A launch's one number in a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LaunchTime {
+pub struct LaunchNumber {
+    /// The segment it was made in; effects are formed within one.
+    pub segment: u32,
     /// Number of the launch in the journal.
     pub launch: u32,
     /// Repetitions that entered it.
