@@ -70,7 +70,7 @@ pub(super) fn nothing_measured(verdict: &Verdict) -> bool {
 fn lane_reason(lane: &LaneVerdict) -> Option<RefusalReason> {
     let refused = lane.state == LaneState::Refused || lane.outcomes.contains_key(&Outcome::Refused);
     if refused {
-        let failure = lane.failure.as_ref().map(|failure| in_one_sentence(failure));
+        let failure = lane.failure.as_ref().map(in_one_sentence);
         return Some(RefusalReason::LaneRefused { lane: lane.lane.clone(), failure });
     }
     (lane.unlocked && lane.state == LaneState::Ready).then(|| RefusalReason::Unlocked { lane: lane.lane.clone() })

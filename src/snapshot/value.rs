@@ -206,7 +206,6 @@ fn one() -> u64 {
     1
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_at_most_one(count: &u64) -> bool {
     *count <= 1
 }
