@@ -35,7 +35,7 @@ pub fn cell_text(verdict: &Verdict, rows: &[Row], cell: &CellId, style: Style) -
     outputs(&rows, &mut page);
     failures(&rows, &mut page);
     launches(found, &mut page);
-    table_of_rows(&rows, &mut page);
+    table_of_rows(&rows, found, &mut page);
     Ok(terminal::render(&page, style))
 }
 
@@ -196,7 +196,7 @@ fn launches(cell: &CellVerdict, page: &mut Page) {
     }
 }
 
-fn table_of_rows(rows: &[&Row], page: &mut Page) {
+fn table_of_rows(rows: &[&Row], cell: &CellVerdict, page: &mut Page) {
     let mut last: BTreeMap<(&str, u32, u32), u32> = BTreeMap::new();
     for row in rows {
         let attempt = last.entry((&row.lane, row.block, row.rep)).or_insert(row.attempt);
@@ -227,7 +227,7 @@ fn table_of_rows(rows: &[&Row], page: &mut Page) {
             time(row.wall_ns),
             time(row.outside_ns),
             row.tokens.len().to_string(),
-            counts(row, last),
+            counts(row, last, cell),
         ]);
     }
     page.heading("Rows");
@@ -237,15 +237,20 @@ fn table_of_rows(rows: &[&Row], page: &mut Page) {
     page.table(table);
 }
 
-/// Whether a row enters the statistics: the last attempt at its repetition does, when it is ok and was timed.
-fn counts(row: &Row, last_attempt: u32) -> String {
+/// Whether a row enters the statistics: the last attempt at its repetition does, when it is ok and was timed, and when
+/// its launch counts, which a lane that was not itself when it left does not get.
+fn counts(row: &Row, last_attempt: u32, cell: &CellVerdict) -> String {
+    let counted = |launch: u32| {
+        let lane = cell.lanes.iter().find(|lane| lane.lane == row.lane);
+        lane.is_some_and(|lane| lane.by_launch.iter().any(|number| number.launch == launch))
+    };
     if row.attempt < last_attempt {
-        format!("no: attempt {last_attempt} took its place")
-    } else if row.outcome != Outcome::Ok {
-        format!("no: {}", row.outcome)
-    } else if row.wall_ns.is_none() || row.launch.is_none() {
-        "no: it has no time".to_owned()
-    } else {
-        "yes".to_owned()
+        return format!("no: attempt {last_attempt} took its place");
+    }
+    match (row.outcome, row.wall_ns, row.launch) {
+        (Outcome::Ok, Some(_), Some(launch)) if counted(launch) => "yes".to_owned(),
+        (Outcome::Ok, Some(_), Some(_)) => "no: at its exit the lane was not what it declares".to_owned(),
+        (Outcome::Ok, ..) => "no: it has no time".to_owned(),
+        (outcome, ..) => format!("no: {outcome}"),
     }
 }

@@ -71,7 +71,8 @@ fn banner(comparison: &Comparison, page: &mut Page) {
     let counts = counts.join(", ");
     let worse = comparison.changes.iter().any(|c| matches!(c.severity, Severity::Regression | Severity::Missing));
     let (tone, text) = match comparison.status() {
-        Status::Same => (Tone::Good, "SAME: nothing changed since the snapshot".to_owned()),
+        Status::Same if counts.is_empty() => (Tone::Good, "SAME: nothing changed since the snapshot".to_owned()),
+        Status::Same => (Tone::Good, format!("SAME: nothing changed since the snapshot; {counts}")),
         Status::Changed if worse => (Tone::Bad, format!("CHANGED since the snapshot: {counts}")),
         Status::Changed => (Tone::Doubt, format!("CHANGED since the snapshot: {counts}")),
         Status::Inconclusive => (Tone::Doubt, format!("INCONCLUSIVE: nothing is known to have changed; {counts}")),
@@ -89,6 +90,7 @@ fn label(severity: Severity, count: usize) -> String {
     match severity {
         Severity::Regression | Severity::Improvement if count != 1 => format!("{}s", severity.name()),
         Severity::CouldNotCompare => "could not be compared".to_owned(),
+        Severity::Skipped => "not on this host".to_owned(),
         _ => words(severity.name()),
     }
 }

@@ -13,6 +13,7 @@
 //!   Intervals that lie apart are a stricter test than Welch's at the same level.
 //!   Better or worse, both are changes: an improvement needs `accept` too.
 //! - **Another host class**: magnitudes and timing findings are not compared at all.
+//! - **An optional lane that is absent on this host** is told, with the hypotheses that need it, and counts as nothing.
 //! - **A contaminated host, an unfinished run**: what they put in doubt could not be compared, and is no regression.
 
 use super::accept::{host_classes, nothing_measured, segment};
@@ -51,6 +52,12 @@ impl Comparing<'_> {
     pub fn push(&mut self, mut change: Change, lanes: &[String]) {
         change.axes = bearing(&self.axes, lanes);
         self.changes.push(change);
+    }
+
+    /// Whether a lane of `lanes` is optional and absent on this host; none named: whether any lane is.
+    pub fn lacks_optional(&self, lanes: &[String]) -> bool {
+        let absent = |lane: &LaneVerdict| lane.optional && lane.state == LaneState::Skipped;
+        self.now.lanes.iter().any(|lane| absent(lane) && (lanes.is_empty() || lanes.contains(&lane.lane)))
     }
 
     /// The severity of something that the run lacks: an unfinished run may still get it.
@@ -105,14 +112,15 @@ fn obstacle(then: &Snapshot, now: &Verdict, classes: &[HostClass]) -> Option<Obs
 }
 
 fn status(changes: &[Change], obstacle: Option<Obstacle>) -> Status {
-    if changes.iter().any(|change| change.severity != Severity::CouldNotCompare) {
+    let counts = |change: &Change| !matches!(change.severity, Severity::CouldNotCompare | Severity::Skipped);
+    if changes.iter().any(counts) {
         Status::Changed
     } else if obstacle == Some(Obstacle::OtherHostClass) {
         Status::OtherHostClass
-    } else if changes.is_empty() {
-        Status::Same
-    } else {
+    } else if changes.iter().any(|change| change.severity == Severity::CouldNotCompare) {
         Status::Inconclusive
+    } else {
+        Status::Same
     }
 }
 
@@ -221,7 +229,7 @@ fn lane_change(then: LaneState, now: &LaneVerdict) -> Option<Change> {
         }
         (then, now) if then == now => return None,
         // Its launcher or interpreter is not on this host; that says nothing about the lane.
-        (_, LaneState::Skipped) if now.optional => Severity::CouldNotCompare,
+        (_, LaneState::Skipped) if now.optional => Severity::Skipped,
         (_, LaneState::Skipped | LaneState::Refused) => Severity::Regression,
         (_, LaneState::Ready) => Severity::New,
     };

@@ -52,7 +52,7 @@ pub struct Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Nothing changed, and everything was compared.
+    /// Nothing changed, and everything was compared but optional lanes that are absent on this host.
     Same,
     /// Something changed: a regression, an improvement, or something new or missing.
     Changed,
@@ -129,7 +129,7 @@ impl Part {
     }
 }
 
-/// How a change counts. All but the last need `accept`.
+/// How a change counts. All but the last two need `accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -145,12 +145,21 @@ pub enum Severity {
     Improvement,
     /// The run does not show it either way.
     CouldNotCompare,
+    /// An optional lane is absent on this host. It is told and counts as nothing.
+    Skipped,
 }
 
 impl Severity {
     /// All severities, in report order.
-    pub const ALL: [Self; 6] =
-        [Self::Regression, Self::Changed, Self::Missing, Self::New, Self::Improvement, Self::CouldNotCompare];
+    pub const ALL: [Self; 7] = [
+        Self::Regression,
+        Self::Changed,
+        Self::Missing,
+        Self::New,
+        Self::Improvement,
+        Self::CouldNotCompare,
+        Self::Skipped,
+    ];
 
     /// The name used in files and reports.
     #[must_use]
@@ -162,6 +171,7 @@ impl Severity {
             Self::New => "new",
             Self::Improvement => "improvement",
             Self::CouldNotCompare => "could_not_compare",
+            Self::Skipped => "skipped",
         }
     }
 }

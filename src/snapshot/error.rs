@@ -11,8 +11,14 @@ use crate::verdict::Finding;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A verdict cannot become a snapshot.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Refused(Refusal),
+    /// A text that names no host class.
+    #[error("{found:?} is no host class: expected 1 to 96 of a-z, 0-9, `-` and `.`, a letter or digit first")]
+    NoHostClass {
+        /// The text.
+        found: String,
+    },
     /// A file or folder could not be read or written.
     #[error("cannot {doing} {}: {source}", path.display())]
     File {
@@ -113,7 +119,7 @@ pub enum Error {
 }
 
 /// Every reason why a verdict cannot become a snapshot; at least one.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     /// The run.
     pub run: String,
@@ -176,6 +182,12 @@ pub enum RefusalReason {
         /// The hypothesis.
         hypothesis: String,
     },
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl RefusalReason {

@@ -18,7 +18,10 @@ pub(super) fn compare(comparing: &mut Comparing<'_>) {
             in_doubt(comparing, old, new);
             continue;
         }
-        if let Some(change) = finding_change(old, new) {
+        if let Some(mut change) = finding_change(old, new) {
+            if new.finding == Finding::NotMeasured && comparing.lacks_optional(&new.lanes) {
+                change.severity = Severity::Skipped;
+            }
             comparing.push(change, &new.lanes);
         }
         for cell in &old.cells {

@@ -106,7 +106,7 @@ fn a_negative_control_that_shows_something_is_doubt_and_no_failure() {
     assert_eq!((report.failures, report.skipped), (0, 1));
 }
 
-fn comparisons() -> [(&'static str, Comparison); 4] {
+fn comparisons() -> [(&'static str, Comparison); 5] {
     let snapshot = |verdict: &Verdict| Snapshot::from_verdict(verdict, Digest::of(b"journal")).unwrap();
     let then = snapshot(&fixture::good());
     let mut changed = fixture::tokens_differ();
@@ -117,6 +117,7 @@ fn comparisons() -> [(&'static str, Comparison); 4] {
     elsewhere.journal.segments[0].host.cpu.cores = 64;
     [
         ("same", compare(&then, &fixture::good(), 10.0)),
+        ("skipped", compare(&then, &fixture::skipped_and_refused(), 10.0)),
         ("changed", compare(&then, &changed, 10.0)),
         ("inconclusive", compare(&then, &fixture::contaminated(), 10.0)),
         ("other_host_class", compare(&then, &elsewhere, 10.0)),
@@ -130,7 +131,7 @@ fn a_comparison_with_a_snapshot() {
         let read: Comparison = serde_json::from_str(&comparison_json(&comparison).unwrap()).unwrap();
         assert_eq!(read, comparison);
     }
-    let [_, (_, changed), ..] = comparisons();
+    let [_, _, (_, changed), ..] = comparisons();
     insta::assert_snapshot!("comparison_markdown_changed", comparison_markdown(&changed));
 }
 
@@ -202,6 +203,7 @@ fn rows() -> Vec<Row> {
         elsewhere,
         Row { wall_ns: None, ..row("native-again", 0, 0, 0, Outcome::Ok) },
         row("native-again", 0, 1, 0, Outcome::Hung),
+        Row { launch: Some(9), ..row("native-again", 2, 0, 0, Outcome::Ok) },
     ]
 }
 

@@ -232,10 +232,22 @@ fn absent(state: LaneState) -> impl Fn(&mut Verdict) {
 }
 
 #[test]
-fn an_optional_lane_that_is_absent_could_not_be_compared_and_a_refused_one_is_a_regression() {
+fn an_optional_lane_that_is_absent_counts_as_nothing_and_a_refused_one_is_a_regression() {
     let skipped = after(absent(LaneState::Skipped));
-    assert_eq!(told(&skipped), [(Part::Lane, Severity::CouldNotCompare, Some("ready"), Some("skipped"))]);
-    assert_eq!(only(&skipped).note.as_deref(), Some("no python3"));
+    assert_eq!(told(&skipped), [(Part::Lane, Severity::Skipped, Some("ready"), Some("skipped"))]);
+    assert_eq!((only(&skipped).note.as_deref(), skipped.status), (Some("no python3"), Status::Same));
+    let with_its_hypothesis = after(|v| {
+        absent(LaneState::Skipped)(v);
+        v.hypotheses[2].lanes = vec!["native".into(), "python-reference".into()];
+        v.hypotheses[2].finding = Finding::NotMeasured;
+    });
+    assert!(with_its_hypothesis.changes.iter().all(|change| change.severity == Severity::Skipped));
+    assert_eq!((with_its_hypothesis.changes.len(), with_its_hypothesis.status), (2, Status::Same));
+    let required = after(|v| {
+        absent(LaneState::Skipped)(v);
+        v.lanes[3].optional = false;
+    });
+    assert_eq!((only(&required).severity, required.status), (Severity::Regression, Status::Changed));
     let refused = after(absent(LaneState::Refused));
     assert_eq!(told(&refused), [(Part::Lane, Severity::Regression, Some("ready"), Some("refused"))]);
     let back = between(absent(LaneState::Skipped), |_| {});
