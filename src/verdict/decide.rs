@@ -221,13 +221,10 @@ fn void_by_controls(plan: &Plan, verdicts: &mut [HypothesisVerdict]) {
         let (HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast)) = &hypothesis.kind else {
             continue;
         };
-        if let Some(control) = contrast.controls.iter().find(|control| shown.contains(*control)) {
-            if verdict.finding != Finding::NotMeasured {
-                verdict.finding = Finding::Void;
-                verdict
-                    .reasons
-                    .insert(0, format!("the negative control {control} shows a difference between equal lanes"));
-            }
+        let control = contrast.controls.iter().find(|control| shown.contains(*control));
+        if let (Some(control), true) = (control, verdict.finding != Finding::NotMeasured) {
+            verdict.finding = Finding::Void;
+            verdict.reasons.insert(0, format!("the negative control {control} shows a difference between equal lanes"));
         }
     }
 }

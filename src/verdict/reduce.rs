@@ -58,7 +58,7 @@ impl Table {
             }
         }
         let last = last_attempts(rows);
-        let mut times: BTreeMap<(String, CellId), Vec<(u32, u32, u32, f64)>> = BTreeMap::new();
+        let mut times: BTreeMap<(String, CellId), Vec<Timed>> = BTreeMap::new();
         for (index, (segment, row)) in rows.iter().enumerate() {
             check_output(index + 1, row)?;
             let key = (row.lane.clone(), row.cell.clone());
@@ -79,7 +79,7 @@ impl Table {
             if let (Some(wall_ns), Some(launch)) = (row.wall_ns, row.launch) {
                 let ms = wall_ns as f64 / 1.0e6;
                 entry.times_ms.push(ms);
-                times.entry(key).or_default().push((*segment, row.block, launch, ms));
+                times.entry(key).or_default().push(Timed { launch: (*segment, row.block, launch), ms });
             }
         }
         for (key, times) in times {
@@ -125,17 +125,22 @@ fn check_output(number: usize, row: &Row) -> Result<(), Error> {
     Err(Error::RowContradictsItself { row: number, lane: row.lane.clone(), digest })
 }
 
+/// The time of an `ok` repetition, and the launch it was made in: segment, block, number.
+struct Timed {
+    launch: (u32, u32, u32),
+    ms: f64,
+}
+
 /// One number per launch, in order of first appearance.
-fn per_launch(times: &[(u32, u32, u32, f64)], statistic: LaunchStatistic) -> Result<Vec<LaunchTime>, Error> {
+fn per_launch(times: &[Timed], statistic: LaunchStatistic) -> Result<Vec<LaunchTime>, Error> {
     let mut order: Vec<(u32, u32, u32)> = Vec::new();
     let mut values: HashMap<(u32, u32, u32), Vec<f64>> = HashMap::new();
-    for &(segment, block, launch, ms) in times {
-        let key = (segment, block, launch);
-        let list = values.entry(key).or_default();
+    for Timed { launch, ms } in times {
+        let list = values.entry(*launch).or_default();
         if list.is_empty() {
-            order.push(key);
+            order.push(*launch);
         }
-        list.push(ms);
+        list.push(*ms);
     }
     order
         .into_iter()

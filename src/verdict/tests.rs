@@ -105,7 +105,7 @@ impl Fixture {
     }
 
     fn journal(&self) -> Journal {
-        self.journal_in_segments(&[0..6])
+        self.journal_in_segments(std::slice::from_ref(&(0..6)))
     }
 
     /// The same launches, cut into segments of the given blocks.
@@ -286,7 +286,7 @@ fn a_control_that_shows_something_voids_what_leans_on_it_and_is_no_regression() 
 fn a_result_that_depends_on_who_goes_first_is_void() {
     // In even blocks `base` goes first and wins; in odd ones it goes last and loses.
     let ms = |lane: &str, cell, block: u32| {
-        let late = (lane == "same") == (block % 2 == 0);
+        let late = (lane == "same") == block.is_multiple_of(2);
         quiet(lane, cell, block) * if late { 1.1 } else { 1.0 }
     };
     let verdict = Fixture { ms, ..Fixture::default() }.verdict();
@@ -369,10 +369,10 @@ fn a_disowned_launch_does_not_count() {
     let plan = Fixture::plan();
     let mut records = Fixture::default().journal().records;
     for record in &mut records {
-        if let Record::LaunchEnd(end) = record {
-            if end.launch == 0 {
-                end.disowned = Some(Failure::new(FailureClass::Preflight, "the GIL came back"));
-            }
+        if let Record::LaunchEnd(end) = record
+            && end.launch == 0
+        {
+            end.disowned = Some(Failure::new(FailureClass::Preflight, "the GIL came back"));
         }
     }
     let journal = journal::read(&journal::encode(&records).unwrap()).unwrap();
