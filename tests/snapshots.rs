@@ -1,0 +1,48 @@
+//! Every committed snapshot is judged again from its own journal and must come out to the byte.
+
+use std::path::{Path, PathBuf};
+
+use lockstep::journal::{MAX_JOURNAL_BYTES, decompress, read};
+use lockstep::plan::Plan;
+use lockstep::snapshot::{Snapshot, store};
+use lockstep::terms::Digest;
+use lockstep::verdict::judge;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Plan folder and snapshot file of everything below `snapshots/`.
+fn committed() -> Vec<(String, PathBuf)> {
+    let mut found = Vec::new();
+    for plan in std::fs::read_dir(root().join("snapshots")).unwrap().map(Result::unwrap).filter(|e| e.path().is_dir()) {
+        for file in std::fs::read_dir(plan.path()).unwrap().map(|file| file.unwrap().path()) {
+            if file.extension().is_some_and(|extension| extension == "json") {
+                found.push((plan.file_name().into_string().unwrap(), file));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn there_is_a_snapshot_of_the_quickstart_plan() {
+    assert!(committed().iter().any(|(plan, _)| plan == "quickstart"));
+}
+
+#[test]
+fn every_snapshot_follows_from_its_journal_to_the_byte() {
+    for (name, file) in committed() {
+        let plan_file = root().join("plans").join(format!("{name}.toml"));
+        let plan = Plan::parse(&name, &std::fs::read_to_string(plan_file).unwrap()).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        let snapshot = Snapshot::parse(&file, &bytes).unwrap();
+        let place = store::place(&root().join("snapshots"), &name, &snapshot.host_class).unwrap();
+        assert_eq!(place.snapshot, file, "a snapshot stands under another name than its own");
+        let journal = decompress(&store::read_archive(&place).unwrap(), MAX_JOURNAL_BYTES).unwrap();
+        let read = read(&journal).unwrap();
+        store::check_seal(&snapshot, &journal, read.head).unwrap();
+        let again = Snapshot::from_verdict(&judge(&plan, &read).unwrap(), Digest::of(&journal)).unwrap();
+        assert_eq!(again.to_json().unwrap().into_bytes(), bytes, "{} is not what its journal gives", file.display());
+    }
+}
