@@ -24,7 +24,7 @@ pub use cache::{DecodeState, KvCacheKind};
 pub use config::{Architecture, Llama3Scaling, ModelConfig, Rope};
 pub use error::{Error, Result};
 pub use generate::{SyntheticSpec, generate_checkpoint};
-pub use model::{Logits, Model};
+pub use model::{Logits, Model, compute_threads};
 pub use sampling::{Sampler, Sampling};
 pub use session::{FinishReason, Generation, Session, Stop};
 pub use tokenizer::Tokenizer;

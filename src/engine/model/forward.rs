@@ -105,6 +105,12 @@ impl Model {
     }
 }
 
+/// Number of threads that a forward pass may use.
+#[must_use]
+pub fn compute_threads() -> usize {
+    candle_core::utils::get_num_threads()
+}
+
 /// Unnormalized log-probabilities of the next token, one a token id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logits(Vec<f32>);

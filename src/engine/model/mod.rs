@@ -5,6 +5,10 @@
 //! `linear` holds weights laid out once for the multiplication, `rotary` the tables of cosines and sines.
 //!
 //! There is no batch dimension: a sequence is `[seq, hidden]`, its heads `[heads, seq, head_dim]`.
+//!
+//! Candle takes its number of threads from the environment variable `RAYON_NUM_THREADS` ([`compute_threads`] tells
+//! it). Whoever starts a process that measures should set it: where it is unset, candle 0.11 reads `/proc/cpuinfo`
+//! anew for every multiplication, which made decoding a small model several times slower.
 
 mod attention;
 mod decoder;
@@ -13,7 +17,7 @@ mod gpt2;
 mod linear;
 mod rotary;
 
-pub use forward::{Logits, Model};
+pub use forward::{Logits, Model, compute_threads};
 
 #[cfg(test)]
 pub(super) mod reference;
