@@ -188,7 +188,8 @@ pub struct StatisticsSettings {
     pub bootstrap_resamples: u32,
     /// Bootstrap seed.
     pub bootstrap_seed: u64,
-    /// How far a magnitude may lie from the snapshot's, in percent, before `verify` calls it changed.
+    /// How far a magnitude may lie from the snapshot's before `verify` calls it changed: the larger mean over the
+    /// smaller, less 1, in percent.
     pub band_pct: f64,
 }
 

@@ -131,7 +131,9 @@ fn magnitude(comparing: &Comparing<'_>, was: &SnapshotLaneCell, is: &LaneCell) -
     }
     let (old, new) = (was.time.as_ref()?, is.time.as_ref()?);
     let difference_pct = 100.0 * (new.mean_ms - old.mean_ms) / old.mean_ms;
-    if difference_pct.abs() <= comparing.band_pct || new.mean_ms == old.mean_ms {
+    // By ratio, so that a gain of a factor lies as far out as a loss of that factor.
+    let apart_pct = 100.0 * (new.mean_ms.max(old.mean_ms) / new.mean_ms.min(old.mean_ms) - 1.0);
+    if apart_pct <= comparing.band_pct || new.mean_ms == old.mean_ms {
         return None;
     }
     let apart = match (old.interval_ms, new.student_ms) {

@@ -8,8 +8,8 @@
 //!            leave / kill ──▶ Gone  (nothing of the lane is left)
 //! ```
 //!
-//! The inactivity budget is renewed by progress, not by signs of life: a beat that reports no more work than the one
-//! before shows that the process lives, not that its work goes on.
+//! The inactivity budget of a repetition is renewed by progress, not by signs of life: a beat that reports no more work
+//! than the one before shows that the process lives, not that its work goes on.
 
 use std::time::{Duration, Instant};
 
@@ -209,7 +209,10 @@ impl Session {
             let (reply, meaning) = self.next(&mut budget).await?;
             match meaning {
                 Meaning::Answered => return Ok((reply, started.elapsed())),
-                Meaning::Beat { step, advanced: true } => budget.renew(step, &self.limits),
+                // A load or a compile has no count that must grow; a repetition has.
+                Meaning::Beat { step, advanced } if advanced || matches!(step, Step::Load | Step::Compile) => {
+                    budget.renew(step, &self.limits);
+                }
                 Meaning::Left => return Err(self.left(&reply)),
                 Meaning::Beat { .. } | Meaning::Greeted => {}
             }
