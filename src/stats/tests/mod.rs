@@ -1,0 +1,7 @@
+//! The room against the outside: independent references, invariants over random input, and its own sources.
+
+mod pinned;
+mod properties;
+mod reference;
+mod sources;
+mod statrs_grid;
