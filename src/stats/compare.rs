@@ -353,7 +353,8 @@ mod tests {
 
     #[test]
     fn an_effect_without_a_usable_standard_error_does_not_exist() {
-        for (difference, se, df) in [(f64::NAN, 1.0, 1.0), (0.0, 0.0, 1.0), (0.0, f64::INFINITY, 1.0), (0.0, 1.0, 0.0)] {
+        for (difference, se, df) in [(f64::NAN, 1.0, 1.0), (0.0, 0.0, 1.0), (0.0, f64::INFINITY, 1.0), (0.0, 1.0, 0.0)]
+        {
             assert!(Effect::new(difference, se, df).is_err(), "{difference} {se} {df}");
         }
         assert!(serde_json::from_str::<Effect>(r#"{"difference": 1, "se": 0, "df": 3}"#).is_err());

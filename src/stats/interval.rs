@@ -88,12 +88,14 @@ pub fn bootstrap_mean_interval(sample: &Replicates, bootstrap: Bootstrap) -> Res
 /// Percentile bootstrap interval of any statistic (B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap",
 /// 1993, section 13.3).
 ///
-/// Each resample draws n values with replacement, one [`index_below`] each, in order, from one SplitMix64 stream begun
-/// at the seed. The ends are the type 7 percentiles (see [`super::percentile`]) of the statistic over the resamples.
-/// `statistic` is given n values in the order drawn and has to be a pure function of them.
+/// Each resample draws n values with replacement, in order, from one SplitMix64 stream begun at the seed; positions are
+/// Lemire's unbiased bounded integers (64 random bits times n, upper half of the product, with rejection). The ends are
+/// the type 7 percentiles (see [`super::percentile`]) of the statistic over the resamples. `statistic` is given
+/// n values in the order drawn and has to be a pure function of them.
 ///
-/// With the 3 to 10 launches of a usual plan this interval is too narrow: at n = 3 the nominal 95 % covers about 75 %
-/// of normal means. [`student_interval`] is the one to judge by there.
+/// With the 3 to 10 launches of a usual plan this interval is too narrow: what is called 95 % covers the true mean of
+/// normal values in 76 % of all cases at n = 3, 83 % at n = 5 and 90 % at n = 10. [`student_interval`] is the one to
+/// judge by there.
 ///
 /// # Errors
 /// [`Error::ZeroSpread`] if all values are equal; [`Error::TooFew`] below `2 / (1 - confidence)` resamples, where the
@@ -190,7 +192,8 @@ mod tests {
 
     #[test]
     fn another_seed_gives_another_interval_around_the_same_mean() {
-        let at = |seed| bootstrap_mean_interval(&launches(), Bootstrap::new(seed, confidence(0.95))).expect("an interval");
+        let at =
+            |seed| bootstrap_mean_interval(&launches(), Bootstrap::new(seed, confidence(0.95))).expect("an interval");
         let (one, other) = (at(1), at(2));
         assert_ne!((one.low, one.high), (other.low, other.high));
         assert_eq!(one.estimate, other.estimate);
@@ -200,7 +203,8 @@ mod tests {
     #[test]
     fn a_bootstrap_takes_any_statistic() {
         let largest = |values: &[f64]| Ok(values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-        let interval = bootstrap_interval(&launches(), Bootstrap::new(7, confidence(0.9)), largest).expect("an interval");
+        let interval =
+            bootstrap_interval(&launches(), Bootstrap::new(7, confidence(0.9)), largest).expect("an interval");
         assert_eq!((interval.estimate, interval.high), (12.125, 12.125));
         assert!(launches().values().contains(&interval.low));
     }
@@ -240,7 +244,8 @@ mod tests {
         for _ in 0..70_000 {
             counts[index_below(&mut generator, 7) as usize] += 1;
         }
-        let chi_square: f64 = counts.iter().map(|&count| (f64::from(count) - 1e4) * (f64::from(count) - 1e4) / 1e4).sum();
+        let chi_square: f64 =
+            counts.iter().map(|&count| (f64::from(count) - 1e4) * (f64::from(count) - 1e4) / 1e4).sum();
         assert!(chi_square < 22.5, "six degrees of freedom, p = 0.001: {chi_square} from {counts:?}");
     }
 

@@ -14,7 +14,7 @@ pub(super) const MAX_PARAMETER: f64 = 1e8;
 pub fn incomplete_beta(a: f64, b: f64, x: f64) -> Result<f64, Error> {
     const COMPUTING: &str = "the incomplete beta function";
     for (parameter, value) in [("a", a), ("b", b)] {
-        let within = value >= TINY && value <= MAX_PARAMETER;
+        let within = (TINY..=MAX_PARAMETER).contains(&value);
         domain::check(value, within, COMPUTING, parameter, "positive (from 1e-300) and at most 1e8")?;
     }
     domain::check(x, (0.0..=1.0).contains(&x), COMPUTING, "x", "at least 0 and at most 1")?;
@@ -86,6 +86,14 @@ mod tests {
             assert!((power / (x * x * x) - 1.0).abs() < 1e-14, "{x}: {power}");
             let complement = incomplete_beta(1.0, 2.0, x).expect("in the domain");
             assert!((complement / (x * (2.0 - x)) - 1.0).abs() < 1e-14, "{x}: {complement}");
+        }
+    }
+
+    #[test]
+    fn the_largest_parameters_converge_to_full_accuracy() {
+        for a in [1e4, 1e6, 1e8] {
+            let half = incomplete_beta(a, a, 0.5).expect("in the domain");
+            assert!((half - 0.5).abs() < 1e-12, "{a}: {half}");
         }
     }
 

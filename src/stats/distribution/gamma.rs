@@ -70,24 +70,29 @@ pub(super) fn deviance(x: f64, m: f64) -> f64 {
 /// [`Error::OutOfRange`] unless `x >= 0`.
 pub fn chi_square_sf(x: f64, df: NonZeroU32) -> Result<f64, Error> {
     domain::check(x, x >= 0.0, "the chi-square distribution", "the argument", "at least 0")?;
-    let (shape, half) = (f64::from(df.get()) / 2.0, x / 2.0);
+    Ok(chi_square_upper(x, f64::from(df.get())))
+}
+
+/// [`chi_square_sf`] for x >= 0 and degrees of freedom that need not be whole.
+pub(super) fn chi_square_upper(x: f64, df: f64) -> f64 {
+    let (shape, half) = (df / 2.0, x / 2.0);
     if half == 0.0 {
-        return Ok(1.0);
+        return 1.0;
     }
     if half.is_infinite() {
-        return Ok(0.0);
+        return 0.0;
     }
     // half^shape exp(-half) / Γ(shape)
     let density = (shape * FRAC_1_PI / 2.0).sqrt() * libm::exp(-stirling_remainder(shape) - deviance(shape, half));
     if density == 0.0 {
-        return Ok(if half > shape { 0.0 } else { 1.0 });
+        return if half > shape { 0.0 } else { 1.0 };
     }
     let tail = if half < shape + 1.0 {
         1.0 - density * lower_series(shape, half)
     } else {
         density * upper_fraction(shape, half)
     };
-    Ok(tail.clamp(0.0, 1.0))
+    tail.clamp(0.0, 1.0)
 }
 
 /// `sum_k x^k / (a (a+1) ... (a+k))`, for x < a + 1. The terms fall once k > x - a.

@@ -4,11 +4,12 @@
 //! accuracy: a p-value of 1e-200 has as many correct digits as one of 0.2. Each function refuses a NaN and parameters
 //! outside its domain with [`super::Error::OutOfRange`].
 //!
-//! Accuracy, as tested: relative 1e-13 for the normal, 1e-12 for Student's t and chi-square, 1e-11 for the noncentral
-//! t; probabilities below the smallest double are 0.
+//! Accuracy, as tested against 40-digit references: relative 2e-13 for every probability and 1e-14 for the normal
+//! quantile. Probabilities below the smallest double are 0.
 
 mod beta;
 mod domain;
+mod fisher;
 mod gamma;
 mod noncentral;
 mod normal;
@@ -18,6 +19,7 @@ mod student;
 pub(super) use domain::MIN_DF;
 
 pub use beta::incomplete_beta;
+pub use fisher::f_sf;
 pub use gamma::{chi_square_sf, ln_gamma};
 pub use noncentral::{noncentral_t_cdf, noncentral_t_sf};
 pub use normal::{normal_cdf, normal_quantile, normal_sf};

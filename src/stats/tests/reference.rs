@@ -23,6 +23,7 @@ struct Fixture {
     chi_square_sf: Cases<TailCase>,
     incomplete_beta: Cases<BetaCase>,
     noncentral_t: Cases<NoncentralCase>,
+    f_sf: Cases<FisherCase>,
     samples: Cases<SampleCase>,
     pairs: Cases<PairCase>,
     holm: Cases<HolmCase>,
@@ -133,7 +134,18 @@ struct PoolCase {
     df: f64,
     q: f64,
     q_df: u32,
-    q_p: f64,
+    p_chi_square: f64,
+    f: f64,
+    df_error: f64,
+    p: f64,
+}
+
+#[derive(Deserialize)]
+struct FisherCase {
+    f: f64,
+    df: f64,
+    df_error: f64,
+    exact: f64,
 }
 
 fn fixture() -> Fixture {
@@ -183,6 +195,14 @@ fn chi_square_agrees_with_the_reference() {
         let df = std::num::NonZeroU32::new(df as u32).expect("positive");
         // Where the tail is the complement of a small lower part, 1e-16 absolute is all there is.
         close(chi_square_sf(x, df).expect("in the domain"), exact, EXACT, 1e-300, &format!("P(X > {x}), df {df}"));
+    }
+}
+
+#[test]
+fn the_f_distribution_agrees_with_the_reference() {
+    for FisherCase { f, df, df_error, exact } in fixture().f_sf.cases {
+        let found = f_sf(f, df, df_error).expect("in the domain");
+        close(found, exact, EXACT, 1e-290, &format!("P(F > {f}), df {df} and {df_error}"));
     }
 }
 
@@ -298,10 +318,14 @@ fn pooling_agrees_with_statsmodels() {
         let agreement = found.heterogeneity.expect("two effects or more");
         let what = format!("{:?}", case.effects);
         close(found.effect.difference(), case.difference, LIBRARY, 0.0, &what);
-        close(found.effect.se(), case.se, LIBRARY, 0.0, &what);
+        // statsmodels takes the variances as known.
+        close(found.effect.se() / found.se_inflation, case.se, LIBRARY, 0.0, &what);
         close(found.effect.df(), case.df, LIBRARY, 0.0, &what);
         close(agreement.q, case.q, LIBRARY, 0.0, &what);
-        close(agreement.p.get(), case.q_p, LIBRARY, 0.0, &what);
+        close(agreement.p_chi_square.get(), case.p_chi_square, LIBRARY, 0.0, &what);
+        close(agreement.f, case.f, LIBRARY, 0.0, &what);
+        close(agreement.df_error, case.df_error, LIBRARY, 0.0, &what);
+        close(agreement.p.get(), case.p, LIBRARY, 0.0, &what);
         assert_eq!(agreement.df, case.q_df);
     }
 }
