@@ -1,12 +1,14 @@
 //! Bytes → records whose chain and structure held.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use super::structure::Structure;
 use super::{Error, Header, Record, Row, archive, chain};
-use crate::terms::Digest;
+use crate::terms::{Digest, Failure, Outcome};
 
 /// The longest journal that is written or read, in bytes.
 pub const MAX_JOURNAL_BYTES: u64 = 1 << 30;
@@ -67,6 +69,26 @@ impl Journal {
             let rest = self.records.get(index + 1..).unwrap_or_default();
             let length = rest.iter().position(is_header).unwrap_or(rest.len());
             Some(Segment { header, line: index + 1, records: rest.get(..length).unwrap_or_default() })
+        })
+    }
+
+    /// Every row as it counts, with its segment's number, in the order of the file. The rows of a launch that was not
+    /// what it declares when it left are refused, whatever they say.
+    pub fn owned_rows(&self) -> impl Iterator<Item = (u32, Cow<'_, Row>)> {
+        let disowned: BTreeMap<u32, &Failure> = self
+            .records
+            .iter()
+            .filter_map(|record| match record {
+                Record::LaunchEnd(end) => Some((end.launch, end.disowned.as_ref()?)),
+                _ => None,
+            })
+            .collect();
+        self.rows().map(move |(segment, row)| match row.launch.and_then(|launch| disowned.get(&launch)) {
+            None => (segment, Cow::Borrowed(row)),
+            Some(failure) => {
+                let failure = Some((*failure).clone());
+                (segment, Cow::Owned(Row { outcome: Outcome::Refused, failure, ..row.clone() }))
+            }
         })
     }
 

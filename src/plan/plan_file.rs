@@ -108,6 +108,9 @@ pub struct PlannedLane {
     pub repetitions: u32,
     /// Unrecorded repetitions of each cell.
     pub warmup: u32,
+    /// The largest checkpoint, in MiB, that the lane takes part with; it is skipped for a larger one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_model_mib: Option<u32>,
 }
 
 /// A statement that the verdict decides.

@@ -90,6 +90,8 @@ pub(super) struct RawPlannedLane {
     pub repetitions: Option<u32>,
     #[serde(default)]
     pub warmup: Option<u32>,
+    #[serde(default)]
+    pub max_model_mib: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]

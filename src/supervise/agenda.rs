@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::journal::Row;
 use crate::plan::{PlannedLaunch, Schedule};
-use crate::terms::{CellId, Outcome};
+use crate::terms::{CellId, FailureClass, Outcome};
 
 /// Which repetitions are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub(super) struct Due {
 /// A repetition's place in the plan.
 type Place = (String, u32, CellId, u32);
 
+/// The last attempt at a repetition: its number, what came of it, and why.
+type Last = (u32, Outcome, Option<FailureClass>);
+
 /// The launches with something to do, in schedule order.
 pub(super) fn agenda(schedule: &Schedule, cells: &[CellId], rows: &[&Row], mode: Mode) -> Vec<DueLaunch> {
     let last = last_attempts(rows);
@@ -49,7 +52,7 @@ pub(super) fn agenda(schedule: &Schedule, cells: &[CellId], rows: &[&Row], mode:
                 let place = (planned.lane.clone(), planned.block, cell.clone(), repetition.rep);
                 let attempt = match last.get(&place) {
                     None => 0,
-                    Some((attempt, outcome)) if is_due(*outcome, mode) => attempt + 1,
+                    Some((attempt, outcome, class)) if is_due(*outcome, *class, mode) => attempt + 1,
                     Some(_) => return None,
                 };
                 Some(Due { cell: repetition.cell, rep: repetition.rep, attempt })
@@ -66,23 +69,26 @@ pub(super) fn agenda(schedule: &Schedule, cells: &[CellId], rows: &[&Row], mode:
     schedule.launches.iter().map(launch).filter(|launch| !launch.due.is_empty()).collect()
 }
 
-fn last_attempts(rows: &[&Row]) -> HashMap<Place, (u32, Outcome)> {
-    let mut last: HashMap<Place, (u32, Outcome)> = HashMap::new();
+fn last_attempts(rows: &[&Row]) -> HashMap<Place, Last> {
+    let mut last: HashMap<Place, Last> = HashMap::new();
     for row in rows {
         let place = (row.lane.clone(), row.block, row.cell.clone(), row.rep);
-        let entry = last.entry(place).or_insert((row.attempt, row.outcome));
+        let this = (row.attempt, row.outcome, row.failure.as_ref().map(|failure| failure.class));
+        let entry = last.entry(place).or_insert(this);
         if row.attempt >= entry.0 {
-            *entry = (row.attempt, row.outcome);
+            *entry = this;
         }
     }
     last
 }
 
-/// What was never attempted is due whenever its lane can run; what failed is due when asked for.
-fn is_due(outcome: Outcome, mode: Mode) -> bool {
+/// What was not attempted because its lane could not take part is due as soon as the lane can. What failed, or was given
+/// up after failures, is due when asked for.
+fn is_due(outcome: Outcome, class: Option<FailureClass>, mode: Mode) -> bool {
     match outcome {
-        Outcome::Skipped | Outcome::Refused => true,
         Outcome::Ok => false,
+        Outcome::Refused => true,
+        Outcome::Skipped if class != Some(FailureClass::Launch) => true,
         _ => mode == Mode::MissingAndFailed,
     }
 }

@@ -1,7 +1,7 @@
 //! From a runner's answer to an outcome. Pure. An answer is held against what was asked, what the lane declares, what
 //! the supervisor's own clock saw and what is physically possible; only then is it `ok`.
 
-use crate::terms::{Axes, Cell, Failure, FailureClass, Outcome, StopReason};
+use crate::terms::{Axes, Cell, Failure, FailureClass, Outcome, SignalValue, StopReason};
 use crate::wire::RunResult;
 
 /// Axes that a runner's evidence can contradict: the work was done, and by another path than the declared one.
@@ -19,10 +19,15 @@ pub(super) struct Expectations<'a> {
 /// The outcome of `result`, and what went wrong where something did.
 pub(super) fn assess(result: &RunResult, expect: &Expectations<'_>) -> (Outcome, Option<Failure>) {
     let wrong = |outcome, message: String| (outcome, Some(Failure::new(FailureClass::Implausible, message)));
+    let early = result.stop == StopReason::Eos && !expect.cell.ignore_eos;
+    if result.tokens.is_empty() && early {
+        return wrong(Outcome::UnequalWork, "the sequence ended before the first timed pass".to_owned());
+    }
     if result.tokens.is_empty() {
         return wrong(Outcome::FellThrough, format!("returned no tokens after {} ns", result.wall_ns));
     }
-    let floor_ns = expect.floor_ns_per_forward.saturating_mul(u64::from(expect.cell.forward_passes()));
+    let passes = if early { result.tokens.len() as u64 } else { u64::from(expect.cell.forward_passes()) };
+    let floor_ns = expect.floor_ns_per_forward.saturating_mul(passes);
     if result.wall_ns < floor_ns {
         let message = format!("claims {} ns, below the cell's floor of {floor_ns} ns", result.wall_ns);
         return wrong(Outcome::FellThrough, message);
@@ -36,6 +41,11 @@ pub(super) fn assess(result: &RunResult, expect: &Expectations<'_>) -> (Outcome,
     }
     if let Some((axis, want, seen)) = contradicted_path(result, expect.declared) {
         return wrong(Outcome::FellBack, format!("{axis} is declared {want:?}, and the evidence says {seen:?}"));
+    }
+    if let Some(SignalValue::Int(found)) = result.evidence.get("forward_passes")
+        && u64::try_from(*found) != Ok(passes)
+    {
+        return wrong(Outcome::FellBack, format!("the evidence says {found} forward passes, the work takes {passes}"));
     }
     match unequal(result, expect.cell) {
         Some(message) => wrong(Outcome::UnequalWork, message),
@@ -105,6 +115,11 @@ mod tests {
             (RunResult { wall_ns: 3_000, ..result() }, Outcome::Ok),
             (RunResult { wall_ns: 6_001, ..result() }, Outcome::Crashed),
             (RunResult { evidence: [("cache".to_owned(), "none".into())].into(), ..result() }, Outcome::FellBack),
+            (
+                RunResult { evidence: [("forward_passes".to_owned(), 1_i64.into())].into(), ..result() },
+                Outcome::FellBack,
+            ),
+            (RunResult { evidence: [("forward_passes".to_owned(), 3_i64.into())].into(), ..result() }, Outcome::Ok),
             (RunResult { tokens: vec![7, 8], ..result() }, Outcome::UnequalWork),
             (RunResult { tokens: vec![7, 8, 9, 1], ..result() }, Outcome::UnequalWork),
             (RunResult { stop: StopReason::Eos, ..result() }, Outcome::UnequalWork),
@@ -119,6 +134,8 @@ mod tests {
         let cell = Cell { ignore_eos: false, ..cell() };
         let early = RunResult { tokens: vec![7], stop: StopReason::Eos, ..result() };
         assert_eq!(outcome_of(&cell, &early), Outcome::Ok);
+        let at_once = RunResult { tokens: vec![], stop: StopReason::Eos, ..result() };
+        assert_eq!(outcome_of(&cell, &at_once), Outcome::UnequalWork);
         let short = RunResult { tokens: vec![7], ..result() };
         assert_eq!(outcome_of(&cell, &short), Outcome::UnequalWork);
     }

@@ -36,6 +36,14 @@ pub enum Error {
         /// The plan in the folder.
         given: crate::terms::Digest,
     },
+    /// A lane could not be ended, and measuring beside it would prove nothing.
+    #[error("lane {lane} is still there: {trouble}; end it by hand, then `lockstep resume` goes on")]
+    LaneStillThere {
+        /// The lane.
+        lane: String,
+        /// What was tried.
+        trouble: String,
+    },
     /// The checkpoint is not what it was when the run began.
     #[error("{0}; the run is not sealed, and its rows may come from two different models")]
     ModelChanged(crate::lock::Error),

@@ -9,7 +9,7 @@ use super::gates::{Contradiction, axis_contradictions, gate_contradictions, obse
 use super::segment::{Recorder, Track};
 use super::session::{Answer, Gone, Halt, Session};
 use super::{Error, Event};
-use crate::journal::{LaunchEnd, LaunchStart, Preflight, Record, Row};
+use crate::journal::{Busy, LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::launch::LaunchRequest;
 use crate::terms::{Cell, Digest, Failure, FailureClass, Outcome, Signal, Stage, canonical_json};
 use crate::wire::{RunRequest, Work};
@@ -18,10 +18,37 @@ use crate::wire::{RunRequest, Work};
 pub(super) enum LaunchOutcome {
     /// Everything that was due has its row.
     Done,
-    /// The lane broke down; what is left needs a fresh process. Whether any repetition was answered before.
-    Relaunch { left: Vec<Due>, worked: bool },
+    /// The lane broke down; what is left needs a fresh process.
+    Broke {
+        /// What has no row yet.
+        left: Vec<Due>,
+        /// The cell that was under way, by index; none before the first repetition was asked for.
+        cell: Option<usize>,
+    },
     /// The run is asked to stop.
     Stopped,
+}
+
+/// Why a launch does not go on.
+enum Trouble {
+    /// Ours: the journal, for example.
+    Ours(Error),
+    /// The lane's, or the wish to stop.
+    Halt(Halt),
+    /// A repetition failed and has its row; the process that it failed in is not to be trusted with another.
+    Replace,
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<Halt> for Trouble {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
 }
 
 /// A launch under way.
@@ -31,6 +58,10 @@ struct Launch<'a, 'r> {
     planned: &'a DueLaunch,
     number: u32,
     next_id: u64,
+    /// Items of what is due that have their row, from the front.
+    done: usize,
+    /// The cell under way.
+    cell: Option<usize>,
 }
 
 /// Runs what is due in one process.
@@ -50,82 +81,110 @@ pub(super) async fn launch_once(
     }))?;
     recorder.tell(Event::Launch { lane: lane.clone(), block: *block });
     let request = LaunchRequest { launch: number, ..track.request() };
-    let mut launch = Launch { track, recorder, planned, number, next_id: 0 };
-    let session = match Session::open(&request, track.engine, track.stop).await {
-        Ok(session) => session,
-        Err(halt) => return launch.halted(halt, due, Gone::default(), None, false),
-    };
-    launch.converse(session, due).await
+    let mut launch = Launch { track, recorder, planned, number, next_id: 0, done: 0, cell: None };
+    if let Err(failure) = track.check_files() {
+        return launch.halted(Halt::Broken(Outcome::Refused, failure), due, Gone::default(), None);
+    }
+    match Session::open(&request, track.engine, track.stop).await {
+        Ok(session) => launch.converse(session, due).await,
+        Err((halt, gone)) => launch.halted(halt, due, gone, None),
+    }
 }
 
 impl Launch<'_, '_> {
-    async fn converse(&mut self, mut session: Session, due: &[Due]) -> Result<LaunchOutcome, Error> {
-        if let Err(halt) = self.prepare(&mut session, due).await? {
-            let (halt, gone) = session.kill_for(halt).await;
-            return self.halted(halt, due, gone, None, false);
+    async fn converse(mut self, mut session: Session, due: &[Due]) -> Result<LaunchOutcome, Error> {
+        if let Err(trouble) = self.prepare(&mut session, due).await {
+            return self.troubled(session, trouble, due, None).await;
         }
-        let before = Reading::take(session.cpu_ns().await.saturating_add(own_cpu_ns()));
-        let mut done = 0;
-        let mut halted = None;
-        for item in due {
-            match self.measure(&mut session, item).await? {
-                Ok(()) => done += 1,
-                Err(halt) => {
-                    halted = Some(halt);
-                    break;
-                }
-            }
+        let before = reading(&session).await;
+        let measured = self.measure_all(&mut session, due).await;
+        if let Err(trouble @ Trouble::Halt(_)) = measured {
+            // What a dead lane used is not known, so neither is what others used.
+            return self.troubled(session, trouble, due, None).await;
         }
-        let after = Reading::take(session.cpu_ns().await.saturating_add(own_cpu_ns()));
+        let after = reading(&session).await;
         let busy = before.zip(after).map(|(before, after)| before.until(&after, self.track.cores));
-        if let Some(halt) = halted {
-            let (halt, gone) = session.kill_for(halt).await;
-            return self.halted(halt, due.get(done..).unwrap_or_default(), gone, busy, done > 0);
+        if let Err(trouble) = measured {
+            return self.troubled(session, trouble, due, busy).await;
         }
-        let disowned = match self.look(&mut session, Stage::AtExit).await? {
-            Ok(()) => None,
-            Err(Halt::Broken(_, failure)) => Some(failure),
-            Err(Halt::Stopped) => None,
-        };
-        let gone = session.leave().await;
-        self.end(gone, busy, disowned)?;
+        match self.look(&mut session, Stage::AtExit).await {
+            Ok(()) => self.end(session.leave().await, busy, None)?,
+            Err(Trouble::Ours(error)) => return Err(error),
+            Err(Trouble::Halt(Halt::Broken(Outcome::Refused, failure))) => {
+                self.end(session.leave().await, busy, Some(failure))?;
+            }
+            // All rows are written; a runner that dies on its way out takes none of them back.
+            Err(Trouble::Halt(halt)) => {
+                let (halt, gone) = session.kill_for(halt).await;
+                if let Halt::Broken(outcome, failure) = halt {
+                    let told = format!("lane {} {outcome} on its way out: {}", self.planned.lane, failure.message);
+                    self.recorder.tell(Event::Warning(told));
+                }
+                self.end(gone, busy, None)?;
+            }
+            Err(Trouble::Replace) => self.end(session.leave().await, busy, None)?,
+        }
         Ok(LaunchOutcome::Done)
     }
 
-    /// Preflight, load, warmup. The outer result is ours, the inner one the lane's.
-    async fn prepare(&mut self, session: &mut Session, due: &[Due]) -> Result<Result<(), Halt>, Error> {
-        if let Err(halt) = self.look(session, Stage::BeforeImports).await? {
-            return Ok(Err(halt));
+    async fn troubled(
+        &mut self,
+        session: Session,
+        trouble: Trouble,
+        due: &[Due],
+        busy: Option<Busy>,
+    ) -> Result<LaunchOutcome, Error> {
+        match trouble {
+            // Dropping the session kills the lane.
+            Trouble::Ours(error) => Err(error),
+            Trouble::Halt(halt) => {
+                let (halt, gone) = session.kill_for(halt).await;
+                self.halted(halt, due, gone, busy)
+            }
+            Trouble::Replace => {
+                self.end(session.leave().await, busy, None)?;
+                let left = due.get(self.done..).unwrap_or_default().to_vec();
+                Ok(if left.is_empty() { LaunchOutcome::Done } else { LaunchOutcome::Broke { left, cell: self.cell } })
+            }
         }
-        if let Err(halt) = session.load(&self.track.declared, self.track.max_positions).await {
-            return Ok(Err(halt));
-        }
-        if let Err(halt) = self.look(session, Stage::AfterImports).await? {
-            return Ok(Err(halt));
-        }
+    }
+
+    /// Preflight, load, warmup.
+    async fn prepare(&mut self, session: &mut Session, due: &[Due]) -> Result<(), Trouble> {
+        self.look(session, Stage::BeforeImports).await?;
+        session.load(&self.track.declared, self.track.max_positions).await?;
+        self.look(session, Stage::AfterImports).await?;
         let cells: BTreeSet<usize> = due.iter().map(|item| item.cell).collect();
-        for round in 0..self.planned.warmup {
-            for cell in &cells {
-                let Some(cell) = self.track.cells.get(*cell) else { continue };
-                match session.repetition(self.request(cell, true)).await {
-                    Ok(Answer::Done { .. }) => {}
-                    // A failing cell shows in its own rows; the others still deserve their warmup.
-                    Ok(Answer::Failed { message, .. }) => {
-                        self.recorder.tell(Event::Warning(format!("warmup {round} of {}: {message}", cell.id())));
-                    }
-                    Err(halt) => return Ok(Err(halt)),
+        for _ in 0..self.planned.warmup {
+            for index in &cells {
+                let Some(cell) = self.track.cells.get(*index) else { continue };
+                self.cell = Some(*index);
+                if let Answer::Failed { out_of_memory, message } = session.repetition(self.request(cell, true)).await? {
+                    let failure = Failure::new(class_of(out_of_memory), format!("in warmup: {message}"));
+                    return Err(Halt::Broken(Outcome::Crashed, failure).into());
                 }
             }
         }
+        self.cell = None;
         self.look(session, Stage::AfterWarmup).await
     }
 
+    async fn measure_all(&mut self, session: &mut Session, due: &[Due]) -> Result<(), Trouble> {
+        for item in due {
+            self.cell = Some(item.cell);
+            let outcome = self.measure(session, item).await?;
+            self.done += 1;
+            if outcome == Outcome::Crashed {
+                return Err(Trouble::Replace);
+            }
+        }
+        self.cell = None;
+        Ok(())
+    }
+
     /// A preflight look: journalled, then held against gates and axes.
-    async fn look(&mut self, session: &mut Session, stage: Stage) -> Result<Result<(), Halt>, Error> {
-        let signals = match session.preflight(stage).await {
-            Ok(signals) => signals,
-            Err(halt) => return Ok(Err(halt)),
-        };
+    async fn look(&mut self, session: &mut Session, stage: Stage) -> Result<(), Trouble> {
+        let signals = session.preflight(stage).await?;
         let contradictions = self.contradictions(stage, &signals);
         self.recorder.append(&Record::Preflight(Preflight {
             lane: self.planned.lane.clone(),
@@ -133,10 +192,10 @@ impl Launch<'_, '_> {
             stage,
             signals,
         }))?;
-        Ok(match contradictions.first() {
-            None => Ok(()),
-            Some(_) => Err(Halt::Broken(Outcome::Refused, contradiction_failure(stage, &contradictions))),
-        })
+        if contradictions.is_empty() {
+            return Ok(());
+        }
+        Err(Halt::Broken(Outcome::Refused, contradiction_failure(stage, &contradictions)).into())
     }
 
     fn contradictions(&self, stage: Stage, signals: &[Signal]) -> Vec<Contradiction> {
@@ -152,12 +211,9 @@ impl Launch<'_, '_> {
     }
 
     /// One measured repetition and its row.
-    async fn measure(&mut self, session: &mut Session, item: &Due) -> Result<Result<(), Halt>, Error> {
-        let Some(cell) = self.track.cells.get(item.cell) else { return Ok(Ok(())) };
-        let answer = match session.repetition(self.request(cell, false)).await {
-            Ok(answer) => answer,
-            Err(halt) => return Ok(Err(halt)),
-        };
+    async fn measure(&mut self, session: &mut Session, item: &Due) -> Result<Outcome, Trouble> {
+        let Some(cell) = self.track.cells.get(item.cell) else { return Ok(Outcome::Skipped) };
+        let answer = session.repetition(self.request(cell, false)).await?;
         let mut row = self.row(cell, item);
         match answer {
             Answer::Done { result, outside_ns } => {
@@ -176,12 +232,12 @@ impl Launch<'_, '_> {
                 row.evidence = result.evidence;
             }
             Answer::Failed { out_of_memory, message } => {
-                let class = if out_of_memory { FailureClass::OutOfMemory } else { FailureClass::Exception };
-                row.failure = Some(Failure::new(class, message));
+                row.failure = Some(Failure::new(class_of(out_of_memory), message));
             }
         }
+        let outcome = row.outcome;
         self.recorder.row(row)?;
-        Ok(Ok(()))
+        Ok(outcome)
     }
 
     fn request(&mut self, cell: &Cell, warmup: bool) -> RunRequest {
@@ -195,45 +251,54 @@ impl Launch<'_, '_> {
         self.track.row(cell, self.planned.block, item.rep, item.attempt, Some(self.number))
     }
 
-    /// Writes down why the lane broke, against the repetition that was next, and what is left for a fresh process. A
-    /// lane that was refused is refused for everything that was due.
-    fn halted(
-        &mut self,
-        halt: Halt,
-        due: &[Due],
-        gone: Gone,
-        busy: Option<crate::journal::Busy>,
-        worked: bool,
-    ) -> Result<LaunchOutcome, Error> {
+    /// Writes down why the lane broke, against the repetition that was under way or the next one, and says what is left
+    /// for a fresh process. A lane that was refused is refused for everything that was due.
+    fn halted(&mut self, halt: Halt, due: &[Due], gone: Gone, busy: Option<Busy>) -> Result<LaunchOutcome, Error> {
+        let mut left: Vec<Due> = due.get(self.done..).unwrap_or_default().to_vec();
         let outcome = match halt {
             Halt::Stopped => LaunchOutcome::Stopped,
+            Halt::Broken(Outcome::Refused, failure) => {
+                for item in &left {
+                    self.broken_row(item, Outcome::Refused, &failure)?;
+                }
+                LaunchOutcome::Done
+            }
             Halt::Broken(outcome, failure) => {
-                let refused = outcome == Outcome::Refused;
-                let (against, left) = if refused { (due, &[][..]) } else { due.split_at(due.len().min(1)) };
-                for item in against {
-                    let Some(cell) = self.track.cells.get(item.cell) else { continue };
-                    let row = Row { outcome, failure: Some(failure.clone()), ..self.row(cell, item) };
-                    self.recorder.row(row)?;
+                let at = left.iter().position(|item| Some(item.cell) == self.cell).unwrap_or(0);
+                if at < left.len() {
+                    self.broken_row(&left.remove(at), outcome, &failure)?;
                 }
-                if left.is_empty() {
-                    LaunchOutcome::Done
-                } else {
-                    LaunchOutcome::Relaunch { left: left.to_vec(), worked }
-                }
+                if left.is_empty() { LaunchOutcome::Done } else { LaunchOutcome::Broke { left, cell: self.cell } }
             }
         };
         self.end(gone, busy, None)?;
         Ok(outcome)
     }
 
-    fn end(&mut self, gone: Gone, busy: Option<crate::journal::Busy>, disowned: Option<Failure>) -> Result<(), Error> {
+    fn broken_row(&mut self, item: &Due, outcome: Outcome, failure: &Failure) -> Result<(), Error> {
+        let Some(cell) = self.track.cells.get(item.cell) else { return Ok(()) };
+        let row = Row { outcome, failure: Some(failure.clone()), ..self.row(cell, item) };
+        self.recorder.row(row)
+    }
+
+    /// The launch's end, once nothing of the lane is left; a lane that is still there ends the run.
+    fn end(&mut self, gone: Gone, busy: Option<Busy>, disowned: Option<Failure>) -> Result<(), Error> {
         if let Some(trouble) = gone.trouble {
-            self.recorder.tell(Event::Warning(format!("lane {}: {trouble}", self.planned.lane)));
+            return Err(Error::LaneStillThere { lane: self.planned.lane.clone(), trouble });
         }
         let (exit_status, signal) = gone.exit.map_or((None, None), |exit| (exit.status, exit.signal));
         let end = LaunchEnd { launch: self.number, exit_status, signal, busy, disowned };
         self.recorder.append(&Record::LaunchEnd(end))
     }
+}
+
+fn class_of(out_of_memory: bool) -> FailureClass {
+    if out_of_memory { FailureClass::OutOfMemory } else { FailureClass::Exception }
+}
+
+/// What the kernel has charged so far; nothing when the lane's own share is not known.
+async fn reading(session: &Session) -> Option<Reading> {
+    Reading::take(session.cpu_ns().await?.saturating_add(own_cpu_ns()))
 }
 
 pub(super) fn contradiction_failure(stage: Stage, contradictions: &[Contradiction]) -> Failure {

@@ -5,16 +5,17 @@ use super::gates::{axis_contradictions, gate_contradictions, observed_axes};
 use super::host::HostLook;
 use super::launch_run::contradiction_failure;
 use super::segment::launch_request;
-use super::session::{Halt, Session};
+use super::session::{Gone, Halt, Session};
 use super::stop::Stop;
 use super::{Error, Inputs, LaneInput};
 use crate::journal::{LaneDeclaration, LaneState, Preflight};
 use crate::launch::{
-    Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, ensure_image, recipe_digest,
+    Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, ensure_image, local_image,
+    recipe_digest,
 };
 use crate::lock::{run_copy, verify_lock};
 use crate::plan::{DockerLane, Launcher, Lock, Program};
-use crate::terms::{Axes, Digest, Failure, FailureClass, Signal, Stage, canonical_json};
+use crate::terms::{Axes, Digest, Failure, FailureClass, Outcome, Signal, Stage, canonical_json};
 
 /// A lane as its first launch showed it.
 pub(super) struct Probed {
@@ -22,6 +23,8 @@ pub(super) struct Probed {
     pub looks: Vec<Preflight>,
     pub image: Option<ResolvedImage>,
     pub run_lock: Option<Lock>,
+    /// What was seen of interpreter or engine.
+    launcher: Vec<Signal>,
 }
 
 /// A lane as `lockstep preflight` shows it.
@@ -55,8 +58,10 @@ pub fn look_at_lane(
 
 /// Why a lane takes no part, or that the run is asked to stop.
 enum Setback {
+    LeftOut(Failure),
     Absent(Failure),
     Refused(Failure),
+    Broken(Failure),
     Stopped,
 }
 
@@ -85,6 +90,7 @@ pub(super) async fn probe(
         looks: Vec::new(),
         image: None,
         run_lock: None,
+        launcher: Vec::new(),
     };
     let prober = Prober { inputs, lane, engine, stop, host };
     let setback = match prober.prepare(&mut probed, listener).await {
@@ -94,6 +100,9 @@ pub(super) async fn probe(
     let (state, failure) = match setback {
         None => (LaneState::Ready, None),
         Some(Setback::Stopped) => return Ok(None),
+        Some(Setback::LeftOut(failure)) => (LaneState::Skipped, Some(failure)),
+        // The lane is there and speaks; that it breaks down is for its rows to say.
+        Some(Setback::Broken(failure)) => (LaneState::Ready, Some(failure)),
         Some(Setback::Absent(failure)) if lane.planned.optional => (LaneState::Skipped, Some(failure)),
         Some(Setback::Absent(failure) | Setback::Refused(failure)) => (LaneState::Refused, Some(failure)),
     };
@@ -114,8 +123,11 @@ impl Prober<'_> {
     /// Availability, lock, image: everything before a process runs.
     async fn prepare(&self, probed: &mut Probed, listener: &mut dyn FnMut(Event)) -> Result<(), Setback> {
         let Inputs { search_path, docker_host, .. } = self.inputs;
+        if let Some(failure) = self.too_large() {
+            return Err(Setback::LeftOut(failure));
+        }
         match availability(&self.lane.lane, search_path, docker_host.as_deref()).await {
-            Availability::Ready(_) => {}
+            Availability::Ready(found) => probed.launcher = found.signals(),
             Availability::Absent { reason, remedy } => {
                 return Err(Setback::Absent(Failure::new(FailureClass::Absent, reason).with_remedy(remedy)));
             }
@@ -123,7 +135,12 @@ impl Prober<'_> {
         self.check_lock()?;
         let mut built = None;
         if let Launcher::Docker(docker) = &self.lane.lane.launcher {
-            let image = self.image(docker, listener).await?;
+            let mut stop = self.stop.clone();
+            // A build or a pull may take long; nothing of it has to be undone.
+            let image = tokio::select! {
+                image = self.image(docker, listener) => image?,
+                () = stop.asked() => return Err(Setback::Stopped),
+            };
             if let Some(config) = image.expected.config {
                 probed.declaration.declared.insert("image".to_owned(), config.to_string());
                 built = (docker.image == "self").then(|| (config, image.expected.diff_ids.clone()));
@@ -142,6 +159,14 @@ impl Prober<'_> {
         let text = probed.run_lock.as_ref().and_then(|lock| canonical_json(lock).ok());
         probed.declaration.lock = text.map(|text| Digest::of(text.as_bytes()));
         Ok(())
+    }
+
+    /// Why the plan leaves the lane out for this model, if it does.
+    fn too_large(&self) -> Option<Failure> {
+        let limit_mib = u64::from(self.lane.planned.max_model_mib?);
+        let model_mib = self.inputs.model.bytes.div_ceil(1 << 20);
+        let message = format!("the plan leaves it out for models above {limit_mib} MiB, and this one has {model_mib}");
+        (model_mib > limit_mib).then(|| Failure::new(FailureClass::Absent, message))
     }
 
     fn check_lock(&self) -> Result<(), Setback> {
@@ -177,6 +202,9 @@ impl Prober<'_> {
             listener(Event::Preparing(format!("image of {} from its own executable", self.lane.lane.name)));
             return Ok(build_self_image(engine, &self.inputs.own_executable).await.map_err(refuse)?.resolved());
         }
+        if self.lane.lock.is_none() && self.lane.unlocked {
+            return local_image(engine, &docker.image).await.map_err(refuse);
+        }
         let Some(pin) = self.lane.lock.as_ref().and_then(|lock| lock.image.as_ref()) else {
             let message = format!("image {} is pinned by no lock; a tag alone names nothing", docker.image);
             let remedy = format!("run `lockstep lock {}`", self.lane.lane.name);
@@ -192,11 +220,11 @@ impl Prober<'_> {
         let request = launch_request(self.inputs, self.lane, probed.image.as_ref());
         let mut session = Session::open(&request, self.engine, self.stop).await.map_err(setback)?;
         match self.looks(&mut session, probed).await {
-            Ok(()) => {
-                session.leave().await;
-                Ok(())
-            }
-            Err(halt) => Err(setback(session.kill_for(halt).await.0)),
+            Ok(()) => match session.leave().await.trouble {
+                None => Ok(()),
+                Some(trouble) => Err(Setback::Refused(Failure::new(FailureClass::Launch, trouble))),
+            },
+            Err(halt) => Err(setback(session.kill_for(halt).await)),
         }
     }
 
@@ -210,20 +238,40 @@ impl Prober<'_> {
             contradictions.extend(gate_contradictions(&self.lane.lane.gates, stage, &signals));
             probed.declaration.observed.extend(observed_axes(&signals));
             contradictions.extend(axis_contradictions(&probed.declaration.declared, &probed.declaration.observed));
+            // The supervisor hashed the folder that it hands to every lane.
+            probed.declaration.observed.insert("model".to_owned(), self.inputs.model.digest.to_string());
             let lane = self.lane.lane.name.clone();
+            let signals = [std::mem::take(&mut probed.launcher), signals].concat();
             probed.looks.push(Preflight { lane, launch: None, stage, signals });
             if !contradictions.is_empty() {
                 let failure = contradiction_failure(stage, &contradictions);
-                return Err(Halt::Broken(crate::terms::Outcome::Refused, failure));
+                return Err(Halt::Broken(Outcome::Refused, failure));
             }
         }
         Ok(())
     }
 }
 
-fn setback(halt: Halt) -> Setback {
+/// A lane that contradicts itself, does not start or does not speak the wire is refused. One that speaks and then hangs,
+/// dies or cannot load is not: its rows will say so.
+fn setback((halt, gone): (Halt, Gone)) -> Setback {
     match halt {
         Halt::Stopped => Setback::Stopped,
-        Halt::Broken(_, failure) => Setback::Refused(failure),
+        Halt::Broken(_, mut failure) if gone.trouble.is_some() => {
+            failure.message = format!("{}; {}", failure.message, gone.trouble.unwrap_or_default());
+            Setback::Refused(failure)
+        }
+        Halt::Broken(outcome, failure) => match failure.class {
+            FailureClass::Inactive
+            | FailureClass::WallCap
+            | FailureClass::Died
+            | FailureClass::Exception
+            | FailureClass::OutOfMemory
+                if outcome != Outcome::Refused =>
+            {
+                Setback::Broken(failure)
+            }
+            _ => Setback::Refused(failure),
+        },
     }
 }

@@ -1,6 +1,6 @@
 //! The run as a whole: probe, header, launches in order, seal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::agenda::{Due, DueLaunch, agenda};
@@ -16,8 +16,8 @@ use crate::plan::Schedule;
 use crate::terms::{Axes, Cell, CellId, Digest, Failure, FailureClass, Outcome};
 use crate::wire;
 
-/// Launches in a row that may break down before any repetition is answered.
-const MAX_BARREN_LAUNCHES: u32 = 3;
+/// Launches that may break down at one point, at a cell or before the first, until it is given up.
+const MAX_BREAKDOWNS: u32 = 3;
 
 /// Runs what is due of `inputs`, and tells `listener` what happens.
 ///
@@ -38,11 +38,10 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
     let path = inputs.directory.join("journal.jsonl");
     let (mut writer, known) = open_journal(inputs, &path, listener)?;
     let engine = Engine::connect(inputs.docker_host.as_deref()).await.ok();
-    for orphan in sweep(engine.as_ref()).await?.removed {
-        listener(Event::OrphanRemoved(orphan.to_string()));
-    }
+    sweep_orphans(engine.as_ref(), listener).await?;
     let cells: Vec<CellId> = inputs.cells.iter().map(Cell::id).collect();
-    let rows: Vec<Row> = known.as_ref().map(|j| j.rows().map(|(_, row)| row.clone()).collect()).unwrap_or_default();
+    let rows: Vec<Row> =
+        known.as_ref().map(|j| j.owned_rows().map(|(_, row)| row.into_owned()).collect()).unwrap_or_default();
     let schedule = Schedule::of(&inputs.plan, inputs.cells.len());
     let due = agenda(&schedule, &cells, &rows.iter().collect::<Vec<_>>(), inputs.mode);
     if known.as_ref().is_some_and(|journal| journal.sealed && due.is_empty()) {
@@ -58,22 +57,40 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
         listener(Event::Lane { lane: lane.clone(), state: *state, reason: failure.as_ref().map(reason) });
         probed.push(found);
     }
-    let header = header(inputs, &look, &probed, known.as_ref());
-    let segment = open_segment(&mut writer, header, &probed, known.as_ref(), inputs)?;
-    write_locks(inputs, &probed, segment)?;
-    let mut recorder = Recorder { writer, listener, launches: launches(known.as_ref()) };
     let absent: BTreeSet<&str> = probed
         .iter()
         .filter(|p| p.declaration.state != LaneState::Ready)
         .map(|p| p.declaration.lane.as_str())
         .collect();
     let due: Vec<DueLaunch> = due.into_iter().filter(|launch| !absent.contains(launch.lane.as_str())).collect();
+    if known.as_ref().is_some_and(|journal| journal.sealed && due.is_empty()) {
+        return Ok(Ended::NothingToDo);
+    }
+    let header = header(inputs, &look, &probed, known.as_ref());
+    let segment = open_segment(&mut writer, header, &probed, known.as_ref(), inputs)?;
+    write_locks(inputs, &probed, segment)?;
+    let mut recorder = Recorder { writer, listener, launches: launches(known.as_ref()) };
     let pending: usize = due.iter().map(|launch| launch.due.len()).sum();
     let done = rows.len() as u64;
     recorder.tell(Event::Begin { segment, done, total: done + pending as u64 });
     let run = Run { inputs, engine: engine.as_ref(), stop: &stop, probed: &probed, cores: look.facts.cpu.cores };
     run.note_absent_lanes(&mut recorder, &rows)?;
     run.launches(&mut recorder, &due).await
+}
+
+/// Ends what earlier supervisors left behind. What cannot be looked at or ended is told; it stops no run.
+async fn sweep_orphans(engine: Option<&Engine>, listener: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    let swept = sweep(engine).await?;
+    for orphan in swept.removed {
+        listener(Event::OrphanRemoved(orphan.to_string()));
+    }
+    for orphan in swept.left {
+        listener(Event::Warning(format!("{orphan} was left alone: its supervisor cannot be judged from here")));
+    }
+    for (orphan, error) in swept.failed {
+        listener(Event::Warning(format!("{orphan} could not be removed: {error}")));
+    }
+    Ok(())
 }
 
 fn reason(failure: &Failure) -> String {
@@ -251,6 +268,20 @@ impl<'a> Track<'a> {
         launch_request(self.inputs, self.input, self.image)
     }
 
+    /// Whether the files that the lane executes are still those that were hashed when the run began.
+    pub(super) fn check_files(&self) -> Result<(), Failure> {
+        let Some(folder) = self.input.files_dir.as_ref().and_then(|folder| folder.parent()) else { return Ok(()) };
+        for (name, digest) in &self.input.files {
+            let found = Digest::of_file(&folder.join(name)).ok();
+            if found != Some(*digest) {
+                let found = found.map_or_else(|| "nothing readable".to_owned(), |found| found.to_string());
+                let message = format!("the lane's file {name} is {found}, and the lock says {digest}");
+                return Err(Failure::new(FailureClass::Preflight, message));
+            }
+        }
+        Ok(())
+    }
+
     /// A row of this lane with nothing known yet: crashed until shown otherwise.
     pub(super) fn row(&self, cell: &Cell, block: u32, rep: u32, attempt: u32, launch: Option<u32>) -> Row {
         Row {
@@ -342,12 +373,22 @@ impl<'a> Run<'a> {
     }
 
     async fn launches(&self, recorder: &mut Recorder<'_>, due: &[DueLaunch]) -> Result<Ended, Error> {
+        let mut given_up = BTreeSet::new();
         for planned in due {
             let Some(track) = self.track(&planned.lane) else { continue };
-            if self.launch_until_done(&track, recorder, planned).await? == Ended::Paused {
-                recorder.tell(Event::Stopping);
-                recorder.append(&Record::Pause { reason: "asked to stop".to_owned() })?;
-                return Ok(Ended::Paused);
+            if given_up.contains(&planned.lane) {
+                Self::give_up(&track, recorder, planned, &planned.due)?;
+                continue;
+            }
+            match self.launch_until_done(&track, recorder, planned).await? {
+                BlockEnd::Done => {}
+                BlockEnd::GivenUp => {
+                    given_up.insert(planned.lane.clone());
+                }
+                BlockEnd::Stopped => {
+                    recorder.append(&Record::Pause { reason: "asked to stop".to_owned() })?;
+                    return Ok(Ended::Paused);
+                }
             }
         }
         verify_folder(&self.inputs.model_dir, &self.inputs.model).map_err(Error::ModelChanged)?;
@@ -355,51 +396,97 @@ impl<'a> Run<'a> {
         Ok(Ended::Sealed)
     }
 
-    /// Launches the lane until everything due in the block has its row. After a breakdown a fresh process goes on; a
-    /// lane that breaks down again and again before its first answer is given up for the block.
+    /// Launches the lane until everything due in the block has its row. After a breakdown a fresh process goes on, and
+    /// the cell that broke the lane waits until the others are done. What breaks down again and again is given up: a
+    /// cell for the block, a lane that never gets to its first repetition for the run.
     async fn launch_until_done(
         &self,
         track: &Track<'_>,
         recorder: &mut Recorder<'_>,
         planned: &DueLaunch,
-    ) -> Result<Ended, Error> {
+    ) -> Result<BlockEnd, Error> {
         let mut due: Vec<Due> = planned.due.clone();
+        let mut breakdowns: BTreeMap<usize, u32> = BTreeMap::new();
         let mut barren = 0;
-        loop {
+        while !due.is_empty() {
             if self.stop.is_asked() {
-                return Ok(Ended::Paused);
+                recorder.tell(Event::Stopping);
+                return Ok(BlockEnd::Stopped);
             }
-            match launch_once(track, recorder, planned, &due).await? {
-                LaunchOutcome::Done => return Ok(Ended::Sealed),
-                LaunchOutcome::Stopped => return Ok(Ended::Paused),
-                LaunchOutcome::Relaunch { left, worked } => {
-                    barren = if worked { 0 } else { barren + 1 };
-                    due = left;
+            let (batch, later) = next_batch(&due, &breakdowns);
+            due = match launch_once(track, recorder, planned, &batch).await? {
+                LaunchOutcome::Done => later,
+                LaunchOutcome::Stopped => {
+                    recorder.tell(Event::Stopping);
+                    return Ok(BlockEnd::Stopped);
                 }
+                LaunchOutcome::Broke { left, cell } => {
+                    match cell {
+                        Some(cell) => *breakdowns.entry(cell).or_insert(0) += 1,
+                        None => barren += 1,
+                    }
+                    [left, later].concat()
+                }
+            };
+            if barren >= MAX_BREAKDOWNS {
+                Self::give_up(track, recorder, planned, &due)?;
+                return Ok(BlockEnd::GivenUp);
             }
-            if barren >= MAX_BARREN_LAUNCHES {
-                self.give_up(track, recorder, planned, &due)?;
-                return Ok(Ended::Sealed);
-            }
+            let hopeless = |item: &Due| breakdowns.get(&item.cell).is_some_and(|count| *count >= MAX_BREAKDOWNS);
+            let (lost, kept): (Vec<Due>, Vec<Due>) = due.into_iter().partition(hopeless);
+            Self::give_up(track, recorder, planned, &lost)?;
+            due = kept;
         }
+        Ok(BlockEnd::Done)
     }
 
-    fn give_up(
-        &self,
-        track: &Track<'_>,
-        recorder: &mut Recorder<'_>,
-        planned: &DueLaunch,
-        due: &[Due],
-    ) -> Result<(), Error> {
-        let message =
-            format!("not attempted: {MAX_BARREN_LAUNCHES} launches in a row broke down before their first answer");
+    fn give_up(track: &Track<'_>, recorder: &mut Recorder<'_>, planned: &DueLaunch, due: &[Due]) -> Result<(), Error> {
+        let message = format!("not attempted: {MAX_BREAKDOWNS} launches broke down at this point before");
         let failure = Failure::new(FailureClass::Launch, message)
             .with_remedy("see the failures of the rows before this one; `lockstep rerun RUN --failed` tries again");
         for item in due {
             let Some(cell) = track.cells.get(item.cell) else { continue };
             let row = track.row(cell, planned.block, item.rep, item.attempt, None);
-            recorder.row(Row { failure: Some(failure.clone()), ..row })?;
+            recorder.row(Row { outcome: Outcome::Skipped, failure: Some(failure.clone()), ..row })?;
         }
         Ok(())
+    }
+}
+
+/// How a lane's block ended.
+enum BlockEnd {
+    Done,
+    /// The lane never got to its first repetition.
+    GivenUp,
+    Stopped,
+}
+
+/// What the next process does, and what waits: cells that broke the lane down come last, one of them at a time.
+fn next_batch(due: &[Due], breakdowns: &BTreeMap<usize, u32>) -> (Vec<Due>, Vec<Due>) {
+    let suspect = due.iter().map(|item| item.cell).find(|cell| breakdowns.contains_key(cell));
+    let (good, bad): (Vec<Due>, Vec<Due>) = due.iter().partition(|item| !breakdowns.contains_key(&item.cell));
+    match suspect {
+        Some(cell) if good.is_empty() => bad.into_iter().partition(|item| item.cell == cell),
+        _ => (good, bad),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(items: &[Due]) -> Vec<usize> {
+        items.iter().map(|item| item.cell).collect()
+    }
+
+    #[test]
+    fn a_cell_that_broke_the_lane_waits_for_the_others_and_then_runs_alone() {
+        let due: Vec<Due> = [0, 1, 2, 1, 0].into_iter().map(|cell| Due { cell, rep: 0, attempt: 0 }).collect();
+        let (batch, later) = next_batch(&due, &BTreeMap::new());
+        assert_eq!((cells(&batch), cells(&later)), (vec![0, 1, 2, 1, 0], vec![]));
+        let (batch, later) = next_batch(&due, &BTreeMap::from([(1, 1), (0, 1)]));
+        assert_eq!((cells(&batch), cells(&later)), (vec![2], vec![0, 1, 1, 0]));
+        let (batch, later) = next_batch(&later, &BTreeMap::from([(1, 1), (0, 1)]));
+        assert_eq!((cells(&batch), cells(&later)), (vec![0, 0], vec![1, 1]));
     }
 }

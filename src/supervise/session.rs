@@ -64,7 +64,11 @@ pub(super) struct Gone {
 
 impl Session {
     /// Starts the lane and waits for its greeting.
-    pub(super) async fn open(request: &LaunchRequest<'_>, engine: Option<&Engine>, stop: &Stop) -> Result<Self, Halt> {
+    pub(super) async fn open(
+        request: &LaunchRequest<'_>,
+        engine: Option<&Engine>,
+        stop: &Stop,
+    ) -> Result<Self, (Halt, Gone)> {
         let limits = request.lane.limits.clone();
         let mut launched = launch::start(request, engine).await.map_err(|error| {
             let (outcome, class) = if error.is_wrong_image() {
@@ -72,11 +76,11 @@ impl Session {
             } else {
                 (Outcome::Crashed, FailureClass::Launch)
             };
-            Halt::Broken(outcome, Failure::new(class, error.to_string()))
+            (Halt::Broken(outcome, Failure::new(class, error.to_string())), Gone::default())
         })?;
         let (Some(input), Some(output)) = (launched.take_stdin(), launched.take_stdout()) else {
             let message = "the launcher handed out no streams".to_owned();
-            return Err(Halt::Broken(Outcome::Crashed, Failure::new(FailureClass::Launch, message)));
+            return Err((broken(FailureClass::Launch, message), Gone::default()));
         };
         let mut session = Self {
             launched,
@@ -91,7 +95,7 @@ impl Session {
         };
         match session.greet(&request.lane.runner).await {
             Ok(()) => Ok(session),
-            Err(halt) => Err(session.kill_for(halt).await.0),
+            Err(halt) => Err(session.kill_for(halt).await),
         }
     }
 
@@ -117,9 +121,7 @@ impl Session {
         let mut signals = match self.launched.observe().await {
             Ok(signals) => signals,
             Err(error) => {
-                let failure =
-                    Failure::new(FailureClass::Preflight, format!("looking at the lane from outside: {error}"));
-                return Err(Halt::Broken(Outcome::Refused, failure));
+                return Err(broken(FailureClass::Launch, format!("looking at the lane from outside: {error}")));
             }
         };
         if let Some(greeting) = &self.greeting {
@@ -156,8 +158,8 @@ impl Session {
     }
 
     /// Processor time of the lane so far, in nanoseconds.
-    pub(super) async fn cpu_ns(&self) -> u64 {
-        self.launched.cpu_ns().await.unwrap_or(0)
+    pub(super) async fn cpu_ns(&self) -> Option<u64> {
+        self.launched.cpu_ns().await
     }
 
     /// Asks the runner to leave, and sees to it that it does.
@@ -238,12 +240,16 @@ impl Session {
     async fn next(&mut self, budget: &mut Budget) -> Result<(Reply, Meaning), Halt> {
         let mut buffer = vec![0_u8; 64 << 10];
         loop {
+            // Looked at first: a runner that floods its output must not put its deadline off.
+            let deadline = budget.deadline().min(self.wall_deadline);
+            if Instant::now() >= deadline {
+                return Err(self.overdue(budget));
+            }
             if let Some(decoded) = self.decoder.take() {
                 let reply = decoded.map_err(|error| self.violation(&error.to_string()))?;
                 let meaning = self.conversation.reply(&reply).map_err(|error| self.violation(&error.to_string()))?;
                 return Ok((reply, meaning));
             }
-            let deadline = budget.deadline().min(self.wall_deadline);
             let read = tokio::select! {
                 biased;
                 () = self.stop.asked() => return Err(Halt::Stopped),

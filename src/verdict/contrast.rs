@@ -10,8 +10,8 @@ use super::rounding::{round, round_pair};
 use super::{ContrastCell, Error, Finding};
 use crate::plan::{Contrast, Plan};
 use crate::stats::{
-    Alpha, Confidence, Effect, Margin, PValue, Power, Replicates, cohen_d, detectable_difference, difference_interval,
-    difference_test, holm, pool, tost, welch,
+    Alpha, Confidence, Effect, Margin, PValue, Pooled, Power, Replicates, cohen_d, detectable_difference,
+    difference_interval, difference_test, holm, pool, tost, welch,
 };
 use crate::terms::{Cell, CellId};
 
@@ -44,7 +44,12 @@ struct OrderEffect {
 }
 
 impl Comparisons {
-    pub(super) fn of(plan: &Plan, table: &Table, wanted: &BTreeSet<Comparison>) -> Result<Self, Error> {
+    pub(super) fn of(
+        plan: &Plan,
+        table: &Table,
+        wanted: &BTreeSet<Comparison>,
+        controls: &BTreeSet<Comparison>,
+    ) -> Result<Self, Error> {
         let alpha = Alpha::new(plan.statistics.alpha)?;
         let mut tested = BTreeMap::new();
         for comparison in wanted {
@@ -54,7 +59,7 @@ impl Comparisons {
             };
             tested.insert(comparison.clone(), test(plan, base, cand));
         }
-        adjust(&mut tested, alpha)?;
+        adjust(&mut tested, controls, alpha)?;
         Ok(Self { tested })
     }
 
@@ -149,8 +154,12 @@ fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
         note: coverage_note(plan, base, cand),
     };
     match pooled_effect(&base.launches, &cand.launches) {
-        Ok((effect, d)) => {
-            tested.effect = Some(effect);
+        Ok((pooled, d)) => {
+            if let Some(apart) = pooled.heterogeneity.filter(|h| h.p.get() < plan.statistics.alpha) {
+                let note = format!("the segments do not agree on one difference (p {})", round(apart.p.get()));
+                tested.note = tested.note.or(Some(note));
+            }
+            tested.effect = Some(pooled.effect);
             tested.cohen_d = Some(d);
         }
         Err(note) => tested.note = tested.note.or(Some(note)),
@@ -180,7 +189,7 @@ fn coverage_note(plan: &Plan, base: &Entry, cand: &Entry) -> Option<String> {
 }
 
 /// The effect in percent of the baseline's mean, and Cohen's d weighted by launches; or why there is none.
-fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Effect, f64), String> {
+fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Pooled, f64), String> {
     let segments: BTreeSet<u32> = base.iter().chain(cand).map(|launch| launch.segment).collect();
     let (mut effects, mut weighted_d, mut weight) = (Vec::new(), 0.0, 0.0);
     for segment in segments {
@@ -199,7 +208,7 @@ fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Effect, f6
         return Err("no segment has two launches of each lane".to_owned());
     }
     let pooled = pool(&effects).map_err(|error| error.to_string())?;
-    Ok((pooled.effect, weighted_d / weight))
+    Ok((pooled, weighted_d / weight))
 }
 
 fn replicates(values: Vec<f64>) -> Result<Replicates, String> {
@@ -213,17 +222,27 @@ fn relative_effect(base: &Replicates, cand: &Replicates) -> Result<Effect, Strin
     Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(|error| error.to_string())
 }
 
-/// Holm's adjustment: one family of the differences, one of the order effects.
-fn adjust(tested: &mut BTreeMap<Comparison, Tested>, alpha: Alpha) -> Result<(), Error> {
-    let mut family = Vec::new();
-    for tested in tested.values() {
-        if let Some(effect) = &tested.effect {
-            family.push(difference_test(effect)?.p);
+/// Holm's adjustment: one family of the negative controls, one of everything else. A control guards the others, and a
+/// large family around it would make it deaf.
+fn adjust(
+    tested: &mut BTreeMap<Comparison, Tested>,
+    controls: &BTreeSet<Comparison>,
+    alpha: Alpha,
+) -> Result<(), Error> {
+    for guards in [true, false] {
+        let mut family = Vec::new();
+        let mine = |comparison: &Comparison| controls.contains(comparison) == guards;
+        for (comparison, tested) in tested.iter() {
+            if let (true, Some(effect)) = (mine(comparison), &tested.effect) {
+                family.push(difference_test(effect)?.p);
+            }
         }
-    }
-    let mut adjusted = holm(&family, alpha).into_iter();
-    for tested in tested.values_mut().filter(|tested| tested.effect.is_some()) {
-        tested.p_adjusted = adjusted.next().map(|decision| decision.adjusted);
+        let mut adjusted = holm(&family, alpha).into_iter();
+        for (comparison, tested) in tested.iter_mut() {
+            if mine(comparison) && tested.effect.is_some() {
+                tested.p_adjusted = adjusted.next().map(|decision| decision.adjusted);
+            }
+        }
     }
     Ok(())
 }
@@ -256,7 +275,12 @@ impl Comparisons {
 /// block, in percent. Nothing with fewer than two blocks of either order, or without spread.
 fn order_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Option<Effect> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
     for b in base {
+        // A block that was interrupted has several launches of a lane; its first stands for it.
+        if !seen.insert((b.segment, b.block)) {
+            continue;
+        }
         let Some(c) = cand.iter().find(|c| (c.segment, c.block) == (b.segment, b.block)) else { continue };
         let difference = 100.0 * (c.ms - b.ms) / b.ms;
         if b.launch < c.launch { first.push(difference) } else { second.push(difference) }

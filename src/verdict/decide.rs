@@ -15,7 +15,9 @@ pub(super) fn decide(
     absent: &BTreeMap<String, String>,
 ) -> Result<Vec<HypothesisVerdict>, Error> {
     let wanted: BTreeSet<Comparison> = plan.hypotheses.iter().flat_map(|h| comparisons(h, table, absent)).collect();
-    let comparisons = Comparisons::of(plan, table, &wanted)?.with_order_effects(plan, table)?;
+    let controls: BTreeSet<Comparison> =
+        plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(|h| comparisons(h, table, absent)).collect();
+    let comparisons = Comparisons::of(plan, table, &wanted, &controls)?.with_order_effects(plan, table)?;
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
         let mut verdict = HypothesisVerdict {
@@ -126,13 +128,18 @@ fn decide_contrast(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
     }
 }
 
-/// How many cells came out as what, for example `equivalent in 3 of 4 cells, could_not_tell in 1`.
+/// The finding as a reader says it.
+pub(super) fn words(finding: Finding) -> String {
+    finding.name().replace('_', " ")
+}
+
+/// How many cells came out as what, for example `equivalent in 3, could not tell in 1 of 4 cells`.
 fn tally(cells: &[ContrastCell]) -> String {
     let mut counts: BTreeMap<Finding, usize> = BTreeMap::new();
     for cell in cells {
         *counts.entry(cell.finding).or_insert(0) += 1;
     }
-    let parts: Vec<String> = counts.iter().map(|(finding, count)| format!("{} in {count}", finding.name())).collect();
+    let parts: Vec<String> = counts.iter().map(|(finding, count)| format!("{} in {count}", words(*finding))).collect();
     format!("{} of {} cells", parts.join(", "), cells.len())
 }
 
@@ -172,7 +179,7 @@ fn decide_separation(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
         .iter()
         .map(|phase| (*phase, together(verdict.cells.iter().filter(|cell| cell.phase == *phase))))
         .collect();
-    let told: Vec<String> = by_phase.iter().map(|(phase, finding)| format!("{phase} is {}", finding.name())).collect();
+    let told: Vec<String> = by_phase.iter().map(|(phase, finding)| format!("{phase} is {}", words(*finding))).collect();
     verdict.reasons.push(format!("{} against {}: {}", contrast.candidate, contrast.baseline, told.join(", ")));
     verdict.reasons.extend(notes(&verdict.cells));
     let decided: BTreeSet<Finding> = by_phase.iter().map(|(_, f)| *f).filter(|f| *f != Finding::CouldNotTell).collect();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::decide::{decide, is_control};
+use super::decide::{decide, is_control, words};
 use super::reduce::{Entry, LaunchTime, Placed, Table};
 use super::rounding::round;
 use super::{
@@ -13,7 +13,7 @@ use super::{
 use crate::journal::{Header, Journal, LaneState, Record, Row};
 use crate::plan::Plan;
 use crate::stats::{Bootstrap, Confidence, Replicates, Sample, bootstrap_mean_interval, student_interval, summary};
-use crate::terms::{Failure, Outcome};
+use crate::terms::Outcome;
 
 /// Format version of [`Verdict`].
 const FORMAT: u32 = 1;
@@ -31,14 +31,14 @@ pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
             return Err(Error::OtherPlan { run: segment.header.run.clone(), found, given: digest });
         }
     }
-    let owned = owned_rows(journal);
+    let owned: Vec<(u32, Cow<'_, Row>)> = journal.owned_rows().collect();
     let rows: Vec<Placed<'_>> = owned.iter().map(|(segment, row)| (*segment, row.as_ref())).collect();
     let table = Table::of(plan, &rows)?;
     let lanes = lanes(plan, header, journal, &rows);
     let hypotheses = decide(plan, &table, &absent(header, &lanes))?;
     let contamination = contamination(plan, journal);
     let gaps = coverage_gaps(plan, &table, &lanes);
-    let findings = Findings { plan, journal, lanes: &lanes, hypotheses: &hypotheses, gaps: &gaps };
+    let findings = Findings { plan, journal, table: &table, lanes: &lanes, hypotheses: &hypotheses, gaps: &gaps };
     let (conclusion, reasons) = findings.conclude(&contamination);
     Ok(Verdict {
         format: FORMAT,
@@ -55,28 +55,6 @@ pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
         lanes,
         cells: cells(plan, &table)?,
     })
-}
-
-/// The journal's rows. Those of a launch that was not what it declares when it left are refused, whatever they say.
-fn owned_rows(journal: &Journal) -> Vec<(u32, Cow<'_, Row>)> {
-    let disowned: BTreeMap<u32, &Failure> = journal
-        .records
-        .iter()
-        .filter_map(|record| match record {
-            Record::LaunchEnd(end) => Some((end.launch, end.disowned.as_ref()?)),
-            _ => None,
-        })
-        .collect();
-    journal
-        .rows()
-        .map(|(segment, row)| match row.launch.and_then(|launch| disowned.get(&launch)) {
-            None => (segment, Cow::Borrowed(row)),
-            Some(failure) => {
-                let failure = Some((*failure).clone());
-                (segment, Cow::Owned(Row { outcome: Outcome::Refused, failure, ..row.clone() }))
-            }
-        })
-        .collect()
 }
 
 /// Lanes without a chance to measure, with the reason.
@@ -112,16 +90,30 @@ fn journal_facts(journal: &Journal, header: &Header) -> JournalFacts {
     }
 }
 
+/// The share of the lane that others disturbed most: a lane with long windows must not hide what hit one with short ones.
 fn contamination(plan: &Plan, journal: &Journal) -> Contamination {
-    let (mut window_ms, mut taken_ms, mut capacity_ms) = (0_u64, 0_u64, 0_u64);
+    let mut lanes: BTreeMap<u32, &str> = BTreeMap::new();
+    let mut taken: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut window_ms = 0_u64;
     for record in &journal.records {
-        let Record::LaunchEnd(end) = record else { continue };
-        let Some(busy) = &end.busy else { continue };
-        window_ms = window_ms.saturating_add(busy.window_ms);
-        taken_ms = taken_ms.saturating_add(busy.others_ms).saturating_add(busy.steal_ms);
-        capacity_ms = capacity_ms.saturating_add(busy.window_ms.saturating_mul(u64::from(busy.cores.max(1))));
+        match record {
+            Record::LaunchStart(start) => {
+                lanes.insert(start.launch, &start.lane);
+            }
+            Record::LaunchEnd(end) => {
+                let (Some(busy), Some(lane)) = (&end.busy, lanes.get(&end.launch)) else { continue };
+                window_ms = window_ms.saturating_add(busy.window_ms);
+                let (taken_ms, capacity_ms) = taken.entry(lane).or_insert((0, 0));
+                *taken_ms = taken_ms.saturating_add(busy.others_ms).saturating_add(busy.steal_ms);
+                let cores = u64::from(busy.cores.max(1));
+                *capacity_ms = capacity_ms.saturating_add(busy.window_ms.saturating_mul(cores));
+            }
+            _ => {}
+        }
     }
-    let share_pct = (capacity_ms > 0).then(|| round(100.0 * taken_ms as f64 / capacity_ms as f64));
+    let shares =
+        taken.into_values().filter(|(_, capacity)| *capacity > 0).map(|(ms, of)| 100.0 * ms as f64 / of as f64);
+    let share_pct = shares.max_by(f64::total_cmp).map(round);
     let limit_pct = plan.run.busy_limit_pct;
     Contamination { contaminated: share_pct.is_some_and(|share| share > limit_pct), share_pct, limit_pct, window_ms }
 }
@@ -249,6 +241,7 @@ fn time(plan: &Plan, entry: &Entry) -> Result<Option<TimeSummary>, Error> {
 struct Findings<'a> {
     plan: &'a Plan,
     journal: &'a Journal,
+    table: &'a Table,
     lanes: &'a [LaneVerdict],
     hypotheses: &'a [HypothesisVerdict],
     gaps: &'a [CoverageGap],
@@ -276,14 +269,13 @@ impl Findings<'_> {
         }
     }
 
+    /// Lanes that are refused now. A refusal that a later attempt made good stays in the counts and decides nothing.
     fn refused(&self) -> Vec<String> {
-        let refused =
-            |lane: &&LaneVerdict| lane.state == LaneState::Refused || lane.outcomes.contains_key(&Outcome::Refused);
+        let still = |lane: &LaneVerdict| self.table.of_lane(&lane.lane).map(|entry| entry.refused).sum::<u64>();
+        let refused = |lane: &&LaneVerdict| lane.state == LaneState::Refused || still(lane) > 0;
         let reason = |lane: &LaneVerdict| match &lane.failure {
             Some(failure) => format!("lane {} is refused: {}", lane.lane, failure.message),
-            None => {
-                format!("lane {} was refused in {} rows", lane.lane, lane.outcomes.get(&Outcome::Refused).unwrap_or(&0))
-            }
+            None => format!("lane {} was refused in {} rows", lane.lane, still(lane)),
         };
         self.lanes.iter().filter(refused).map(reason).collect()
     }
@@ -313,11 +305,13 @@ impl Findings<'_> {
                 "the journal is not sealed: the run has not come to its end; `lockstep resume` goes on".to_owned(),
             );
         }
-        if let (true, Some(share)) = (contamination.contaminated, contamination.share_pct) {
-            reasons.push(format!(
-                "the host was busy: others took {share} % of its processor time in the measured windows, limit {} %",
+        match contamination.share_pct {
+            Some(share) if contamination.contaminated => reasons.push(format!(
+                "the host was busy: others took {share:.1} % of its processor time in a lane's measured windows, limit {} %",
                 contamination.limit_pct
-            ));
+            )),
+            Some(_) => {}
+            None => reasons.push("nothing is known of others' use of the host".to_owned()),
         }
         reasons.extend(self.by_hypothesis(|control, verdict| {
             let undecided = matches!(verdict.finding, Finding::CouldNotTell | Finding::Void);
@@ -334,9 +328,9 @@ impl Findings<'_> {
         pairs
             .filter(|(hypothesis, verdict)| which(is_control(hypothesis), verdict))
             .map(|(_, verdict)| {
-                let expected: Vec<&str> = verdict.expected.iter().map(|finding| finding.name()).collect();
+                let expected: Vec<String> = verdict.expected.iter().map(|finding| words(*finding)).collect();
                 let reason = verdict.reasons.first().cloned().unwrap_or_default();
-                format!("{} is {}, expected {}: {reason}", verdict.name, verdict.finding.name(), expected.join(" or "))
+                format!("{} is {}, expected {}: {reason}", verdict.name, words(verdict.finding), expected.join(" or "))
             })
             .collect()
     }

@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Repetitions whose last attempt is `ok`.
     pub ok: u64,
+    /// Rows that are the last attempt at their repetition and were refused.
+    pub refused: u64,
     /// Repetitions planned.
     pub planned: u64,
     /// Outputs of `ok` rows, and how often each came.
@@ -68,8 +70,17 @@ impl Table {
                     what: format!("lane {} with cell {}", row.lane, row.cell),
                 });
             };
+            let lane = plan.lane(&row.lane).filter(|lane| row.block < lane.launches && row.rep < lane.repetitions);
+            if lane.is_none() {
+                let what = format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane);
+                return Err(Error::Stranger { row: index + 1, what });
+            }
             *entry.outcomes.entry(row.outcome).or_insert(0) += 1;
-            if row.outcome != Outcome::Ok || last.get(&place(row)) != Some(&row.attempt) {
+            if last.get(&place(row)) != Some(&row.attempt) {
+                continue;
+            }
+            entry.refused += u64::from(row.outcome == Outcome::Refused);
+            if row.outcome != Outcome::Ok {
                 continue;
             }
             entry.ok += 1;

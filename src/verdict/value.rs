@@ -109,8 +109,8 @@ pub struct SegmentFacts {
 pub struct Contamination {
     /// Whether the share is above the plan's limit.
     pub contaminated: bool,
-    /// Share of the host's processor time that others and the hypervisor took, in percent; absent when no window was
-    /// measured.
+    /// Share of the host's processor time that others and the hypervisor took, in percent, in the windows of the lane
+    /// where it was largest; absent when no window was measured.
     pub share_pct: Option<f64>,
     /// The plan's limit.
     pub limit_pct: f64,
