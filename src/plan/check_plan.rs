@@ -11,7 +11,7 @@ use super::{
     Contrast, Coverage, Error, Expectation, Hypothesis, HypothesisKind, ModelSpec, Plan, PlannedLane, Prompt,
     RunSettings, StatisticsSettings, Workload,
 };
-use crate::terms::{Phase, SamplingSpec, nearest};
+use crate::terms::{Phase, SamplingSpec, is_name, nearest};
 
 /// The format version that this build reads and writes.
 const SCHEMA: u32 = 1;
@@ -58,12 +58,7 @@ pub(super) fn schema_version(document: &Document<'_>, schema: u32) -> Result<(),
 
 /// A name is also a file name: it may hold no separator and no dot file.
 pub(super) fn name(document: &Document<'_>, path: &str, name: &str) -> Result<(), Error> {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
-    if !name.is_empty()
-        && name.len() <= 80
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(good)
-    {
+    if is_name(name) {
         return Ok(());
     }
     let message = format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::number::{NONE, ms, significant};
 use super::page::{Page, Table, Tone, numbers, words};
-use super::sections::{coverage, describe, failure, tokens_per_second};
+use super::sections::{coverage, describe, tokens_per_second};
 use super::terminal::{self, Style};
 use super::{Error, number};
 use crate::journal::Row;
@@ -65,7 +65,7 @@ fn lanes(verdict: &Verdict, cell: &CellVerdict, page: &mut Page) {
         absent
             .map(|lane| {
                 let why = match (&lane.failure, lane.state) {
-                    (Some(it), _) => failure(it),
+                    (Some(it), _) => it.sentence(),
                     (None, LaneState::Ready) => "the run has not come to it".to_owned(),
                     (None, LaneState::Skipped | LaneState::Refused) => "no reason is recorded".to_owned(),
                 };
@@ -160,7 +160,7 @@ fn failures(rows: &[&Row], page: &mut Page) {
 
 fn told(it: &Failure) -> String {
     let class = serde_json::to_value(it.class).ok().and_then(|value| value.as_str().map(str::to_owned));
-    let mut text = format!("{}: {}", class.unwrap_or_default(), failure(it));
+    let mut text = format!("{}: {}", class.unwrap_or_default(), it.sentence());
     if let Some(status) = it.exit_status {
         text.push_str(&format!("; exit status {status}"));
     }

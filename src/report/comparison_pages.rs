@@ -1,48 +1,28 @@
-//! A comparison with a snapshot, and two runs side by side, for a terminal and as Markdown.
+//! A comparison with a snapshot, and two runs side by side, for a terminal.
 
-use super::markdown_page;
 use super::number::{NONE, significant};
 use super::page::{Page, Table, Tone, numbers, words as text};
-use super::sections::{conclusion_words, words};
+use super::sections::conclusion_words;
 use super::terminal::{self, Style};
 use crate::snapshot::{
     AxisDifference, Change, Comparison, HostClass, Magnitudes, Part, RunComparison, RunLaneCell, Severity, Side, Status,
 };
-use crate::terms::Digest;
+use crate::terms::{Digest, words};
 use crate::verdict::Finding;
-
-/// How much room there is for a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Digests {
-    Short,
-    Whole,
-}
 
 /// A comparison with a snapshot, for a terminal.
 #[must_use]
 pub fn comparison_text(comparison: &Comparison, style: Style) -> String {
-    terminal::render(&comparison_page(comparison, Digests::Short), style)
-}
-
-/// A comparison with a snapshot, as GitHub-flavoured Markdown.
-#[must_use]
-pub fn comparison_markdown(comparison: &Comparison) -> String {
-    markdown_page::render(&comparison_page(comparison, Digests::Whole))
+    terminal::render(&comparison_page(comparison), style)
 }
 
 /// Two runs side by side, for a terminal.
 #[must_use]
 pub fn run_comparison_text(comparison: &RunComparison, style: Style) -> String {
-    terminal::render(&run_page(comparison, Digests::Short), style)
+    terminal::render(&run_page(comparison), style)
 }
 
-/// Two runs side by side, as GitHub-flavoured Markdown.
-#[must_use]
-pub fn run_comparison_markdown(comparison: &RunComparison) -> String {
-    markdown_page::render(&run_page(comparison, Digests::Whole))
-}
-
-fn comparison_page(comparison: &Comparison, digests: Digests) -> Page {
+fn comparison_page(comparison: &Comparison) -> Page {
     let mut page = Page::new(format!("Plan {} against its snapshot", comparison.plan));
     banner(comparison, &mut page);
     page.paragraph(match &comparison.magnitudes {
@@ -53,11 +33,11 @@ fn comparison_page(comparison: &Comparison, digests: Digests) -> Page {
         ),
         Magnitudes::NotCompared { reason } => format!("Times and timing findings were NOT compared: {reason}."),
     });
-    sides(["snapshot", "run"], &comparison.then, &comparison.now, digests, &mut page);
+    sides(["snapshot", "run"], &comparison.then, &comparison.now, &mut page);
     for severity in Severity::ALL {
-        changes(comparison, severity, digests, &mut page);
+        changes(comparison, severity, &mut page);
     }
-    axes(&comparison.axes, ["Snapshot", "Run"], digests, &mut page);
+    axes(&comparison.axes, ["Snapshot", "Run"], &mut page);
     next(comparison, &mut page);
     page
 }
@@ -95,10 +75,10 @@ fn label(severity: Severity, count: usize) -> String {
     }
 }
 
-fn sides(names: [&str; 2], a: &Side, b: &Side, digests: Digests, page: &mut Page) {
+fn sides(names: [&str; 2], a: &Side, b: &Side, page: &mut Page) {
     let mut table = Table::new([text(""), text(names[0]).wraps(), text(names[1]).wraps()]);
     let classes = |side: &Side| side.host_classes.iter().map(HostClass::as_str).collect::<Vec<_>>().join(", ");
-    let plan = |side: &Side| format!("{} {}", side.plan, shown(&side.plan_sha256.to_string(), digests));
+    let plan = |side: &Side| format!("{} {}", side.plan, shown(&side.plan_sha256.to_string()));
     for (what, of_a, of_b) in [
         ("Run", a.run.clone(), b.run.clone()),
         ("Measured at", or_nothing(a.measured_at.clone()), or_nothing(b.measured_at.clone())),
@@ -116,19 +96,16 @@ fn or_nothing(value: Option<String>) -> String {
     value.unwrap_or_else(|| NONE.to_owned())
 }
 
-/// A digest as long as there is room for; any other text as it is.
-fn shown(value: &str, digests: Digests) -> String {
-    match (digests, value.parse::<Digest>()) {
-        (Digests::Short, Ok(digest)) => digest.short(),
-        _ => value.to_owned(),
-    }
+/// A digest in short; any other text as it is.
+fn shown(value: &str) -> String {
+    value.parse::<Digest>().map_or_else(|_| value.to_owned(), |digest| digest.short())
 }
 
-fn shown_or_nothing(value: Option<&String>, digests: Digests) -> String {
-    value.map_or_else(|| NONE.to_owned(), |value| shown(value, digests))
+fn shown_or_nothing(value: Option<&String>) -> String {
+    value.map_or_else(|| NONE.to_owned(), |value| shown(value))
 }
 
-fn changes(comparison: &Comparison, severity: Severity, digests: Digests, page: &mut Page) {
+fn changes(comparison: &Comparison, severity: Severity, page: &mut Page) {
     let mut table = Table::new([
         text("Part"),
         text("Where").wraps(),
@@ -141,8 +118,8 @@ fn changes(comparison: &Comparison, severity: Severity, digests: Digests, page: 
         table.row([
             change.part.name().to_owned(),
             place(change),
-            value(change, change.from.as_ref(), digests),
-            value(change, change.to.as_ref(), digests),
+            value(change, change.from.as_ref()),
+            value(change, change.to.as_ref()),
             change.note.clone().unwrap_or_default(),
             axis_names(change),
         ]);
@@ -165,8 +142,8 @@ fn place(change: &Change) -> String {
     if change.part == Part::Lane { change.lane.clone().unwrap_or(what) } else { what }
 }
 
-fn value(change: &Change, value: Option<&String>, digests: Digests) -> String {
-    let shown = shown_or_nothing(value, digests);
+fn value(change: &Change, value: Option<&String>) -> String {
+    let shown = shown_or_nothing(value);
     if change.part == Part::Finding { words(&shown) } else { shown }
 }
 
@@ -178,7 +155,7 @@ fn axis_names(change: &Change) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn axes(differences: &[AxisDifference], names: [&str; 2], digests: Digests, page: &mut Page) {
+fn axes(differences: &[AxisDifference], names: [&str; 2], page: &mut Page) {
     page.heading("Identity axes that differ");
     if differences.is_empty() {
         page.paragraph("None: tool, host and lanes are the same in every axis on record.");
@@ -191,8 +168,8 @@ fn axes(differences: &[AxisDifference], names: [&str; 2], digests: Digests, page
             axis.scope.name().to_owned(),
             or_nothing(axis.lane.clone()),
             axis.axis.clone(),
-            shown_or_nothing(axis.from.as_ref(), digests),
-            shown_or_nothing(axis.to.as_ref(), digests),
+            shown_or_nothing(axis.from.as_ref()),
+            shown_or_nothing(axis.to.as_ref()),
         ]);
     }
     page.table(table);
@@ -221,7 +198,7 @@ fn next(comparison: &Comparison, page: &mut Page) {
     page.commands(commands);
 }
 
-fn run_page(comparison: &RunComparison, digests: Digests) -> Page {
+fn run_page(comparison: &RunComparison) -> Page {
     let mut page = Page::new(format!("Run {} against run {}", comparison.b.run, comparison.a.run));
     let (tone, text) = if !comparison.not_comparable.is_empty() {
         (Tone::Doubt, "NOT COMPARABLE")
@@ -233,7 +210,7 @@ fn run_page(comparison: &RunComparison, digests: Digests) -> Page {
     page.banner(tone, text);
     page.bullets(comparison.not_comparable.clone());
     page.bullets(comparison.notes.clone());
-    sides(["first run", "second run"], &comparison.a, &comparison.b, digests, &mut page);
+    sides(["first run", "second run"], &comparison.a, &comparison.b, &mut page);
     run_findings(comparison, &mut page);
     run_cells(comparison, &mut page);
     for (heading, only) in
@@ -244,7 +221,7 @@ fn run_page(comparison: &RunComparison, digests: Digests) -> Page {
             page.bullets(only.clone());
         }
     }
-    axes(&comparison.axes, ["First run", "Second run"], digests, &mut page);
+    axes(&comparison.axes, ["First run", "Second run"], &mut page);
     page
 }
 

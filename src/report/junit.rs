@@ -3,15 +3,17 @@
 //! One suite holds the hypotheses, and one suite per lane its cells. A result that is not as expected, a refused lane and
 //! a repetition without an `ok` row are failures. What was not measured or could not be decided is skipped, with its
 //! reason. A repetition that failed first and was `ok` at a later attempt is a success that carries its failures as flaky.
-//! A last suite holds the conclusion, so that a run that measured nothing is never all green.
+//! A last suite holds the conclusion, so that no run but one as expected is all green: it is a failure when it is not as
+//! expected, and an error when the run gives no conclusion to rely on (inconclusive, refused, nothing measured, or not
+//! come to its end).
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
-use super::sections::{Standing, conclusion_words, describe, outcomes, standing, words};
-use super::{Error, plain, sections};
-use crate::terms::Outcome;
+use super::sections::{Standing, conclusion_words, describe, outcomes, standing, why};
+use super::{Error, plain};
+use crate::terms::{Failure, Outcome, words};
 use crate::verdict::{CellVerdict, Conclusion, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, Verdict};
 
 /// The verdict as JUnit XML. Nothing in it comes from the clock or from chance.
@@ -66,6 +68,10 @@ fn failed(kind: &str, message: &str, detail: &str) -> TestCaseStatus {
     told(TestCaseStatus::non_success(NonSuccessKind::Failure), kind, message, detail)
 }
 
+fn error(kind: &str, message: &str, detail: &str) -> TestCaseStatus {
+    told(TestCaseStatus::non_success(NonSuccessKind::Error), kind, message, detail)
+}
+
 fn skipped(kind: &str, message: &str) -> TestCaseStatus {
     told(TestCaseStatus::skipped(), kind, message, "")
 }
@@ -74,8 +80,7 @@ fn hypothesis_case(verdict: &Verdict, hypothesis: &HypothesisVerdict) -> TestCas
     let finding = hypothesis.finding.name();
     let expected: Vec<_> = hypothesis.expected.iter().map(|finding| words(finding.name())).collect();
     let expected = if expected.is_empty() { "anything".to_owned() } else { expected.join(" or ") };
-    let reason = hypothesis.reasons.first().map_or_else(String::new, |reason| format!(": {reason}"));
-    let message = format!("{}, expected {expected}{reason}", words(finding));
+    let message = format!("{}, expected {expected}: {}", words(finding), why(hypothesis));
     let status = match standing(hypothesis) {
         Standing::AsExpected => TestCaseStatus::success(),
         Standing::Unexpected => failed(finding, &message, &hypothesis.reasons.join("\n")),
@@ -102,7 +107,7 @@ fn cell_case(verdict: &Verdict, lane: &LaneVerdict, cell: &CellVerdict) -> TestC
 }
 
 fn why_absent(lane: &LaneVerdict) -> String {
-    lane.failure.as_ref().map_or_else(|| "no reason is recorded".to_owned(), sections::failure)
+    lane.failure.as_ref().map_or_else(|| "no reason is recorded".to_owned(), Failure::sentence)
 }
 
 fn stderr_tail(lane: &LaneVerdict) -> String {
@@ -134,11 +139,10 @@ fn conclusion_suite(verdict: &Verdict) -> TestSuite {
     let first = verdict.reasons.first().map_or_else(String::new, |reason| format!(": {reason}"));
     let message = format!("{}{first}", conclusion_words(verdict.conclusion));
     let status = match verdict.conclusion {
+        _ if !verdict.journal.sealed => error(kind, &message, &reasons),
         Conclusion::AsExpected => TestCaseStatus::success(),
-        Conclusion::Inconclusive => skipped(kind, &message),
-        Conclusion::Refused | Conclusion::NothingMeasured | Conclusion::NotAsExpected => {
-            failed(kind, &message, &reasons)
-        }
+        Conclusion::NotAsExpected => failed(kind, &message, &reasons),
+        Conclusion::Refused | Conclusion::NothingMeasured | Conclusion::Inconclusive => error(kind, &message, &reasons),
     };
     let mut suite = suite(verdict, "conclusion");
     suite.add_test_case(case(verdict, "conclusion", "conclusion", status));

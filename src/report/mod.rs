@@ -21,7 +21,7 @@ mod tests;
 mod verdict_pages;
 
 pub use cell_page::cell_text;
-pub use comparison_pages::{comparison_markdown, comparison_text, run_comparison_markdown, run_comparison_text};
+pub use comparison_pages::{comparison_text, run_comparison_text};
 pub use error::Error;
 pub use json::{comparison_json, json, run_comparison_json};
 pub use junit::junit;

@@ -1,21 +1,12 @@
 //! Numbers as people read them: as many digits as they are worth, and the unit beside them or in the heading.
 
+pub(super) use crate::terms::significant;
+
+use crate::terms::decimals;
 use crate::verdict::TimeSummary;
 
 /// Stands where there is no number.
 pub(super) const NONE: &str = "-";
-
-/// Decimals that show `digits` significant digits of `value`.
-fn decimals(value: f64, digits: i32) -> usize {
-    let scientific = format!("{value:e}");
-    let exponent: i32 = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
-    usize::try_from((digits - 1 - exponent).clamp(0, 9)).unwrap_or(0)
-}
-
-/// `value` with `digits` significant digits; digits left of the point are never dropped.
-pub(super) fn significant(value: f64, digits: i32) -> String {
-    if value.is_finite() { format!("{value:.*}", decimals(value, digits)) } else { NONE.to_owned() }
-}
 
 /// Milliseconds, without the unit.
 pub(super) fn ms(value: f64) -> String {

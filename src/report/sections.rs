@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::number::{NONE, difference_pct, gib, mean_ms, ms, or_none, probability, seconds, share_pct, significant};
+use super::number::{
+    NONE, difference_pct, gib, mean_ms, ms, or_none, probability, seconds, share_pct, signed_pct, significant,
+};
 use super::page::{Page, Table, Tone, numbers, words as text};
 use crate::snapshot::{host_class, refusal_reasons};
-use crate::terms::{CellId, Failure, Outcome, Phase};
+use crate::terms::{CellId, Outcome, Phase, describe_work, words};
 use crate::verdict::{
     CellVerdict, Conclusion, ContrastCell, Finding, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, Verdict,
 };
@@ -25,7 +27,7 @@ pub(super) fn standing(hypothesis: &HypothesisVerdict) -> Standing {
     match hypothesis.finding {
         Finding::NotMeasured => Standing::NotMeasured,
         finding if !finding.is_decided() => Standing::Doubtful,
-        _ if unexpected && hypothesis.noise_floor.is_some() => Standing::Doubtful,
+        _ if unexpected && hypothesis.negative_control => Standing::Doubtful,
         _ if unexpected => Standing::Unexpected,
         _ => Standing::AsExpected,
     }
@@ -42,32 +44,19 @@ impl Standing {
     }
 }
 
-/// A name of files and reports, in words.
-pub(super) fn words(name: &str) -> String {
-    name.replace('_', " ")
-}
-
 pub(super) fn conclusion_words(conclusion: Conclusion) -> String {
     words(conclusion.name()).to_uppercase()
 }
 
-/// A cell's work, as `terms::Cell::describe` words it.
+/// A cell's work in a line.
 pub(super) fn describe(cell: &CellVerdict) -> String {
-    format!("{} {} p{} n{}", cell.phase, cell.workload, cell.prompt_tokens, cell.new_tokens)
+    describe_work(cell.phase, &cell.workload, cell.prompt_tokens, cell.new_tokens)
 }
 
 /// Rows by outcome, for example `44 ok, 1 crashed`.
 pub(super) fn outcomes(counts: &BTreeMap<Outcome, u64>) -> String {
     let told: Vec<_> = counts.iter().filter(|(_, n)| **n > 0).map(|(outcome, n)| format!("{n} {outcome}")).collect();
     if told.is_empty() { "no rows".to_owned() } else { told.join(", ") }
-}
-
-/// A failure and what to try, in one sentence.
-pub(super) fn failure(failure: &Failure) -> String {
-    match &failure.remedy {
-        Some(remedy) => format!("{}; to try: {remedy}", failure.message),
-        None => failure.message.clone(),
-    }
 }
 
 pub(super) fn conclusion(verdict: &Verdict, page: &mut Page) {
@@ -110,10 +99,22 @@ pub(super) fn hypotheses(verdict: &Verdict, page: &mut Page) {
             if expected.is_empty() { "anything".to_owned() } else { expected.join(" or ") },
             lanes_of(hypothesis),
             hypothesis.margin_pct.map_or_else(|| NONE.to_owned(), |margin| format!("±{} %", significant(margin, 1))),
-            hypothesis.reasons.first().cloned().unwrap_or_default(),
+            why(hypothesis),
         ]);
     }
     page.table(table);
+}
+
+/// The first reason, and of a contrast the largest difference that was measured.
+pub(super) fn why(hypothesis: &HypothesisVerdict) -> String {
+    let reason = hypothesis.reasons.first().cloned().unwrap_or_default();
+    let measured = hypothesis.cells.iter().rev().filter_map(|cell| Some((cell.difference_pct?, cell)));
+    let Some((difference, cell)) = measured.max_by(|(a, _), (b, _)| a.abs().total_cmp(&b.abs())) else { return reason };
+    let interval = match cell.interval_pct {
+        Some([low, high]) => format!(" [{}, {}]", signed_pct(low), signed_pct(high)),
+        None => String::new(),
+    };
+    format!("{reason}; largest difference {} %{interval} in {} {}", signed_pct(difference), cell.cell, cell.phase)
 }
 
 /// Of a contrast `candidate against baseline`, else the lanes in order.
@@ -170,7 +171,7 @@ fn contrast_row(verdict: &Verdict, cell: &ContrastCell) -> Vec<String> {
     let [baseline, candidate] = cell.mean_ms;
     let [base_launches, candidate_launches] = cell.launches;
     let tost = match cell.tost_interval_pct {
-        Some([low, high]) => format!("[{}, {}]", super::number::signed_pct(low), super::number::signed_pct(high)),
+        Some([low, high]) => format!("[{}, {}]", signed_pct(low), signed_pct(high)),
         None => NONE.to_owned(),
     };
     vec![
@@ -215,11 +216,7 @@ pub(super) fn lanes(verdict: &Verdict, page: &mut Page) {
     page.heading("Lanes");
     let mut table = Table::new([text("Lane"), text("State"), numbers("Launches"), text("Rows").wraps(), text("Lock")]);
     for lane in &verdict.lanes {
-        let state = match lane.state {
-            LaneState::Ready => "ready",
-            LaneState::Skipped => "skipped",
-            LaneState::Refused => "refused",
-        };
+        let state = lane.state.name();
         table.row([
             lane.lane.clone(),
             if lane.optional { format!("{state} (optional)") } else { state.to_owned() },
@@ -229,7 +226,7 @@ pub(super) fn lanes(verdict: &Verdict, page: &mut Page) {
         ]);
     }
     page.table(table);
-    let absent = |lane: &LaneVerdict| Some(format!("{}: {}", lane.lane, failure(lane.failure.as_ref()?)));
+    let absent = |lane: &LaneVerdict| Some(format!("{}: {}", lane.lane, lane.failure.as_ref()?.sentence()));
     page.bullets(verdict.lanes.iter().filter_map(absent).collect());
 }
 
@@ -308,7 +305,8 @@ pub(super) fn tokens_per_second(cell: &CellVerdict, lane: &LaneCell) -> Option<f
     (mean_ms > 0.0).then(|| tokens as f64 * 1e3 / mean_ms)
 }
 
-pub(super) fn host(verdict: &Verdict, page: &mut Page) {
+/// Host and what else used it. `full` lists every place below its coverage floor, which `next` tells by lane.
+pub(super) fn host(verdict: &Verdict, full: bool, page: &mut Page) {
     page.heading("Host");
     let told = |segment: &crate::verdict::SegmentFacts| {
         let host = &segment.host;
@@ -337,16 +335,10 @@ pub(super) fn host(verdict: &Verdict, page: &mut Page) {
         ),
         None => format!("No measured window says what others took of the host's processor time (limit {limit} %)."),
     });
-    page.bullets(
-        verdict
-            .coverage_gaps
-            .iter()
-            .map(|gap| {
-                let cell = gap.cell.as_ref().map_or_else(String::new, |cell| format!(" {cell}"));
-                format!("Coverage below its floor: {}{cell}: {}", gap.lane, gap.message)
-            })
-            .collect(),
-    );
+    if full {
+        let gaps = verdict.coverage_gaps.iter();
+        page.bullets(gaps.map(|gap| format!("Coverage below its floor: {}", gap.message)).collect());
+    }
 }
 
 /// What to do next, and what keeps the verdict from being accepted.
@@ -366,7 +358,7 @@ pub(super) fn next(verdict: &Verdict, page: &mut Page) {
     let failed = verdict.lanes.iter().any(|lane| {
         lane.state == LaneState::Ready && lane.outcomes.iter().any(|(outcome, n)| outcome.is_failure() && *n > 0)
     });
-    if failed {
+    if failed && verdict.journal.sealed {
         command("Try the failed rows again", format!("lockstep rerun {run} --failed"));
     }
     if verdict.contamination.contaminated {
@@ -381,7 +373,7 @@ pub(super) fn next(verdict: &Verdict, page: &mut Page) {
     page.commands(commands);
     if !reasons.is_empty() {
         page.paragraph("It cannot be accepted as a snapshot:");
-        page.bullets(reasons.iter().map(|reason| format!("{reason}; to try: {}", reason.remedy())).collect());
+        page.bullets(reasons.iter().map(|reason| format!("{reason}; to try: {}", reason.remedy(run))).collect());
     }
 }
 

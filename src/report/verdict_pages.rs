@@ -36,7 +36,7 @@ pub fn text(verdict: &Verdict, style: Style) -> String {
     sections::noise_floor(verdict, &mut page);
     sections::lanes(verdict, &mut page);
     sections::cells(verdict, false, &mut page);
-    sections::host(verdict, &mut page);
+    sections::host(verdict, false, &mut page);
     sections::next(verdict, &mut page);
     terminal::render(&page, style)
 }
@@ -52,7 +52,7 @@ pub fn markdown(verdict: &Verdict) -> String {
     sections::noise_floor(verdict, &mut page);
     sections::lanes(verdict, &mut page);
     sections::cells(verdict, true, &mut page);
-    sections::host(verdict, &mut page);
+    sections::host(verdict, true, &mut page);
     axes(verdict, &mut page);
     provenance(verdict, &mut page);
     page.heading("Terms");
@@ -61,14 +61,14 @@ pub fn markdown(verdict: &Verdict) -> String {
     markdown_page::render(&page)
 }
 
-/// Every claim with every reason.
+/// Every claim, with the reasons that the table of hypotheses has no room for.
 fn reasons(verdict: &Verdict, page: &mut Page) {
     let lines = |hypothesis: &HypothesisVerdict| {
         let mut lines = Vec::new();
         if !hypothesis.claim.is_empty() {
             lines.push(format!("{} claims: {}", hypothesis.name, hypothesis.claim));
         }
-        lines.extend(hypothesis.reasons.iter().map(|reason| format!("{}: {reason}", hypothesis.name)));
+        lines.extend(hypothesis.reasons.iter().skip(1).map(|reason| format!("{}: {reason}", hypothesis.name)));
         lines
     };
     page.bullets(verdict.hypotheses.iter().flat_map(lines).collect());

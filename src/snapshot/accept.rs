@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use super::error::GapCause;
 use super::value::{
     FORMAT, Snapshot, SnapshotCell, SnapshotContrast, SnapshotHypothesis, SnapshotLane, SnapshotLaneCell,
     SnapshotSegment, SnapshotTime,
 };
 use super::{HostClass, Refusal, RefusalReason, host_class};
-use crate::terms::{Digest, Failure, Outcome};
+use crate::terms::{Digest, Outcome};
 use crate::verdict::{
     CellVerdict, Conclusion, Finding, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, SegmentFacts, Verdict,
 };
@@ -54,10 +55,7 @@ pub fn refusal_reasons(verdict: &Verdict) -> Vec<RefusalReason> {
         reasons.push(RefusalReason::NothingMeasured);
     }
     reasons.extend(verdict.lanes.iter().filter_map(lane_reason));
-    for gap in &verdict.coverage_gaps {
-        let place = gap.cell.as_ref().map_or_else(|| gap.lane.clone(), |cell| format!("{} {cell}", gap.lane));
-        reasons.push(RefusalReason::CoverageGap { gap: format!("{place}: {}", gap.message) });
-    }
+    reasons.extend(verdict.lanes.iter().filter_map(|lane| coverage_reason(verdict, lane)));
     reasons.extend(verdict.hypotheses.iter().filter_map(hypothesis_reason));
     reasons
 }
@@ -70,27 +68,31 @@ pub(super) fn nothing_measured(verdict: &Verdict) -> bool {
 fn lane_reason(lane: &LaneVerdict) -> Option<RefusalReason> {
     let refused = lane.state == LaneState::Refused || lane.outcomes.contains_key(&Outcome::Refused);
     if refused {
-        let failure = lane.failure.as_ref().map(in_one_sentence);
-        return Some(RefusalReason::LaneRefused { lane: lane.lane.clone(), failure });
+        return Some(RefusalReason::LaneRefused { lane: lane.lane.clone(), failure: lane.failure.clone() });
     }
     (lane.unlocked && lane.state == LaneState::Ready).then(|| RefusalReason::Unlocked { lane: lane.lane.clone() })
 }
 
+/// One reason per lane, however many of its cells are below their floor.
+fn coverage_reason(verdict: &Verdict, lane: &LaneVerdict) -> Option<RefusalReason> {
+    let mut gaps = verdict.coverage_gaps.iter().filter(|gap| gap.lane == lane.lane);
+    let gap = gaps.next()?.message.clone();
+    let failed = lane.outcomes.iter().any(|(outcome, count)| outcome.is_failure() && *count > 0);
+    let cause = match (verdict.journal.sealed, failed) {
+        (false, _) => GapCause::Unfinished,
+        (true, true) => GapCause::FailedRows,
+        (true, false) => GapCause::TooFew,
+    };
+    Some(RefusalReason::CoverageGap { gap, more: gaps.count(), cause })
+}
+
 fn hypothesis_reason(verdict: &HypothesisVerdict) -> Option<RefusalReason> {
     let (hypothesis, finding) = (verdict.name.clone(), verdict.finding);
-    let is_control = verdict.noise_floor.is_some();
     let unexpected = finding.is_decided() && !verdict.expected.is_empty() && !verdict.expected.contains(&finding);
     match finding {
         Finding::Void => Some(RefusalReason::Void { hypothesis }),
-        _ if is_control && unexpected => Some(RefusalReason::ControlShows { hypothesis, finding }),
+        _ if verdict.negative_control && unexpected => Some(RefusalReason::ControlShows { hypothesis, finding }),
         _ => None,
-    }
-}
-
-fn in_one_sentence(failure: &Failure) -> String {
-    match &failure.remedy {
-        Some(remedy) => format!("{}; {remedy}", failure.message),
-        None => failure.message.clone(),
     }
 }
 

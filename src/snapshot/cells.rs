@@ -7,13 +7,13 @@ use super::compare::Comparing;
 use super::comparison::{Change, Part, Severity};
 use super::findings::lie_apart;
 use super::value::{SnapshotCell, SnapshotLaneCell};
-use crate::terms::{Digest, Outcome, Phase};
+use crate::terms::{Digest, Outcome, describe_work, significant};
 use crate::verdict::{CellVerdict, LaneCell, LaneState};
 
 pub(super) fn compare(comparing: &mut Comparing<'_>) {
     let (then, now) = (comparing.then, comparing.now);
     for old in &then.cells {
-        let what = describe(old.phase, &old.workload, old.prompt_tokens, old.new_tokens);
+        let what = describe_work(old.phase, &old.workload, old.prompt_tokens, old.new_tokens);
         let Some(new) = now.cells.iter().find(|cell| cell.cell == old.cell) else {
             let change = Change::new(Part::Cell, comparing.lacking(Severity::Missing), what).cell(&old.cell);
             comparing.push(change.values(Some("present".into()), None), &[]);
@@ -22,15 +22,10 @@ pub(super) fn compare(comparing: &mut Comparing<'_>) {
         one_cell(comparing, &what, old, new);
     }
     for new in now.cells.iter().filter(|new| !then.cells.iter().any(|old| old.cell == new.cell)) {
-        let what = describe(new.phase, &new.workload, new.prompt_tokens, new.new_tokens);
+        let what = describe_work(new.phase, &new.workload, new.prompt_tokens, new.new_tokens);
         let change = Change::new(Part::Cell, Severity::New, what).cell(&new.cell);
         comparing.push(change.values(None, Some("present".into())), &[]);
     }
-}
-
-/// A line for people, as `terms::Cell::describe` words it.
-pub(super) fn describe(phase: Phase, workload: &str, prompt_tokens: u64, new_tokens: u64) -> String {
-    format!("{phase} {workload} p{prompt_tokens} n{new_tokens}")
 }
 
 /// Lanes that are new, missing or absent have been told as such; here stand those that took part then and now.
@@ -147,13 +142,16 @@ fn magnitude(comparing: &Comparing<'_>, was: &SnapshotLaneCell, is: &LaneCell) -
     };
     let band = comparing.band_pct;
     let why = if apart { "the intervals lie apart" } else { "the intervals overlap or are missing" };
+    let ms = |value: f64| significant(value, 4);
     let told = |mean: f64, interval: Option<[f64; 2]>| match interval {
-        Some([low, high]) => Some(format!("{mean} ms ({low} to {high} ms)")),
-        None => Some(format!("{mean} ms")),
+        Some([low, high]) => Some(format!("{} ms ({} to {} ms)", ms(mean), ms(low), ms(high))),
+        None => Some(format!("{} ms", ms(mean))),
     };
+    let sign = if difference_pct > 0.0 { "+" } else { "" };
+    let difference = significant(difference_pct, 3);
     Some(
         Change::new(Part::Magnitude, severity, "")
             .values(told(old.mean_ms, old.interval_ms), told(new.mean_ms, new.student_ms))
-            .note(format!("{difference_pct:+.1} %, outside the band of {band} %, and {why}")),
+            .note(format!("{sign}{difference} %, outside the band of {band} %, and {why}")),
     )
 }

@@ -6,8 +6,9 @@
 //! - **Tokens, outcomes, coverage**: equal per cell and lane, on every host class.
 //! - **Findings**: one decided result that becomes another is a change; it is a regression when the plan expects
 //!   otherwise, an improvement when the plan expected it all along. A result that the rows no longer decide could not be
-//!   compared, and neither could a negative control that shows something: it doubts the host, not the software. Within a hypothesis a cell's result counts as changed only when the two differences' intervals lie apart,
-//!   because a difference close to the margin falls on either side of it by chance.
+//!   compared, and neither could a negative control that shows something: it doubts the host, not the software. Within
+//!   a hypothesis a cell's result counts as changed only when the two differences' intervals lie apart, because a
+//!   difference close to the margin falls on either side of it by chance.
 //! - **Magnitudes**: a mean has changed when it lies outside the band *and* the Student intervals of both means lie
 //!   apart. Outside the band with intervals that overlap, it could not be compared: one run on each side is no proof.
 //!   Intervals that lie apart are a stricter test than Welch's at the same level.
@@ -21,6 +22,7 @@ use super::axes::{Identity, LaneAxes, bearing, differences};
 use super::comparison::{AxisDifference, Change, Comparison, Magnitudes, Part, Severity, Side, Status};
 use super::value::{FORMAT, Snapshot};
 use super::{HostClass, cells, findings};
+use crate::terms::significant;
 use crate::verdict::{LaneState, LaneVerdict, Verdict};
 
 /// A comparison in the making.
@@ -178,12 +180,14 @@ fn whole(comparing: &mut Comparing<'_>, classes: &[HostClass]) {
     }
     match comparing.obstacle {
         Some(Obstacle::Contaminated) => {
-            let share = |pct: Option<f64>| pct.map(|pct| format!("others took {pct} % of the processor time"));
+            let share = |pct: Option<f64>| {
+                pct.map(|pct| format!("others took {} % of the processor time", significant(pct, 3)))
+            };
             let change = doubt(Part::Contamination, "the host")
                 .values(share(then.others_share_pct), share(now.contamination.share_pct))
                 .note(format!(
                     "the plan allows {} %; times were not compared, run again on a quiet host",
-                    now.contamination.limit_pct
+                    significant(now.contamination.limit_pct, 3)
                 ));
             comparing.push(change, &[]);
         }
@@ -202,9 +206,9 @@ fn lanes(comparing: &mut Comparing<'_>) {
     let (then, now) = (comparing.then, comparing.now);
     for lane in &then.lanes {
         let change = match now.lanes.iter().find(|it| it.lane == lane.lane) {
-            None => Some(
-                Change::new(Part::Lane, Severity::Missing, "lane").values(Some(state_name(lane.state).into()), None),
-            ),
+            None => {
+                Some(Change::new(Part::Lane, Severity::Missing, "lane").values(Some(lane.state.name().into()), None))
+            }
             Some(found) => lane_change(lane.state, found),
         };
         if let Some(change) = change {
@@ -213,7 +217,7 @@ fn lanes(comparing: &mut Comparing<'_>) {
     }
     for lane in now.lanes.iter().filter(|lane| then.lane(&lane.lane).is_none()) {
         let change = Change::new(Part::Lane, Severity::New, "lane")
-            .values(None, Some(state_name(lane.state).into()))
+            .values(None, Some(lane.state.name().into()))
             .lane(&lane.lane);
         comparing.push(change, std::slice::from_ref(&lane.lane));
     }
@@ -233,20 +237,12 @@ fn lane_change(then: LaneState, now: &LaneVerdict) -> Option<Change> {
         (_, LaneState::Skipped | LaneState::Refused) => Severity::Regression,
         (_, LaneState::Ready) => Severity::New,
     };
-    let change = Change::new(Part::Lane, severity, "lane")
-        .values(Some(state_name(then).into()), Some(state_name(now.state).into()));
+    let change =
+        Change::new(Part::Lane, severity, "lane").values(Some(then.name().into()), Some(now.state.name().into()));
     Some(match &now.failure {
         Some(failure) => change.note(failure.message.clone()),
         None => change,
     })
-}
-
-fn state_name(state: LaneState) -> &'static str {
-    match state {
-        LaneState::Ready => "ready",
-        LaneState::Skipped => "skipped",
-        LaneState::Refused => "refused",
-    }
 }
 
 /// Axes of lanes that took part; an absent lane has none to differ in.

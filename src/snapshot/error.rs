@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::HostClass;
-use crate::terms::Digest;
+use crate::terms::{Digest, Failure, significant, words};
 use crate::verdict::Finding;
 
 /// An error of the room `snapshot`.
@@ -158,17 +158,21 @@ pub enum RefusalReason {
         /// The lane.
         lane: String,
         /// Why, and what to try.
-        failure: Option<String>,
+        failure: Option<Failure>,
     },
     /// A lane ran without a lock.
     Unlocked {
         /// The lane.
         lane: String,
     },
-    /// Coverage is below a floor of the plan.
+    /// A lane's coverage is below a floor of the plan.
     CoverageGap {
-        /// Where, and what was found against which floor.
+        /// The lane's first gap: where, and what was found against which floor.
         gap: String,
+        /// Further gaps of the same lane.
+        more: usize,
+        /// Why rows are lacking.
+        cause: GapCause,
     },
     /// A negative control shows a difference between lanes that are equal.
     ControlShows {
@@ -184,6 +188,17 @@ pub enum RefusalReason {
     },
 }
 
+/// Why rows are lacking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapCause {
+    /// The run has not reached its end.
+    Unfinished,
+    /// Repetitions failed.
+    FailedRows,
+    /// Nothing failed: fewer rows were made than the floor asks for.
+    TooFew,
+}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -191,21 +206,35 @@ impl From<Refusal> for Error {
 }
 
 impl RefusalReason {
-    /// What to try.
+    /// What to try; `run` is the run that was refused.
     #[must_use]
-    pub fn remedy(&self) -> &'static str {
+    pub fn remedy(&self, run: &str) -> String {
         match self {
-            Self::NoSegment => "check that the journal is the run's own; `lockstep run` makes a new one",
-            Self::Unsealed => "finish the run with `lockstep resume`",
-            Self::Torn { .. } => "repair and finish the run with `lockstep resume`",
-            Self::Contaminated { .. } => "stop what else runs on the host and run again",
-            Self::MixedHostClasses { .. } => "run again on one host, or resume only on hosts of one class",
-            Self::NothingMeasured => "see the failures with `lockstep report`, remove their cause and run again",
-            Self::LaneRefused { .. } => "see `lockstep preflight LANE`, set the lane right and run again",
-            Self::Unlocked { .. } => "write the lane's lock and run without `--unlocked`",
-            Self::CoverageGap { .. } => "try the failed rows again with `lockstep rerun RUN --failed`",
+            Self::NoSegment => "check that the journal is the run's own; `lockstep run` makes a new one".to_owned(),
+            Self::Unsealed | Self::CoverageGap { cause: GapCause::Unfinished, .. } => {
+                format!("finish the run with `lockstep resume {run}`")
+            }
+            Self::Torn { .. } => format!("repair and finish the run with `lockstep resume {run}`"),
+            Self::Contaminated { .. } => "stop what else runs on the host and run again".to_owned(),
+            Self::MixedHostClasses { .. } => "run again on one host, or resume only on hosts of one class".to_owned(),
+            Self::NothingMeasured => {
+                format!("see the failures with `lockstep report {run}`, remove their cause and run again")
+            }
+            Self::LaneRefused { lane, failure } => match failure.as_ref().and_then(|it| it.remedy.as_ref()) {
+                Some(remedy) => format!("{remedy}; `lockstep preflight {lane}` then says whether it is right"),
+                None => format!("see `lockstep preflight {lane}`, set the lane right and run again"),
+            },
+            Self::Unlocked { lane } => {
+                format!("write the lane's lock with `lockstep lock {lane}` and run without `--unlocked`")
+            }
+            Self::CoverageGap { cause: GapCause::FailedRows, .. } => {
+                format!("repeat the failed rows with `lockstep rerun {run} --failed`")
+            }
+            Self::CoverageGap { cause: GapCause::TooFew, .. } => {
+                format!("see what is lacking with `lockstep report {run}`, and run again")
+            }
             Self::ControlShows { .. } | Self::Void { .. } => {
-                "run again on a quiet host; a control that always shows something is a wrong control"
+                "run again on a quiet host; a control that always shows something is a wrong control".to_owned()
             }
         }
     }
@@ -218,25 +247,32 @@ impl fmt::Display for RefusalReason {
             Self::Unsealed => write!(f, "the journal is not sealed: the run has not reached its end"),
             Self::Torn { bytes } => write!(f, "the journal's last line is torn ({bytes} bytes)"),
             Self::Contaminated { share_pct: Some(share), limit_pct } => {
-                write!(f, "others took {share} % of the host's processor time, and the plan allows {limit_pct} %")
+                let [share, limit] = [*share, *limit_pct].map(|pct| significant(pct, 3));
+                write!(f, "others took {share} % of the host's processor time, and the plan allows {limit} %")
             }
             Self::Contaminated { share_pct: None, limit_pct } => {
-                write!(f, "others took more of the host's processor time than the {limit_pct} % that the plan allows")
+                let limit = significant(*limit_pct, 3);
+                write!(f, "others took more of the host's processor time than the {limit} % that the plan allows")
             }
             Self::MixedHostClasses { classes } => {
                 let names: Vec<_> = classes.iter().map(HostClass::as_str).collect();
                 write!(f, "its segments were made on hosts of {} classes: {}", classes.len(), names.join(", "))
             }
             Self::NothingMeasured => write!(f, "nothing was measured: no row is ok"),
-            Self::LaneRefused { lane, failure: Some(failure) } => write!(f, "lane {lane} was refused: {failure}"),
+            Self::LaneRefused { lane, failure: Some(failure) } => {
+                write!(f, "lane {lane} was refused: {}", failure.message)
+            }
             Self::LaneRefused { lane, failure: None } => write!(f, "lane {lane} was refused"),
             Self::Unlocked { lane } => write!(f, "lane {lane} ran without a lock"),
-            Self::CoverageGap { gap } => write!(f, "coverage is below its floor: {gap}"),
+            Self::CoverageGap { gap, more: 0, .. } => write!(f, "coverage is below its floor: {gap}"),
+            Self::CoverageGap { gap, more, .. } => {
+                write!(f, "coverage is below its floor: {gap} (and {more} more of this lane)")
+            }
             Self::ControlShows { hypothesis, finding } => {
                 write!(
                     f,
                     "the negative control {hypothesis} shows a difference between equal lanes: {}",
-                    finding.name()
+                    words(finding.name())
                 )
             }
             Self::Void { hypothesis } => write!(f, "hypothesis {hypothesis} is void"),
@@ -248,7 +284,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the run {} cannot be accepted as a snapshot:", self.run)?;
         for reason in &self.reasons {
-            write!(f, "\n  - {reason}; {}", reason.remedy())?;
+            write!(f, "\n  - {reason}; {}", reason.remedy(&self.run))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::compare::{Comparing, Obstacle};
 use super::comparison::{Change, Part, Severity};
 use super::value::{SnapshotContrast, SnapshotHypothesis};
+use crate::terms::{significant, words};
 use crate::verdict::{ContrastCell, Finding, HypothesisVerdict};
 
 pub(super) fn compare(comparing: &mut Comparing<'_>) {
@@ -64,10 +65,9 @@ fn finding_change(old: &SnapshotHypothesis, new: &HypothesisVerdict) -> Option<C
     }
     let fails = |finding: Finding| !new.expected.is_empty() && !new.expected.contains(&finding);
     // A negative control that shows something says that the host cannot be trusted, not that software got worse.
-    let is_control = old.noise_floor.is_some() || new.noise_floor.is_some();
     let severity = match (old.finding.is_decided(), new.finding.is_decided()) {
         (_, false) => Severity::CouldNotCompare,
-        (_, true) if is_control && fails(new.finding) => Severity::CouldNotCompare,
+        (_, true) if new.negative_control && fails(new.finding) => Severity::CouldNotCompare,
         (_, true) if fails(new.finding) => Severity::Regression,
         (true, true) if fails(old.finding) => Severity::Improvement,
         (true, true) => Severity::Changed,
@@ -89,14 +89,17 @@ fn cell_change(hypothesis: &HypothesisVerdict, old: &SnapshotContrast, new: &Con
     }
     let fails = |finding: Finding| !hypothesis.expected.is_empty() && !hypothesis.expected.contains(&finding);
     let severity = match (fails(old.finding), fails(new.finding)) {
-        (_, true) if hypothesis.noise_floor.is_some() => Severity::CouldNotCompare,
+        (_, true) if hypothesis.negative_control => Severity::CouldNotCompare,
         (false, true) => Severity::Regression,
         (true, false) => Severity::Improvement,
         _ => Severity::Changed,
     };
     let told = |finding: Finding, difference: Option<f64>, [low, high]: [f64; 2]| match difference {
-        Some(difference) => format!("{} ({difference} %, {low} to {high} %)", finding.name()),
-        None => finding.name().to_owned(),
+        Some(difference) => {
+            let [difference, low, high] = [difference, low, high].map(|pct| significant(pct, 3));
+            format!("{} ({difference} %, {low} to {high} %)", words(finding.name()))
+        }
+        None => words(finding.name()),
     };
     Some(
         Change::new(Part::Finding, severity, format!("hypothesis {}, {}", hypothesis.name, new.phase))

@@ -143,6 +143,7 @@ fn hypothesis(name: &str, claim: &str, finding: Finding, lanes: &[&str], reason:
         claim: claim.into(),
         lanes: lanes.iter().map(|lane| (*lane).into()).collect(),
         margin_pct: None,
+        negative_control: false,
         finding,
         expected: vec![finding],
         reasons: vec![reason.into()],
@@ -167,6 +168,7 @@ fn a_a() -> HypothesisVerdict {
     HypothesisVerdict {
         margin_pct: Some(3.0),
         cells: cells.collect(),
+        negative_control: true,
         noise_floor: Some(NoiseFloor { bound_pct: 1.5, mde_pct: 2.25 }),
         ..hypothesis(
             "a-a",
@@ -218,7 +220,7 @@ fn contrast_cell(phase: Phase, id: &str, finding: Finding, mean_ms: [f64; 2], in
 pub(crate) fn tokens_differ() -> Verdict {
     let mut verdict = good();
     verdict.conclusion = Conclusion::NotAsExpected;
-    verdict.reasons = vec!["tokens is not_identical, expected identical: outputs differ in 1 of 3 cells".into()];
+    verdict.reasons = vec!["tokens is not identical, expected identical: outputs differ in 1 of 3 cells".into()];
     let tokens = &mut verdict.hypotheses[0];
     tokens.finding = Finding::NotIdentical;
     tokens.expected = vec![Finding::Identical];
@@ -283,11 +285,11 @@ pub(crate) fn contaminated() -> Verdict {
     verdict.coverage_gaps = vec![CoverageGap {
         lane: "native-again".into(),
         cell: Some(cell_id("/0a0a0a02")),
-        message: "2 launches with an ok row, floor 3".into(),
+        message: "lane native-again, /0a0a0a02 kv_decode: 2 launches gave an ok row, floor 3".into(),
     }];
     let control = &mut verdict.hypotheses[1];
     control.finding = Finding::CouldNotTell;
-    control.reasons = vec!["native-again against native: could_not_tell in 1 of 3 cells (margin ±3 %)".into()];
+    control.reasons = vec!["native-again against native: could not tell in 1 of 3 cells (margin ±3 %)".into()];
     control.cells[1] = ContrastCell {
         note: Some("no segment has two launches of each lane".into()),
         difference_pct: None,

@@ -27,7 +27,7 @@ mod value;
 pub use accept::{host_classes, refusal_reasons};
 pub use compare::compare;
 pub use comparison::{AxisDifference, AxisScope, Change, Comparison, Magnitudes, Part, Severity, Side, Status};
-pub use error::{Error, Refusal, RefusalReason};
+pub use error::{Error, GapCause, Refusal, RefusalReason};
 pub use host_class::{HostClass, host_class};
 pub use runs::{FindingPair, RunCell, RunComparison, RunLaneCell, compare_runs};
 pub use value::{

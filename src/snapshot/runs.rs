@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::accept::nothing_measured;
 use super::axes::differences;
-use super::cells::describe;
 use super::compare::{identity_of_verdict, side_of_verdict};
 use super::comparison::{AxisDifference, Side};
 use super::findings::lie_apart;
 use super::value::FORMAT;
-use crate::terms::CellId;
+use crate::terms::{CellId, describe_work};
 use crate::verdict::{CellVerdict, Finding, LaneCell, Verdict};
 
 /// Two runs side by side.
@@ -120,11 +119,18 @@ fn find_cell<'a>(verdict: &'a Verdict, cell: &CellId) -> Option<&'a CellVerdict>
     verdict.cells.iter().find(|it| it.cell == *cell)
 }
 
+/// A run may be put beside itself; what is said of it is then said once.
+fn push_once(told: &mut Vec<String>, text: String) {
+    if !told.contains(&text) {
+        told.push(text);
+    }
+}
+
 fn obstacles(a: &Verdict, b: &Verdict, cells: &[(&CellVerdict, &CellVerdict)]) -> Vec<String> {
     let mut found = Vec::new();
     for verdict in [a, b] {
         if nothing_measured(verdict) {
-            found.push(format!("the run {} measured nothing", verdict.journal.run));
+            push_once(&mut found, format!("the run {} measured nothing", verdict.journal.run));
         }
     }
     if cells.is_empty() {
@@ -161,10 +167,10 @@ fn notes(a: &Verdict, b: &Verdict) -> Vec<String> {
     for verdict in [a, b] {
         let run = &verdict.journal.run;
         if verdict.contamination.contaminated {
-            notes.push(format!("others used the host while {run} measured; its times prove nothing"));
+            push_once(&mut notes, format!("others used the host while {run} measured; its times prove nothing"));
         }
         if !verdict.journal.sealed || verdict.journal.torn_bytes > 0 {
-            notes.push(format!("the run {run} has not reached its end"));
+            push_once(&mut notes, format!("the run {run} has not reached its end"));
         }
     }
     notes
@@ -188,7 +194,7 @@ fn only_in(a: &Verdict, b: &Verdict) -> Vec<String> {
     let lanes = a.lanes.iter().filter(|lane| !b.lanes.iter().any(|other| other.lane == lane.lane));
     let cells = a.cells.iter().filter(|cell| find_cell(b, &cell.cell).is_none());
     let told = |cell: &CellVerdict| {
-        let what = describe(cell.phase, &cell.workload, cell.prompt_tokens, cell.new_tokens);
+        let what = describe_work(cell.phase, &cell.workload, cell.prompt_tokens, cell.new_tokens);
         format!("cell {} ({what})", cell.cell)
     };
     lanes.map(|lane| format!("lane {}", lane.lane)).chain(cells.map(told)).collect()
@@ -201,7 +207,7 @@ fn run_cell(ours: &CellVerdict, theirs: &CellVerdict) -> RunCell {
     });
     RunCell {
         cell: ours.cell.clone(),
-        what: describe(ours.phase, &ours.workload, ours.prompt_tokens, ours.new_tokens),
+        what: describe_work(ours.phase, &ours.workload, ours.prompt_tokens, ours.new_tokens),
         lanes: lanes.collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{Error, HostClass, Snapshot};
-use crate::terms::Digest;
+use crate::terms::{Digest, is_name};
 
 /// Ends a snapshot's file name.
 const SNAPSHOT: &str = ".json";
@@ -51,9 +51,7 @@ pub fn place(snapshots: &Path, plan: &str, class: &HostClass) -> Result<Place, E
 }
 
 fn folder(snapshots: &Path, plan: &str) -> Result<PathBuf, Error> {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
-    let starts = plan.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if starts && plan.len() <= 80 && plan.chars().all(good) {
+    if is_name(plan) {
         Ok(snapshots.join(plan))
     } else {
         Err(Error::PlanName { plan: plan.chars().take(120).collect() })

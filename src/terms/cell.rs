@@ -64,12 +64,12 @@ impl Cell {
             Phase::KvDecode | Phase::E2eKv => self.new_tokens,
         }
     }
+}
 
-    /// A line for people, for example `kv_decode short p32 n16`.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        format!("{} {} p{} n{}", self.phase, self.workload, self.prompt.len(), self.new_tokens)
-    }
+/// A cell's work in a line for people, for example `kv_decode short p32 n16`.
+#[must_use]
+pub fn describe_work(phase: Phase, workload: &str, prompt_tokens: u64, new_tokens: u64) -> String {
+    format!("{phase} {workload} p{prompt_tokens} n{new_tokens}")
 }
 
 /// A cell's short stable name, written `/a1b2c3d4`.

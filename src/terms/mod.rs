@@ -11,12 +11,14 @@ mod host;
 mod outcome;
 mod phase;
 mod signal;
+mod wording;
 
 pub use axis::{AXIS_NAMES, Axes, nearest};
 pub use canonical::{canonical_json, canonical_value};
-pub use cell::{Cell, CellId, CellIdError, SamplingSpec};
+pub use cell::{Cell, CellId, CellIdError, SamplingSpec, describe_work};
 pub use digest::{Digest, DigestError, Hasher};
 pub use host::{CpuFacts, GpuFacts, HostFacts};
 pub use outcome::{Failure, FailureClass, Outcome, StopReason};
 pub use phase::{Phase, Stage};
 pub use signal::{Observer, Signal, SignalValue};
+pub use wording::{decimals, is_name, significant, words};

@@ -137,6 +137,15 @@ impl Failure {
         }
     }
 
+    /// What was found and what to try, in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.remedy {
+            Some(remedy) => format!("{}; to try: {remedy}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// The same failure with a remedy.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {

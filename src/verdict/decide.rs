@@ -30,6 +30,7 @@ pub(super) fn decide(
             noise_floor: None,
             lanes: lanes(&hypothesis.kind),
             margin_pct: margin_pct(&hypothesis.kind),
+            negative_control: is_control(hypothesis),
         };
         match &hypothesis.kind {
             HypothesisKind::TokensIdentical { lanes } => super::parity::decide(&mut verdict, lanes, table, absent),

@@ -127,7 +127,7 @@ pub struct CoverageGap {
     /// The cell; absent when the floor is the lane's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<CellId>,
-    /// What was found against which floor, in one sentence.
+    /// Where, and what was found against which floor, in one sentence.
     pub message: String,
 }
 
@@ -199,6 +199,9 @@ pub struct HypothesisVerdict {
     /// For a contrast: the margin of equivalence, in percent of the baseline's mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin_pct: Option<f64>,
+    /// Whether it must show nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub negative_control: bool,
     /// What it came out as.
     pub finding: Finding,
     /// What the plan expects; empty: anything.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use quick_junit::Report;
 
 use super::forms::row;
-use crate::report::{Style, cell_text, comparison_markdown, comparison_text, junit, markdown, table, text};
+use crate::report::{Style, cell_text, comparison_text, junit, markdown, table, text};
 use crate::snapshot::fixture::{self, cell_id};
 use crate::snapshot::{Snapshot, compare};
 use crate::terms::{Digest, Failure, FailureClass, Outcome};
@@ -130,7 +130,6 @@ proptest! {
     fn foreign_text_breaks_no_comparison_and_no_explanation(foreign in foreign()) {
         let snapshot = Snapshot::from_verdict(&fixture::good(), Digest::of(b"journal")).unwrap();
         let comparison = compare(&snapshot, &infested(&foreign), 10.0);
-        check_markdown(&comparison_markdown(&comparison))?;
         check_terminal(&comparison_text(&comparison, Style { width: 80, color: false }))?;
         let failure = Failure { stderr_tail: foreign.clone(), ..Failure::new(FailureClass::Died, foreign.clone()) };
         let mut failed = row(&foreign, 0, 0, 0, Outcome::Crashed);

@@ -1,6 +1,6 @@
 use crate::snapshot::{RefusalReason, Snapshot, fixture, refusal_reasons};
-use crate::terms::Digest;
-use crate::verdict::{Conclusion, Finding, LaneState, Verdict};
+use crate::terms::{Digest, Outcome};
+use crate::verdict::{Conclusion, CoverageGap, Finding, LaneState, Verdict};
 
 fn accept(verdict: &Verdict) -> Snapshot {
     Snapshot::from_verdict(verdict, Digest::of(b"journal")).unwrap()
@@ -15,7 +15,10 @@ fn reasons_after(change: impl FnOnce(&mut Verdict)) -> Vec<RefusalReason> {
         Err(refusal) => {
             assert_eq!(refusal.reasons, reasons);
             let text = refusal.to_string();
-            assert!(reasons.iter().all(|it| text.contains(&it.to_string()) && text.contains(it.remedy())), "{text}");
+            assert!(
+                reasons.iter().all(|it| text.contains(&it.to_string()) && text.contains(&it.remedy(&refusal.run))),
+                "{text}"
+            );
         }
     }
     reasons
@@ -82,6 +85,40 @@ fn each_doubt_about_the_evidence_refuses_acceptance() {
     });
     assert!(matches!(&mixed[..], [R::MixedHostClasses { classes }] if classes.len() == 2), "{mixed:?}");
     assert_eq!(refusal_reasons(&fixture::nothing_measured()), [R::NothingMeasured]);
+}
+
+#[test]
+fn a_control_stays_a_control_where_no_noise_floor_could_be_formed() {
+    let shown = reasons_after(|v| {
+        v.hypotheses[1].finding = Finding::Slower;
+        v.hypotheses[1].noise_floor = None;
+    });
+    assert_eq!(shown, [RefusalReason::ControlShows { hypothesis: "a-a".into(), finding: Finding::Slower }]);
+}
+
+#[test]
+fn a_lane_without_enough_rows_is_one_reason_with_the_remedy_that_helps() {
+    let lacking = |sealed: bool, failed: bool| {
+        let reasons = reasons_after(|v| {
+            v.journal.sealed = sealed;
+            for (lane, id) in [("native", "/0a0a0a01"), ("native", "/0a0a0a02"), ("python-reference", "/0a0a0a02")] {
+                let message = format!("lane {lane}, {id}: no launch gave an ok row, floor 3");
+                v.coverage_gaps.push(CoverageGap { lane: lane.into(), cell: Some(fixture::cell_id(id)), message });
+            }
+            if failed {
+                v.lanes.iter_mut().for_each(|lane| _ = lane.outcomes.insert(Outcome::Crashed, 1));
+            }
+        });
+        let gaps = reasons.iter().filter(|reason| matches!(reason, RefusalReason::CoverageGap { .. }));
+        gaps.map(|reason| (reason.to_string(), reason.remedy("RUN-1"))).collect::<Vec<_>>()
+    };
+    let [(first, remedy), (second, _)] = &lacking(false, true)[..] else { panic!("one reason per lane") };
+    let native = "coverage is below its floor: lane native, /0a0a0a01: no launch gave an ok row, floor 3";
+    assert_eq!(*first, format!("{native} (and 1 more of this lane)"));
+    assert!(second.ends_with("lane python-reference, /0a0a0a02: no launch gave an ok row, floor 3"), "{second}");
+    assert_eq!(remedy, "finish the run with `lockstep resume RUN-1`");
+    assert!(lacking(true, true)[0].1.contains("`lockstep rerun RUN-1 --failed`"));
+    assert!(lacking(true, false)[0].1.contains("`lockstep report RUN-1`"));
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_mean_outside_the_band_with_intervals_apart_has_changed() {
     let slower = after(|v| set_time(v, "native", 26.0));
     let change = only(&slower);
     assert_eq!((change.part, change.severity), (Part::Magnitude, Severity::Regression));
-    assert_eq!(change.from.as_deref(), Some("20 ms (19.5 to 20.5 ms)"));
+    assert_eq!(change.from.as_deref(), Some("20.00 ms (19.50 to 20.50 ms)"));
     assert_eq!(change.note.as_deref(), Some("+30.0 %, outside the band of 10 %, and the intervals lie apart"));
     let faster = after(|v| set_time(v, "native", 15.0));
     assert_eq!((only(&faster).severity, faster.status), (Severity::Improvement, Status::Changed));

@@ -18,6 +18,14 @@ fn two_equal_runs_do_not_differ() {
 }
 
 #[test]
+fn a_run_beside_itself_is_warned_of_once() {
+    let busy = compare_runs(&fixture::contaminated(), &fixture::contaminated());
+    assert_eq!(busy.notes.len(), 2, "{:?}", busy.notes);
+    let nothing = compare_runs(&fixture::nothing_measured(), &fixture::nothing_measured());
+    assert_eq!(nothing.not_comparable.len(), 1, "{:?}", nothing.not_comparable);
+}
+
+#[test]
 fn a_ratio_holds_whatever_both_intervals_allow() {
     let comparison = against(|v| lane_cell_mut(v, 1, "native").time = Some(fixture::time(40.0)));
     let lane = &comparison.cells[1].lanes[0];
