@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `lockstep`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lockstep::cli::main()
+}

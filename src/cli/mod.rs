@@ -1,1 +1,21 @@
-//! Not built yet.
+//! The command line: one file per verb. The only room that prints, reads environment variables and picks exit codes.
+//!
+//! The way of a command: `arguments` (what was typed) → the verb's file in `verbs` → `project`, `prepare` and
+//! `run_folder` (what is used) → the other rooms → `report` → `output` → an [`Exit`].
+
+mod arguments;
+mod assemble;
+mod error;
+mod exit;
+mod output;
+mod prepare;
+mod progress;
+mod project;
+mod run_folder;
+mod start;
+mod verbs;
+
+pub use error::Error;
+pub use exit::Exit;
+use project::Project;
+pub use start::main;

@@ -79,6 +79,12 @@ impl<'m> Session<'m> {
         self.model
     }
 
+    /// The kind of cache.
+    #[must_use]
+    pub fn cache_kind(&self) -> KvCacheKind {
+        self.state.kind()
+    }
+
     /// Tokens that went through the model so far.
     #[must_use]
     pub fn tokens(&self) -> &[u32] {

@@ -28,6 +28,11 @@ pub enum Record {
         /// Why.
         reason: String,
     },
+    /// Goes on in the segment: after an interruption, or after a seal with repetitions that failed.
+    Reopen {
+        /// Why.
+        reason: String,
+    },
     /// Closes what was planned.
     Seal(Seal),
 }
@@ -43,6 +48,7 @@ impl Record {
             Self::LaunchEnd(_) => "launch_end",
             Self::Row(_) => "row",
             Self::Pause { .. } => "pause",
+            Self::Reopen { .. } => "reopen",
             Self::Seal(_) => "seal",
         }
     }
@@ -170,6 +176,9 @@ pub struct LaunchEnd {
     /// What others did on the host in the launch's measured windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<Busy>,
+    /// Why the launch's rows do not count: at its exit the lane was not what it declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disowned: Option<Failure>,
 }
 
 /// Processor time that others took while this launch measured.

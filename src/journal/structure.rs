@@ -1,8 +1,8 @@
 //! What must hold between records. Reader and writer both ask here, so that what is written can be read.
 //!
 //! ```text
-//! header → (preflight | launch_start | launch_end | row | pause)* → header …   a segment after another
-//!                                                                → seal → header …   more work after the end
+//! header → (preflight | launch_start | launch_end | row | pause | reopen)* → header …   a segment after another
+//!                                                             → seal → header | reopen …   more work after the end
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -73,11 +73,11 @@ impl Structure {
             return self.check_header(line, header);
         }
         let Some(segment) = &self.segment else { return Err(Error::NoHeader { line, found: record.kind() }) };
-        if self.sealed {
+        if self.sealed && !matches!(record, Record::Reopen { .. }) {
             return Err(Error::AfterSeal { line, found: record.kind() });
         }
         match record {
-            Record::Header(_) | Record::Pause { .. } => Ok(()),
+            Record::Header(_) | Record::Pause { .. } | Record::Reopen { .. } => Ok(()),
             Record::Preflight(preflight) => self.check_preflight(line, segment, preflight),
             Record::LaunchStart(start) => self.check_start(line, segment, start),
             Record::LaunchEnd(end) => self.check_end(line, end),
@@ -113,7 +113,7 @@ impl Structure {
                 self.rows += 1;
                 self.attempts.insert(Attempt::of(row), self.records);
             }
-            Record::Preflight(_) | Record::Pause { .. } | Record::Seal(_) => {}
+            Record::Preflight(_) | Record::Pause { .. } | Record::Reopen { .. } | Record::Seal(_) => {}
         }
     }
 

@@ -1,1 +1,45 @@
-//! Not built yet.
+//! Starts and stops a lane, and sees it from outside. The only room that talks to a Docker engine.
+//!
+//! Data takes one way: a checked [`crate::plan::Lane`] and the run's facts make a [`LaunchRequest`] → [`start`] →
+//! [`Launched`], which hands out the runner's stdin and stdout and answers questions about the lane that the runner
+//! cannot answer for itself (which executable, which image, which limits) → [`Launched::stop`], which returns only
+//! when nothing of the lane is left.
+//!
+//! | part | what it holds |
+//! |---|---|
+//! | `request`, `launched` | what is asked for, and the handle on what was started |
+//! | `availability`, `interpreter` | whether a lane's launcher is there at all, with reason and remedy |
+//! | `process` | a lane as a process: own group, cleared environment, marked |
+//! | `docker` | the engine, the create request, attach, images by digest |
+//! | `self_image` | an image made from the running executable and its libraries |
+//! | `outside` | `/proc` and cgroups: signals, processor time, the lane's process tree |
+//! | `supervisor`, `sweep` | whose lane is it, is that supervisor alive, and the end of orphans |
+//!
+//! Every lane carries the identity of its supervisor (process id, start time, process id namespace; a container also
+//! the boot), so that a later start can tell an orphan from the lane of a supervisor that is still alive.
+
+mod availability;
+mod docker;
+mod error;
+mod interpreter;
+mod launched;
+mod outside;
+mod pipes;
+mod process;
+mod request;
+mod self_image;
+mod supervisor;
+mod sweep;
+
+pub use availability::{Availability, EngineFacts, Found, availability};
+pub use docker::{
+    Engine, ExpectedImage, ImageFacts, ImageStore, ModelMount, PullProgress, ResolvedImage, create_body, ensure_image,
+    local_image,
+};
+pub use error::Error;
+pub use launched::{Launched, start};
+pub use pipes::{LaneInput, LaneOutput};
+pub use request::{Exit, LaunchRequest};
+pub use self_image::{ImageArchive, SelfImage, build_self_image, prune_self_images, recipe_digest};
+pub use supervisor::{Fate, Marker, Supervisor};
+pub use sweep::{Orphan, OrphanKind, Sweep, find_orphans, sweep};

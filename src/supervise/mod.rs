@@ -1,1 +1,45 @@
-//! Not built yet.
+//! The async island: starts lanes, proves them, walks them through their cells and writes down what came of it.
+//!
+//! A run is one call of [`run`], synchronous from outside. Inside:
+//!
+//! ```text
+//! sweep orphans → look at the host → probe every lane once → header
+//!   → for each launch that is due:  open → preflight → load → preflight → warmup → preflight
+//!                                     → repetitions, a row each → preflight → leave
+//!   → seal
+//! ```
+//!
+//! | part | what it holds |
+//! |---|---|
+//! | `inputs`, `event` | what a run needs; what it tells while it goes |
+//! | `agenda` | what is still to do (pure) |
+//! | `session` | one launched lane: conversation, deadlines, the end |
+//! | `gates`, `assess` | signals against declarations, answers against requests (pure) |
+//! | `host`, `busy` | what this host is, and who else used it |
+//! | `probe` | the first launch of each lane, which fills the header |
+//! | `segment` | the run as a whole: header, launches, seal |
+//! | `launch_run` | one launch from open to gone |
+//! | `tasks` | the other things that need the island: images, orphans |
+
+mod agenda;
+mod assess;
+mod busy;
+mod error;
+mod event;
+mod gates;
+mod host;
+mod inputs;
+mod launch_run;
+mod probe;
+mod segment;
+mod session;
+mod stop;
+mod tasks;
+
+pub use agenda::Mode;
+pub use error::Error;
+pub use event::Event;
+pub use inputs::{Ended, Inputs, LaneInput};
+pub use probe::{LaneLook, look_at_lane};
+pub use segment::run;
+pub use tasks::{Cleaned, build_image, clean, host_facts};

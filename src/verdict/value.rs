@@ -19,6 +19,8 @@ pub struct Verdict {
     pub plan_sha256: Digest,
     /// The model's name.
     pub model: String,
+    /// The plan's level: intervals are at 1 - alpha.
+    pub alpha: f64,
     /// The overall conclusion.
     pub conclusion: Conclusion,
     /// Why, most important first.
@@ -27,6 +29,9 @@ pub struct Verdict {
     pub journal: JournalFacts,
     /// Others' use of the host in the measured windows.
     pub contamination: Contamination,
+    /// Where coverage is below the plan's floors, in plan order; empty: nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage_gaps: Vec<CoverageGap>,
     /// The hypotheses, in plan order.
     pub hypotheses: Vec<HypothesisVerdict>,
     /// The lanes, in plan order.
@@ -50,6 +55,20 @@ pub enum Conclusion {
     Inconclusive,
     /// Every hypothesis came out as expected.
     AsExpected,
+}
+
+impl Conclusion {
+    /// The name used in files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NothingMeasured => "nothing_measured",
+            Self::NotAsExpected => "not_as_expected",
+            Self::Inconclusive => "inconclusive",
+            Self::AsExpected => "as_expected",
+        }
+    }
 }
 
 /// The journal a verdict was derived from.
@@ -99,6 +118,19 @@ pub struct Contamination {
     pub window_ms: u64,
 }
 
+/// A place where coverage is below a floor of the plan, so that the verdict abstains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CoverageGap {
+    /// The lane.
+    pub lane: String,
+    /// The cell; absent when the floor is the lane's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<CellId>,
+    /// What was found against which floor, in one sentence.
+    pub message: String,
+}
+
 /// What a hypothesis came out as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -127,6 +159,32 @@ pub enum Finding {
     NotMeasured,
 }
 
+impl Finding {
+    /// The name used in files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identical => "identical",
+            Self::NotIdentical => "not_identical",
+            Self::Faster => "faster",
+            Self::Slower => "slower",
+            Self::Equivalent => "equivalent",
+            Self::Mixed => "mixed",
+            Self::Required => "required",
+            Self::NotRequired => "not_required",
+            Self::CouldNotTell => "could_not_tell",
+            Self::Void => "void",
+            Self::NotMeasured => "not_measured",
+        }
+    }
+
+    /// Whether the rows decide it, one way or another.
+    #[must_use]
+    pub const fn is_decided(self) -> bool {
+        !matches!(self, Self::CouldNotTell | Self::Void | Self::NotMeasured)
+    }
+}
+
 /// A hypothesis decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +193,12 @@ pub struct HypothesisVerdict {
     pub name: String,
     /// The claim, as the plan words it.
     pub claim: String,
+    /// The lanes it is about; of a contrast the baseline, then the candidate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<String>,
+    /// For a contrast: the margin of equivalence, in percent of the baseline's mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin_pct: Option<f64>,
     /// What it came out as.
     pub finding: Finding,
     /// What the plan expects; empty: anything.
@@ -257,6 +321,23 @@ pub struct LaneCell {
     /// Times of the launches; absent when no row is `ok`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<TimeSummary>,
+    /// The numbers that the statistics are formed from, one per launch, in journal order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_launch: Vec<LaunchNumber>,
+}
+
+/// A launch's one number in a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchNumber {
+    /// The segment it was made in; effects are formed within one.
+    pub segment: u32,
+    /// Number of the launch in the journal.
+    pub launch: u32,
+    /// Repetitions that entered it.
+    pub repetitions: u64,
+    /// Their mean or median, as the plan says, in milliseconds.
+    pub ms: f64,
 }
 
 /// Times of a cell in a lane, in milliseconds; the sample is one number per launch.

@@ -133,7 +133,7 @@ pub struct Greeting {
 pub struct Progress {
     /// The step that is under way.
     pub step: Step,
-    /// Units done so far: tokens, or bytes loaded.
+    /// Units done so far within the step: tokens, tensors, bytes, as the runner likes. Grows while work goes on.
     pub done: u64,
 }
 
@@ -151,6 +151,25 @@ pub enum Step {
     Measure,
 }
 
+impl Step {
+    /// The name used on the wire and in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Compile => "compile",
+            Self::Warmup => "warmup",
+            Self::Measure => "measure",
+        }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// What came of a repetition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -159,7 +178,7 @@ pub struct RunResult {
     pub id: u64,
     /// The cell's name.
     pub cell: CellId,
-    /// Time of the phase, by the runner's monotonic clock.
+    /// Time of the phase's timed part, by the runner's monotonic clock.
     pub wall_ns: u64,
     /// The output, as token ids.
     pub tokens: Vec<u32>,

@@ -1,0 +1,90 @@
+//! From a run's folder to what the supervisor needs.
+
+use std::path::PathBuf;
+
+use super::Error;
+use super::project::FoundLane;
+use super::run_folder::RunFolder;
+use crate::lock::FolderDigest;
+use crate::plan::{Plan, PlannedLane};
+use crate::supervise::{Inputs, LaneInput, Mode};
+use crate::terms::{Axes, Digest};
+
+/// What differs between a first run, a resumed one and a rerun.
+pub(super) struct Assembly<'a> {
+    pub plan: Plan,
+    pub lanes: Vec<FoundLane>,
+    pub folder: &'a RunFolder,
+    pub model_dir: PathBuf,
+    pub model: FolderDigest,
+    pub model_axes: Axes,
+    pub max_positions: u32,
+    pub unlocked: bool,
+    pub mode: Mode,
+}
+
+impl Assembly<'_> {
+    pub(super) fn inputs(self) -> Result<Inputs, Error> {
+        let own_executable = own_executable()?;
+        let binary = Digest::of_file(&own_executable).map_err(Error::file("reading", &own_executable))?;
+        let files = self.folder.file("files");
+        let mut lanes = Vec::with_capacity(self.lanes.len());
+        for found in self.lanes {
+            let planned = planned(&self.plan, &found.lane.name)?;
+            lanes.push(lane_input(found, planned, &files, self.unlocked));
+        }
+        Ok(Inputs {
+            run: self.folder.id.clone(),
+            directory: self.folder.path.clone(),
+            cells: self.plan.cells()?,
+            plan: self.plan,
+            lanes,
+            model_dir: self.model_dir,
+            model: self.model,
+            model_axes: self.model_axes,
+            max_positions: self.max_positions,
+            own_executable,
+            binary,
+            search_path: search_path(),
+            docker_host: docker_host(),
+            mode: self.mode,
+        })
+    }
+}
+
+fn planned(plan: &Plan, lane: &str) -> Result<PlannedLane, Error> {
+    let planned = plan.lane(lane).cloned();
+    planned.ok_or_else(|| Error::Internal(format!("lane {lane} was assembled and is not in the plan")))
+}
+
+fn lane_input(found: FoundLane, planned: PlannedLane, files: &std::path::Path, unlocked: bool) -> LaneInput {
+    let digests = found.file_digests();
+    let folder = match &found.lane.launcher {
+        crate::plan::Launcher::Process(process) => process.files.as_ref().map(|name| files.join(name)),
+        crate::plan::Launcher::Docker(_) => None,
+    };
+    LaneInput {
+        planned,
+        lock: found.lock,
+        lane: found.lane,
+        source: found.source,
+        files: digests,
+        files_dir: folder,
+        unlocked,
+    }
+}
+
+/// The executable of this process, as a path that other processes can start.
+pub(super) fn own_executable() -> Result<PathBuf, Error> {
+    std::env::current_exe().map_err(Error::file("finding", "the executable of this process"))
+}
+
+/// Folders that programs are searched in.
+pub(super) fn search_path() -> String {
+    std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned())
+}
+
+/// The Docker engine's address, when one is set.
+pub(super) fn docker_host() -> Option<String> {
+    std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty())
+}

@@ -1,0 +1,125 @@
+//! The exit codes: one table, documented and stable.
+
+use crate::snapshot::Status;
+use crate::verdict::Conclusion;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// As expected.
+    AsExpected,
+    /// A regression, or the verdict changed.
+    Changed,
+    /// Usage or bad input.
+    Usage,
+    /// A lane was refused.
+    Refused,
+    /// Nothing was measured.
+    NothingMeasured,
+    /// Inconclusive.
+    Inconclusive,
+    /// `verify` found no snapshot of this host class.
+    SnapshotMissing,
+    /// A defect of lockstep itself.
+    Internal,
+}
+
+/// Code, and what it means; the order is that in which one is chosen when several apply.
+pub const TABLE: [(Exit, u8, &str); 8] = [
+    (Exit::Internal, 70, "internal error: a defect of lockstep; please report it"),
+    (Exit::Usage, 2, "usage or bad input: the message names what was found where"),
+    (
+        Exit::Refused,
+        3,
+        "a lane was refused (preflight or lock); an optional lane that is absent is skipped and stays 0",
+    ),
+    (Exit::NothingMeasured, 4, "nothing was measured: never a pass and never a regression"),
+    (Exit::Changed, 1, "a regression, or the verdict changed (an improvement too needs `lockstep accept`)"),
+    (Exit::SnapshotMissing, 6, "no snapshot of this host class (`verify` alone)"),
+    (
+        Exit::Inconclusive,
+        5,
+        "inconclusive: coverage floor, contaminated host, undecided hypothesis, or an unfinished run",
+    ),
+    (Exit::AsExpected, 0, "as expected"),
+];
+
+impl Exit {
+    /// The process exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        TABLE.iter().find(|(exit, ..)| *exit == self).map_or(70, |(_, code, _)| *code)
+    }
+
+    /// The one that decides when several apply.
+    #[must_use]
+    pub fn first_of(exits: impl IntoIterator<Item = Self>) -> Self {
+        let rank = |exit: &Self| TABLE.iter().position(|(listed, ..)| listed == exit).unwrap_or(0);
+        exits.into_iter().min_by_key(rank).unwrap_or(Self::AsExpected)
+    }
+}
+
+impl From<Conclusion> for Exit {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Refused => Self::Refused,
+            Conclusion::NothingMeasured => Self::NothingMeasured,
+            Conclusion::NotAsExpected => Self::Changed,
+            Conclusion::Inconclusive => Self::Inconclusive,
+            Conclusion::AsExpected => Self::AsExpected,
+        }
+    }
+}
+
+impl From<Status> for Exit {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Same => Self::AsExpected,
+            Status::Changed => Self::Changed,
+            Status::Inconclusive => Self::Inconclusive,
+            Status::OtherHostClass => Self::SnapshotMissing,
+        }
+    }
+}
+
+/// The table as `lockstep help exit-codes` prints it.
+#[must_use]
+pub fn table_text() -> String {
+    let mut rows = TABLE;
+    rows.sort_by_key(|(_, code, _)| *code);
+    let mut text = String::from("Exit codes\n\n");
+    for (_, code, meaning) in rows {
+        text.push_str(&format!("  {code:>2}  {meaning}\n"));
+    }
+    let order: Vec<String> = TABLE.iter().map(|(_, code, _)| code.to_string()).collect();
+    text.push_str(&format!("\nWhere several apply, the first of: {}.\n", order.join(", ")));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_the_contract() {
+        let codes = [
+            (Exit::AsExpected, 0),
+            (Exit::Changed, 1),
+            (Exit::Usage, 2),
+            (Exit::Refused, 3),
+            (Exit::NothingMeasured, 4),
+            (Exit::Inconclusive, 5),
+            (Exit::SnapshotMissing, 6),
+            (Exit::Internal, 70),
+        ];
+        assert!(codes.iter().all(|(exit, code)| exit.code() == *code));
+    }
+
+    #[test]
+    fn where_several_apply_the_worst_news_comes_first() {
+        assert_eq!(Exit::first_of([Exit::Inconclusive, Exit::SnapshotMissing, Exit::Changed]), Exit::Changed);
+        assert_eq!(Exit::first_of([Exit::Changed, Exit::Refused, Exit::NothingMeasured]), Exit::Refused);
+        assert_eq!(Exit::first_of([Exit::AsExpected, Exit::Inconclusive]), Exit::Inconclusive);
+        assert_eq!(Exit::first_of([]), Exit::AsExpected);
+    }
+}

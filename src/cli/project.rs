@@ -1,0 +1,199 @@
+//! Plans, lanes, locks and runner files: those of the project folder, or else those built into the executable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+
+use super::Error;
+use crate::plan::{Lane, Launcher, Lock, Plan};
+use crate::terms::{Digest, nearest};
+
+static PLANS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plans");
+static LANES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lanes");
+static LOCKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lockfiles");
+static CONTAINERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/containers");
+
+/// Where a text came from when it came from the executable.
+pub(super) const EMBEDDED: &str = "embedded";
+
+/// The folder whose files win over the built-in ones.
+#[derive(Debug, Clone)]
+pub(super) struct Project {
+    root: PathBuf,
+}
+
+/// A text and where it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub text: String,
+    /// [`EMBEDDED`], or the path below the project folder.
+    pub source: String,
+}
+
+/// A lane with everything that a launch needs to know about it.
+pub(super) struct FoundLane {
+    pub lane: Lane,
+    pub text: String,
+    pub lock: Option<Lock>,
+    /// The files it executes, by path below `containers/`.
+    pub files: BTreeMap<String, Vec<u8>>,
+    pub source: String,
+}
+
+impl FoundLane {
+    /// Digests of the files it executes.
+    pub(super) fn file_digests(&self) -> BTreeMap<String, Digest> {
+        self.files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect()
+    }
+}
+
+impl Project {
+    /// The project at `root`.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Folder of the runs.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// Folder of the snapshots.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// The plan of that name, or in that file.
+    pub(super) fn plan(&self, name: &str) -> Result<(Plan, Found), Error> {
+        let found = if name.ends_with(".toml") || name.contains('/') {
+            let text = std::fs::read_to_string(name).map_err(Error::file("reading the plan", name))?;
+            Found { text, source: name.to_owned() }
+        } else {
+            self.find("plan", "plans", &PLANS, name, "toml")?
+        };
+        let plan = Plan::parse(&display(&found.source, "plans", name, "toml"), &found.text)?;
+        Ok((plan, found))
+    }
+
+    /// The lane of that name with lock and files.
+    pub(super) fn lane(&self, name: &str) -> Result<FoundLane, Error> {
+        let Found { text, source } = self.find("lane", "lanes", &LANES, name, "toml")?;
+        let lane = Lane::parse(&display(&source, "lanes", name, "toml"), &text)?;
+        if lane.name != name {
+            let found = format!("lanes/{name}.toml holds the lane {:?}", lane.name);
+            return Err(Error::usage(found, "a lane's file is named after it"));
+        }
+        let lock = match self.find("lock", "lockfiles", &LOCKS, name, "lock") {
+            Ok(found) => Some(Lock::parse(&display(&found.source, "lockfiles", name, "lock"), &found.text)?),
+            Err(Error::Usage { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let files = match &lane.launcher {
+            Launcher::Process(process) => match &process.files {
+                Some(folder) => self.files(folder)?,
+                None => BTreeMap::new(),
+            },
+            Launcher::Docker(_) => BTreeMap::new(),
+        };
+        Ok(FoundLane { lane, text, lock, files, source })
+    }
+
+    /// The names of a kind: those of the project and those built in.
+    pub(super) fn names(&self, folder: &str) -> BTreeSet<String> {
+        let embedded = match folder {
+            "plans" => &PLANS,
+            "lanes" => &LANES,
+            _ => &LOCKS,
+        };
+        let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let mut names: BTreeSet<String> = embedded.files().filter_map(|file| stem(file.path())).collect();
+        if let Ok(entries) = std::fs::read_dir(self.root.join(folder)) {
+            let files = entries.filter_map(Result::ok).map(|entry| entry.path());
+            names.extend(
+                files.filter(|path| path.extension().is_some_and(|e| e == "toml")).filter_map(|path| stem(&path)),
+            );
+        }
+        names
+    }
+
+    fn find(&self, kind: &str, folder: &str, embedded: &Dir<'_>, name: &str, extension: &str) -> Result<Found, Error> {
+        let file = format!("{name}.{extension}");
+        let path = self.root.join(folder).join(&file);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => return Ok(Found { text, source: format!("{folder}/{file}") }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::file("reading", path)(error)),
+        }
+        if let Some(text) = embedded.get_file(&file).and_then(|file| file.contents_utf8()) {
+            return Ok(Found { text: text.to_owned(), source: EMBEDDED.to_owned() });
+        }
+        let names = self.names(folder);
+        let hint = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", names.into_iter().collect::<Vec<_>>().join(", ")),
+        };
+        Err(Error::usage(format!("there is no {kind} {name:?}"), hint))
+    }
+
+    /// The files of `containers/FOLDER`: the project's when it has that folder, or else the built-in ones.
+    fn files(&self, folder: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+        let mut files = BTreeMap::new();
+        let below = self.root.join("containers");
+        if below.join(folder).is_dir() {
+            read_below(&below, Path::new(folder), &mut files)?;
+        } else if let Some(embedded) = CONTAINERS.get_dir(folder) {
+            embedded_below(embedded, &mut files);
+        } else {
+            let hint = "put the folder below `containers/` of the project, or remove `files`";
+            return Err(Error::usage(format!("there is no folder `containers/{folder}`"), hint));
+        }
+        Ok(files)
+    }
+}
+
+fn display(source: &str, folder: &str, name: &str, extension: &str) -> String {
+    if source == EMBEDDED { format!("{folder}/{name}.{extension} (embedded)") } else { source.to_owned() }
+}
+
+/// Whether a file is source and no by-product of running it.
+fn is_source(path: &Path) -> bool {
+    !path.components().any(|part| part.as_os_str() == "__pycache__")
+        && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+}
+
+fn embedded_below(folder: &Dir<'_>, files: &mut BTreeMap<String, Vec<u8>>) {
+    for file in folder.files().filter(|file| is_source(file.path())) {
+        files.insert(file.path().to_string_lossy().into_owned(), file.contents().to_vec());
+    }
+    for inner in folder.dirs() {
+        embedded_below(inner, files);
+    }
+}
+
+fn read_below(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+    let path = root.join(folder);
+    for entry in std::fs::read_dir(&path).map_err(Error::file("listing", &path))? {
+        let entry = entry.map_err(Error::file("listing", &path))?;
+        let below = folder.join(entry.file_name());
+        if !is_source(&below) {
+            continue;
+        }
+        if entry.path().is_dir() {
+            read_below(root, &below, files)?;
+        } else {
+            let bytes = std::fs::read(entry.path()).map_err(Error::file("reading", entry.path()))?;
+            files.insert(below.to_string_lossy().into_owned(), bytes);
+        }
+    }
+    Ok(())
+}

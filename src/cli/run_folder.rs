@@ -1,0 +1,181 @@
+//! A run's folder: what was used, what was measured, what was concluded.
+//!
+//! ```text
+//! runs/ID/
+//!   run.json        where plan, lanes and model came from, and how the run was started
+//!   plan.toml       the plan as it was run
+//!   lanes/  locks/  lane manifests as used; locks with the executable and the image that ran
+//!   files/          runner files as used
+//!   journal.jsonl   the rows
+//!   verdict.json    report.md
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::project::FoundLane;
+use super::{Error, Project};
+use crate::journal::{Journal, read_file};
+use crate::plan::{Lane, Plan};
+use crate::terms::Digest;
+use crate::verdict::{Verdict, judge};
+
+/// A run's folder.
+#[derive(Debug, Clone)]
+pub(super) struct RunFolder {
+    pub id: String,
+    pub path: PathBuf,
+}
+
+/// `run.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunFacts {
+    /// Format version.
+    pub schema: u32,
+    /// The run.
+    pub run: String,
+    /// Where the plan came from.
+    pub plan_source: String,
+    /// Where each lane came from.
+    pub lane_sources: BTreeMap<String, String>,
+    /// The checkpoint's folder.
+    pub model_dir: PathBuf,
+    /// Whether lanes may run without a lock.
+    pub unlocked: bool,
+}
+
+impl RunFolder {
+    /// A new folder with what the run uses.
+    pub(super) fn create(
+        project: &Project,
+        facts: &mut RunFacts,
+        plan: &str,
+        lanes: &[FoundLane],
+    ) -> Result<Self, Error> {
+        let id = fresh_id();
+        facts.run.clone_from(&id);
+        let folder = Self { path: project.runs().join(&id), id };
+        folder.write("plan.toml", plan.as_bytes())?;
+        let text = serde_json::to_string_pretty(facts).map_err(|error| Error::Internal(error.to_string()))?;
+        folder.write("run.json", format!("{text}\n").as_bytes())?;
+        for found in lanes {
+            folder.write(&format!("lanes/{}.toml", found.lane.name), found.text.as_bytes())?;
+            for (path, bytes) in &found.files {
+                folder.write(&format!("files/{path}"), bytes)?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// The run that `name` means: `latest`, an id, or the head of exactly one id.
+    pub(super) fn find(project: &Project, name: &str) -> Result<Self, Error> {
+        let ids = ids(project);
+        let matching: Vec<&String> = match name {
+            "latest" => ids.last().into_iter().collect(),
+            _ => match ids.iter().find(|id| *id == name) {
+                Some(exact) => vec![exact],
+                None => ids.iter().filter(|id| !name.is_empty() && id.starts_with(name)).collect(),
+            },
+        };
+        match matching[..] {
+            [id] => Ok(Self { id: id.clone(), path: project.runs().join(id) }),
+            [] if ids.is_empty() => {
+                let found = format!("there are no runs in {}", project.runs().display());
+                Err(Error::usage(
+                    found,
+                    "start one with `lockstep run quickstart`, or name the project by --project DIR",
+                ))
+            }
+            [] => Err(Error::usage(format!("no run is called {name:?}"), "`lockstep runs` lists them")),
+            [first, .., last] => {
+                let found = format!("{name:?} is the head of {} runs, {first} to {last}", matching.len());
+                Err(Error::usage(found, "give more of the id"))
+            }
+        }
+    }
+
+    /// A file of the folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// `run.json`.
+    pub(super) fn facts(&self) -> Result<RunFacts, Error> {
+        let path = self.file("run.json");
+        let text = std::fs::read(&path).map_err(Error::file("reading", &path))?;
+        serde_json::from_slice(&text).map_err(|error| Error::RunFile { path, message: error.to_string() })
+    }
+
+    /// Whether the lane is what it was when the run began: manifest and files.
+    pub(super) fn holds(&self, found: &FoundLane) -> Result<bool, Error> {
+        let path = self.file(&format!("lanes/{}.toml", found.lane.name));
+        let text = std::fs::read_to_string(&path).map_err(Error::file("reading", &path))?;
+        if Lane::parse(&path.display().to_string(), &text)?.digest() != found.lane.digest() {
+            return Ok(false);
+        }
+        let same = |(name, bytes): (&String, &Vec<u8>)| {
+            std::fs::read(self.file(&format!("files/{name}"))).is_ok_and(|then| then == *bytes)
+        };
+        Ok(found.files.iter().all(same))
+    }
+
+    /// The plan as it was run.
+    pub(super) fn plan(&self) -> Result<(Plan, String), Error> {
+        let path = self.file("plan.toml");
+        let text = std::fs::read_to_string(&path).map_err(Error::file("reading", &path))?;
+        Ok((Plan::parse(&path.display().to_string(), &text)?, text))
+    }
+
+    /// The journal.
+    pub(super) fn journal(&self) -> Result<Journal, Error> {
+        Ok(read_file(&self.file("journal.jsonl"))?)
+    }
+
+    /// The verdict, derived again from plan and journal.
+    pub(super) fn judge(&self) -> Result<(Plan, Journal, Verdict), Error> {
+        let (plan, _) = self.plan()?;
+        let journal = self.journal()?;
+        let verdict = judge(&plan, &journal)?;
+        Ok((plan, journal, verdict))
+    }
+
+    /// Writes a file, its folders made, so that a half-written one never stands under its name.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.file(name);
+        let parent = path.parent().unwrap_or(&self.path);
+        std::fs::create_dir_all(parent).map_err(Error::file("creating", parent))?;
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, bytes).map_err(Error::file("writing", &partial))?;
+        std::fs::rename(&partial, &path).map_err(Error::file("moving into place", &path))
+    }
+}
+
+/// The ids of the project's runs, oldest first.
+pub(super) fn ids(project: &Project) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(project.runs()) else { return Vec::new() };
+    let mut ids: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().join("plan.toml").exists())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    ids.sort();
+    ids
+}
+
+/// Sorts by time of day; the tail keeps two runs of one second apart.
+fn fresh_id() -> String {
+    let now = jiff::Timestamp::now();
+    let seed = format!("{}:{}", now.as_nanosecond(), std::process::id());
+    let tail: String = Digest::of(seed.as_bytes()).hex().chars().take(4).collect();
+    format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// The plan in a file.
+pub(super) fn read_plan_file(path: &Path) -> Result<Plan, Error> {
+    let text = std::fs::read_to_string(path).map_err(Error::file("reading the plan", path))?;
+    Ok(Plan::parse(&path.display().to_string(), &text)?)
+}

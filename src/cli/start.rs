@@ -1,0 +1,70 @@
+//! From arguments to an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use super::arguments::{Arguments, Verb};
+use super::output::{note, style};
+use super::verbs;
+use super::{Error, Exit};
+
+/// Runs the command that the process's arguments ask for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, not errors; clap knows which stream each belongs to.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::AsExpected.code() });
+        }
+    };
+    start_tracing();
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&arguments)));
+    let exit = match ended {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => {
+            let (bold, plain) = if style().color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+            note(&format!("{bold}error:{plain} {error}"));
+            error.exit()
+        }
+        // The panic has printed itself.
+        Err(_) => Exit::Internal,
+    };
+    ExitCode::from(exit.code())
+}
+
+/// `LOCKSTEP_LOG=debug` shows what the rooms trace; without it only warnings appear.
+fn start_tracing() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKSTEP_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
+}
+
+fn run(arguments: &Arguments) -> Result<Exit, Error> {
+    let project = arguments.project()?;
+    match &arguments.verb {
+        Verb::Run(options) => verbs::run::execute(&project, options),
+        Verb::Lane(options) => verbs::lane::execute(&project, options),
+        Verb::Lanes(options) => verbs::lanes::execute(&project, options),
+        Verb::Plan(options) => verbs::plan::execute(&project, options),
+        Verb::Preflight(options) => verbs::preflight::execute(&project, options),
+        Verb::Resume(options) => verbs::resume::execute(&project, options),
+        Verb::Rerun(options) => verbs::rerun::execute(&project, options),
+        Verb::Runs(options) => verbs::runs::execute(&project, options),
+        Verb::Judge(options) => verbs::judge::execute(options),
+        Verb::Verify(options) => verbs::verify::execute(&project, options),
+        Verb::Accept(options) => verbs::accept::execute(&project, options),
+        Verb::Report(options) => verbs::report::execute(&project, options),
+        Verb::Explain(options) => verbs::explain::execute(&project, options),
+        Verb::Compare(options) => verbs::compare::execute(&project, options),
+        Verb::Lock(options) => verbs::lock::execute(&project, options),
+        Verb::Image(options) => verbs::image::execute(&project, options),
+        Verb::Clean(options) => verbs::clean::execute(&project, options),
+        Verb::Schema(options) => verbs::schema::execute(options),
+        Verb::Completions(options) => verbs::completions::execute(options),
+        Verb::ExitCodes => verbs::exit_codes::execute(),
+        Verb::Runner => verbs::runner::execute(),
+    }
+}

@@ -1,0 +1,40 @@
+//! `lockstep clean`.
+
+use crate::cli::assemble::docker_host;
+use crate::cli::output::{Format, emit, emit_json};
+use crate::cli::{Error, Exit, Project};
+use crate::supervise;
+
+/// Options of `clean`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  lockstep clean\n  lockstep clean --images --models")]
+pub(in crate::cli) struct Options {
+    /// Also remove the images that were built from lockstep's own executable.
+    #[arg(long)]
+    images: bool,
+    /// Also remove generated models; the next run generates them again.
+    #[arg(long)]
+    models: bool,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
+    let cleaned = supervise::clean(docker_host().as_deref(), options.images)?;
+    let models = project.runs().join(".models");
+    if options.models && models.exists() {
+        std::fs::remove_dir_all(&models).map_err(Error::file("removing", &models))?;
+    }
+    match options.format {
+        Format::Json => emit_json(&cleaned)?,
+        Format::Text => {
+            let list =
+                |word: &str, items: &[String]| items.iter().map(|item| format!("{word} {item}\n")).collect::<String>();
+            let removed = [list("removed", &cleaned.orphans), list("removed image", &cleaned.images)].concat();
+            let removed = if removed.is_empty() { "nothing was left behind\n".to_owned() } else { removed };
+            emit(&format!("{removed}{}", list("not looked at or not removed:", &cleaned.left)))?;
+        }
+    }
+    Ok(Exit::AsExpected)
+}

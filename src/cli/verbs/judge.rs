@@ -1,0 +1,33 @@
+//! `lockstep judge PLAN JOURNAL`.
+
+use std::path::PathBuf;
+
+use crate::cli::output::{Format, emit, style};
+use crate::cli::run_folder::read_plan_file;
+use crate::cli::{Error, Exit};
+use crate::journal::read_file;
+use crate::report;
+use crate::verdict::judge;
+
+/// Options of `judge`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  lockstep judge runs/ID/plan.toml runs/ID/journal.jsonl --format json")]
+pub(in crate::cli) struct Options {
+    /// The plan's file.
+    plan: PathBuf,
+    /// The journal's file; `.gz` is unpacked.
+    journal: PathBuf,
+    /// How the verdict is printed; `json` is byte for byte what a run's verdict.json holds.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(in crate::cli) fn execute(options: &Options) -> Result<Exit, Error> {
+    let plan = read_plan_file(&options.plan)?;
+    let verdict = judge(&plan, &read_file(&options.journal)?)?;
+    match options.format {
+        Format::Json => emit(&report::json(&verdict)?)?,
+        Format::Text => emit(&report::text(&verdict, style()))?,
+    }
+    Ok(Exit::from(verdict.conclusion))
+}

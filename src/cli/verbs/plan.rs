@@ -1,0 +1,113 @@
+//! `lockstep plan PLAN`.
+
+use crate::cli::output::{Format, emit, emit_json, style};
+use crate::cli::{Error, Exit, Project};
+use crate::plan::{Plan, PlannedLaunch, Schedule};
+use crate::report;
+use crate::terms::{Cell, Digest};
+
+/// Options of `plan`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  lockstep plan quickstart")]
+pub(in crate::cli) struct Options {
+    /// Name of a plan, or a file ending in .toml; without one the plans are listed.
+    plan: Option<String>,
+    /// How the plan is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// A plan as `--format json` prints it.
+#[derive(serde::Serialize)]
+struct Expanded<'a> {
+    plan: &'a Plan,
+    sha256: Digest,
+    source: &'a str,
+    cells: Vec<(String, &'a Cell)>,
+    launches: Vec<(u32, u32, String, usize)>,
+}
+
+pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
+    let Some(name) = &options.plan else { return list(project, options.format) };
+    let (plan, found) = project.plan(name)?;
+    let cells = plan.cells()?;
+    let schedule = Schedule::of(&plan, cells.len());
+    match options.format {
+        Format::Json => emit_json(&Expanded {
+            plan: &plan,
+            sha256: plan.digest(),
+            source: &found.source,
+            cells: cells.iter().map(|cell| (cell.id().to_string(), cell)).collect(),
+            launches: schedule.launches.iter().map(summary).collect(),
+        })?,
+        Format::Text => emit(&text(&plan, &found.source, &cells, &schedule))?,
+    }
+    Ok(Exit::AsExpected)
+}
+
+fn list(project: &Project, format: Format) -> Result<Exit, Error> {
+    let mut rows = Vec::new();
+    for name in project.names("plans") {
+        let (plan, found) = project.plan(&name)?;
+        rows.push(vec![name, found.source, plan.lanes.len().to_string(), plan.description]);
+    }
+    match format {
+        Format::Json => emit_json(&rows.iter().map(|row| row.first()).collect::<Vec<_>>())?,
+        Format::Text => emit(&report::table(&["plan", "source", "lanes", "what it decides"], &rows, style()))?,
+    }
+    Ok(Exit::AsExpected)
+}
+
+fn summary(launch: &PlannedLaunch) -> (u32, u32, String, usize) {
+    (launch.block, launch.position, launch.lane.clone(), launch.repetitions.len())
+}
+
+fn text(plan: &Plan, source: &str, cells: &[Cell], schedule: &Schedule) -> String {
+    let mut text = format!("plan {} ({source})\n{}\n{}\n\n", plan.name, plan.description, plan.digest());
+    let rows: Vec<Vec<String>> = cells
+        .iter()
+        .map(|cell| {
+            let Cell { phase, workload, prompt, new_tokens, .. } = cell;
+            vec![
+                cell.id().to_string(),
+                phase.to_string(),
+                workload.clone(),
+                prompt.len().to_string(),
+                new_tokens.to_string(),
+            ]
+        })
+        .collect();
+    text.push_str(&report::table(&["cell", "phase", "workload", "prompt tokens", "new tokens"], &rows, style()));
+    let rows: Vec<Vec<String>> = plan
+        .lanes
+        .iter()
+        .map(|lane| {
+            let optional = if lane.optional { "optional" } else { "required" };
+            let repetitions = u64::from(lane.launches) * u64::from(lane.repetitions) * cells.len() as u64;
+            vec![
+                lane.name.clone(),
+                optional.to_owned(),
+                lane.launches.to_string(),
+                lane.repetitions.to_string(),
+                lane.warmup.to_string(),
+                repetitions.to_string(),
+            ]
+        })
+        .collect();
+    text.push('\n');
+    let headers = ["lane", "", "launches", "repetitions a launch", "warmup", "rows"];
+    text.push_str(&report::table(&headers, &rows, style()));
+    let blocks = schedule.launches.iter().map(|launch| launch.block).max().map_or(0, |last| last + 1);
+    text.push_str(&format!("\norder ({} launches in {blocks} blocks, seed {})\n", schedule.launches.len(), plan.seed));
+    for block in 0..blocks {
+        let lanes = schedule.launches.iter().filter(|launch| launch.block == block).map(|launch| launch.lane.as_str());
+        text.push_str(&format!("  {block:>3}  {}\n", lanes.collect::<Vec<_>>().join(" → ")));
+    }
+    text.push_str("\nhypotheses\n");
+    for hypothesis in &plan.hypotheses {
+        let expected = serde_json::to_string(&hypothesis.expect).unwrap_or_default().replace(['[', ']', '"'], "");
+        let expected = if expected.is_empty() { "whatever it is".to_owned() } else { expected };
+        text.push_str(&format!("  {}: {} (expected: {expected})\n", hypothesis.name, hypothesis.claim));
+    }
+    text
+}

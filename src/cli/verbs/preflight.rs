@@ -1,0 +1,114 @@
+//! `lockstep preflight NAME`.
+
+use crate::cli::assemble::Assembly;
+use crate::cli::output::{Format, emit, emit_json, note, style};
+use crate::cli::prepare::{Model, experiment, with_lane_alone};
+use crate::cli::progress::Progress;
+use crate::cli::run_folder::{RunFacts, RunFolder};
+use crate::cli::{Error, Exit, Project};
+use crate::journal::LaneState;
+use crate::report;
+use crate::supervise::{LaneLook, Mode, look_at_lane};
+use crate::terms::{Observer, Signal};
+
+/// Options of `preflight`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  lockstep preflight native-container")]
+pub(in crate::cli) struct Options {
+    /// Name of the lane.
+    name: String,
+    /// Plan whose model it loads.
+    #[arg(long, value_name = "PLAN", default_value = "quickstart")]
+    plan: String,
+    /// Let the lane start without a lock.
+    #[arg(long)]
+    unlocked: bool,
+    /// How the signals are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
+    let found = project.lane(&options.name)?;
+    let (plan, source) = project.plan(&options.plan)?;
+    let experiment =
+        experiment(project, &options.plan, &with_lane_alone(&source.text, &plan, &options.name)?, Model::OfPlan)?;
+    let lanes = vec![found];
+    let mut facts = RunFacts {
+        schema: 1,
+        run: String::new(),
+        plan_source: source.source,
+        lane_sources: std::collections::BTreeMap::new(),
+        model_dir: experiment.model_dir.clone(),
+        unlocked: options.unlocked,
+    };
+    let folder = RunFolder::create(project, &mut facts, &experiment.text, &lanes)?;
+    let inputs = Assembly {
+        plan: experiment.plan,
+        lanes,
+        folder: &folder,
+        model_dir: experiment.model_dir,
+        model: experiment.model,
+        model_axes: experiment.axes,
+        max_positions: experiment.max_positions,
+        unlocked: options.unlocked,
+        mode: Mode::Missing,
+    }
+    .inputs()?;
+    let mut progress = Progress::new();
+    let lane = inputs.lanes.first().ok_or_else(|| Error::Internal("a lane that was assembled is gone".to_owned()))?;
+    let look = look_at_lane(&inputs, lane, &mut |event| progress.show(event));
+    // Nothing was measured, so no run stays behind.
+    let _ = std::fs::remove_dir_all(&folder.path);
+    let Some(look) = look? else {
+        note("stopped");
+        return Ok(Exit::Inconclusive);
+    };
+    match options.format {
+        Format::Json => emit_json(&look)?,
+        Format::Text => emit(&text(&look))?,
+    }
+    Ok(match look.declaration.state {
+        LaneState::Ready => Exit::AsExpected,
+        LaneState::Skipped | LaneState::Refused => Exit::Refused,
+    })
+}
+
+fn text(look: &LaneLook) -> String {
+    let row = |stage: &str, signal: &Signal| {
+        let observer = match signal.observer {
+            Observer::Supervisor => "supervisor",
+            Observer::Runner => "runner",
+        };
+        vec![stage.to_owned(), signal.name.clone(), observer.to_owned(), signal.value.to_string()]
+    };
+    let mut rows: Vec<Vec<String>> = look.host.iter().map(|signal| row("host", signal)).collect();
+    for seen in &look.looks {
+        rows.extend(seen.signals.iter().map(|signal| row(seen.stage.name(), signal)));
+    }
+    let mut text = report::table(&["stage", "signal", "seen by", "value"], &rows, style());
+    let declaration = &look.declaration;
+    let names: std::collections::BTreeSet<&String> =
+        declaration.declared.keys().chain(declaration.observed.keys()).collect();
+    let axes: Vec<Vec<String>> = names
+        .into_iter()
+        .map(|name| {
+            let value = |axes: &crate::terms::Axes| axes.get(name).cloned().unwrap_or_default();
+            vec![name.clone(), value(&declaration.declared), value(&declaration.observed)]
+        })
+        .collect();
+    text.push('\n');
+    text.push_str(&report::table(&["axis", "declared", "observed"], &axes, style()));
+    text.push_str(&match &declaration.failure {
+        None => format!("\nlane {} is what it declares\n", declaration.lane),
+        Some(failure) => {
+            let remedy = failure.remedy.as_ref().map(|remedy| format!("\n  {remedy}")).unwrap_or_default();
+            let stderr = match failure.stderr_tail.as_str() {
+                "" => String::new(),
+                tail => format!("\n  its standard error ends:\n    {}", tail.replace('\n', "\n    ")),
+            };
+            format!("\nlane {} takes no part: {}{remedy}{stderr}\n", declaration.lane, failure.message)
+        }
+    });
+    text
+}

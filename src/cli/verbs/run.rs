@@ -1,0 +1,69 @@
+//! `lockstep run PLAN`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::conclude::measure_and_conclude;
+use crate::cli::assemble::Assembly;
+use crate::cli::output::{Format, note};
+use crate::cli::prepare::{Experiment, Model, experiment};
+use crate::cli::run_folder::{RunFacts, RunFolder};
+use crate::cli::{Error, Exit, Project};
+use crate::supervise::Mode;
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  lockstep run quickstart\n  lockstep run quickstart --model ~/models/Qwen2.5-0.5B")]
+pub(in crate::cli) struct Options {
+    /// Name of a plan, or a file ending in .toml.
+    plan: String,
+    /// Checkpoint folder (config.json, safetensors, tokenizer.json) to run the plan on, in place of its own model.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Let lanes without a lock run; their rows say so, and no snapshot can be accepted from them.
+    #[arg(long)]
+    unlocked: bool,
+    /// How the verdict is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
+    let (_, found) = project.plan(&options.plan)?;
+    let experiment = experiment(project, &options.plan, &found.text, Model::chosen(options.model.as_deref()))?;
+    begin(project, experiment, &found.source, options.unlocked, options.format)
+}
+
+/// Makes the run's folder and measures.
+pub(super) fn begin(
+    project: &Project,
+    experiment: Experiment,
+    plan_source: &str,
+    unlocked: bool,
+    format: Format,
+) -> Result<Exit, Error> {
+    let Experiment { plan, text, model_dir, model, axes, max_positions } = experiment;
+    let lanes = plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
+    let mut facts = RunFacts {
+        schema: 1,
+        run: String::new(),
+        plan_source: plan_source.to_owned(),
+        lane_sources: lanes.iter().map(|l| (l.lane.name.clone(), l.source.clone())).collect::<BTreeMap<_, _>>(),
+        model_dir: model_dir.clone(),
+        unlocked,
+    };
+    let folder = RunFolder::create(project, &mut facts, &text, &lanes)?;
+    note(&format!("run {} of plan {} ({plan_source})", folder.id, plan.name));
+    let assembly = Assembly {
+        plan,
+        lanes,
+        folder: &folder,
+        model_dir,
+        model,
+        model_axes: axes,
+        max_positions,
+        unlocked,
+        mode: Mode::Missing,
+    };
+    measure_and_conclude(project, assembly, format)
+}

@@ -1,0 +1,57 @@
+//! The streams of a container: one connection to the engine that carries input one way and both outputs the other.
+
+use std::pin::Pin;
+
+use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::query_parameters::AttachContainerOptionsBuilder;
+use futures_util::{Stream, StreamExt as _};
+use tokio::io::{AsyncWriteExt as _, DuplexStream};
+use tokio::task::JoinHandle;
+
+use super::engine::Engine;
+use crate::launch::Error;
+use crate::launch::pipes::{LaneInput, LaneOutput, StderrTail};
+
+/// Bytes of output that wait for a reader before the container has to.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+type Messages = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
+
+/// A container's streams.
+pub(super) struct Attached {
+    pub stdin: LaneInput,
+    pub stdout: LaneOutput,
+    /// Parts the two outputs until the container ends.
+    pub parting: JoinHandle<()>,
+}
+
+/// Attaches to a container that has been created and not started, so that nothing it writes is missed.
+pub(super) async fn attach(engine: &Engine, id: &str, tail: StderrTail) -> Result<Attached, Error> {
+    let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
+    let attached = engine.docker().attach_container(id, Some(options)).await;
+    let AttachContainerResults { output, input } =
+        attached.map_err(Error::engine(format!("attaching to container {id}")))?;
+    let (ours, theirs) = tokio::io::duplex(BUFFER_BYTES);
+    Ok(Attached {
+        stdin: LaneInput::new(input),
+        stdout: Box::new(theirs),
+        parting: tokio::spawn(part(output, ours, tail)),
+    })
+}
+
+async fn part(mut messages: Messages, stdout: DuplexStream, tail: StderrTail) {
+    let mut stdout = Some(stdout);
+    while let Some(Ok(message)) = messages.next().await {
+        match (message, &mut stdout) {
+            (LogOutput::StdOut { message } | LogOutput::Console { message }, Some(pipe)) => {
+                // A reader that has gone must not keep standard error from being read.
+                if pipe.write_all(&message).await.is_err() {
+                    stdout = None;
+                }
+            }
+            (LogOutput::StdErr { message }, _) => tail.push(&message),
+            (LogOutput::StdOut { .. } | LogOutput::Console { .. } | LogOutput::StdIn { .. }, _) => {}
+        }
+    }
+    // Dropping the pipe is the reader's end of file.
+}

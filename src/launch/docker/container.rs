@@ -1,0 +1,364 @@
+//! A lane as a container.
+//!
+//! ```text
+//! create ──> attach ──> start ──> image read again and compared ──> running
+//! running ──stop: TERM, grace, KILL──> ended ──remove──> confirmed gone (the engine answers 404)
+//! ```
+//! From the moment it is created the container belongs to an [`OwnedContainer`], which removes it when anything on
+//! the way fails or is given up.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bollard::models::{ContainerInspectResponse, ContainerState};
+use bollard::query_parameters::{
+    CreateContainerOptions, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, StatsOptionsBuilder, WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt as _;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::attach::attach;
+use super::container_signals;
+use super::create::{MODEL_DIR_INSIDE, create_body};
+use super::engine::Engine;
+use super::image::{ImageFacts, ResolvedImage};
+use super::model_mounts::model_mounts;
+use crate::launch::outside::cgroup::Cgroup;
+use crate::launch::outside::tree::{self, Member};
+use crate::launch::outside::{DigestCache, procfs, signals};
+use crate::launch::pipes::{LaneInput, LaneOutput, StderrTail};
+use crate::launch::supervisor::Marker;
+use crate::launch::{Error, Exit, LaunchRequest};
+use crate::plan::DockerLane;
+use crate::terms::{Signal, SignalValue};
+
+/// How long KILL and removal may take each.
+const END_DEADLINE: Duration = Duration::from_secs(15);
+/// How long the rest of the output may take once the container has ended.
+const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
+/// The engine learns of an out-of-memory kill and of the exit by two messages; this is how long the first may lag.
+const OOM_NEWS_DEADLINE: Duration = Duration::from_millis(500);
+/// Between two looks at the engine.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// A running container lane.
+pub(in crate::launch) struct ContainerLaunch {
+    container: OwnedContainer,
+    pub(in crate::launch) stdin: Option<LaneInput>,
+    pub(in crate::launch) stdout: Option<LaneOutput>,
+    tail: StderrTail,
+    parting: JoinHandle<()>,
+    image: ImageFacts,
+    warnings: Vec<String>,
+    declared: Vec<String>,
+    digests: DigestCache,
+    init: Option<Member>,
+    runner: Mutex<Option<Member>>,
+    cgroup: Option<Cgroup>,
+    cpu_ns: AtomicU64,
+    exit: Option<Exit>,
+    stopped: bool,
+}
+
+/// A container that is ours to remove.
+struct OwnedContainer {
+    engine: Engine,
+    id: String,
+    lane: String,
+    gone: bool,
+}
+
+impl ContainerLaunch {
+    /// Creates, attaches to and starts the lane's container, and compares the image that runs with the expected one.
+    pub(in crate::launch) async fn start(
+        request: &LaunchRequest<'_>,
+        docker: &DockerLane,
+        engine: &Engine,
+        image: &ResolvedImage,
+        marker: &Marker,
+    ) -> Result<Self, Error> {
+        let mounts = model_mounts(request.model_dir)?;
+        let body = create_body(request.lane, docker, &image.id.to_string(), &mounts, marker);
+        let created = engine.docker().create_container(None::<CreateContainerOptions>, body).await;
+        let created =
+            created.map_err(Error::engine(format!("creating the container of lane {}", request.lane.name)))?;
+        let lane = request.lane.name.clone();
+        let container = OwnedContainer { engine: engine.clone(), id: created.id, lane, gone: false };
+        let tail = StderrTail::default();
+        let attached = attach(engine, &container.id, tail.clone()).await?;
+        let started = engine.docker().start_container(&container.id, None::<StartContainerOptions>).await;
+        started.map_err(Error::engine(format!("starting the container of lane {}", request.lane.name)))?;
+        let inspect = container.inspect().await?;
+        let facts = container.image(&inspect).await?;
+        facts.check(&image.expected)?;
+        let init = container.first_process(&inspect);
+        Ok(Self {
+            stdin: Some(attached.stdin),
+            stdout: Some(attached.stdout),
+            parting: attached.parting,
+            tail,
+            image: facts,
+            warnings: created.warnings,
+            declared: request.lane.environment.keys().cloned().collect(),
+            digests: DigestCache::default(),
+            cgroup: init.and_then(|init| Cgroup::of(init.pid)),
+            init,
+            runner: Mutex::new(None),
+            cpu_ns: AtomicU64::new(0),
+            exit: None,
+            stopped: false,
+            container,
+        })
+    }
+
+    pub(in crate::launch) fn model_dir(&self) -> &Path {
+        Path::new(MODEL_DIR_INSIDE)
+    }
+
+    /// The image, as it was read again after the start.
+    pub(in crate::launch) const fn image(&self) -> &ImageFacts {
+        &self.image
+    }
+
+    pub(in crate::launch) fn stderr_tail(&self) -> String {
+        self.tail.text()
+    }
+
+    /// The engine's id of the container.
+    pub(in crate::launch) fn id(&self) -> &str {
+        &self.container.id
+    }
+
+    /// The runner's process id on this host: the first child of the container's init, once it runs its own program.
+    pub(in crate::launch) fn pid(&self) -> Option<u32> {
+        let mut known = self.runner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runner) = *known {
+            return tree::is_living(runner).then_some(runner.pid);
+        }
+        let init = self.init.filter(|init| tree::is_living(*init))?;
+        let children = procfs::children(init.pid).unwrap_or_else(|| {
+            procfs::all_stats().iter().filter(|stat| stat.ppid == init.pid).map(|stat| stat.pid).collect()
+        });
+        let stats = children.into_iter().filter_map(procfs::stat).filter(|stat| !stat.is_dead());
+        let runner = stats.map(|stat| tree::member(&stat)).min_by_key(|member| (member.start_ticks, member.pid))?;
+        // Between fork and exec the child still is a copy of the init.
+        let executables = procfs::executable(init.pid).zip(procfs::executable(runner.pid));
+        if executables.is_some_and(|(init, runner)| init == runner) {
+            return None;
+        }
+        *known = Some(runner);
+        Some(runner.pid)
+    }
+
+    /// What the engine and, where it is permitted, `/proc` say about the container now.
+    pub(in crate::launch) async fn observe(&self) -> Result<Vec<Signal>, Error> {
+        let inspect = self.container.inspect().await?;
+        let mut found = container_signals::of_image(&self.container.image(&inspect).await?);
+        found.extend(container_signals::of_container(&inspect));
+        if !self.warnings.is_empty() {
+            found.push(Signal::outside("container.warnings", SignalValue::List(self.warnings.clone())));
+        }
+        if let Some(pid) = self.pid() {
+            let (declared, digests) = (self.declared.clone(), self.digests.clone());
+            let look = tokio::task::spawn_blocking(move || signals::of_process(pid, &declared, &digests));
+            found.extend(look.await.unwrap_or_default());
+        }
+        Ok(found)
+    }
+
+    /// Processor time so far, of everything in the container; from its control group, or else from the engine.
+    pub(in crate::launch) async fn cpu_ns(&self) -> Option<u64> {
+        let now = match self.cgroup.as_ref().and_then(Cgroup::cpu_ns) {
+            None if self.exit.is_none() => self.container.cpu_ns().await,
+            known => known,
+        };
+        let before = self.cpu_ns.fetch_max(now.unwrap_or(0), Ordering::Relaxed);
+        let most = before.max(now.unwrap_or(0));
+        (most > 0 || now.is_some()).then_some(most)
+    }
+
+    /// The most memory that the container used at a time, in bytes, where its control group can be read.
+    pub(in crate::launch) fn memory_peak_bytes(&self) -> Option<u64> {
+        self.cgroup.as_ref()?.memory_peak_bytes()
+    }
+
+    /// Waits until the container ends. May be given up and called again.
+    pub(in crate::launch) async fn wait(&mut self) -> Result<Exit, Error> {
+        if let Some(exit) = self.exit {
+            return Ok(exit);
+        }
+        self.container.wait().await?;
+        let exit = self.read_exit().await?;
+        self.exit = Some(exit);
+        if !self.parting.is_finished() {
+            let _ = tokio::time::timeout(DRAIN_DEADLINE, &mut self.parting).await;
+        }
+        Ok(exit)
+    }
+
+    /// Ends the container, removes it, and returns when the engine no longer knows it.
+    pub(in crate::launch) async fn stop(&mut self, grace: Duration) -> Result<Exit, Error> {
+        self.stdin = None;
+        let mut unknown = None;
+        for (signal, limit) in [("SIGTERM", grace), ("SIGKILL", END_DEADLINE)] {
+            if self.exit.is_some() || unknown.is_some() {
+                break;
+            }
+            self.container.kill(signal).await;
+            self.stopped = true;
+            // Somebody else may have removed it meanwhile; what counts is that it is gone, which is confirmed below.
+            unknown = tokio::time::timeout(limit, self.wait()).await.ok().and_then(Result::err);
+        }
+        self.container.remove().await?;
+        let left = [self.init, *self.runner.lock().unwrap_or_else(PoisonError::into_inner)];
+        if let Some(process) = left.into_iter().flatten().find(|process| tree::is_living(*process)) {
+            return Err(self.container.still_there(format!("process {} of its container", process.pid)));
+        }
+        let unseen =
+            || unknown.unwrap_or_else(|| self.container.still_there(format!("container {}", self.container.id)));
+        self.exit.ok_or_else(unseen)
+    }
+
+    async fn read_exit(&self) -> Result<Exit, Error> {
+        let deadline = Instant::now() + OOM_NEWS_DEADLINE;
+        loop {
+            let state: ContainerState = self.container.inspect().await?.state.unwrap_or_default();
+            let status = state.exit_code.and_then(|code| i32::try_from(code).ok());
+            let signal = status.filter(|code| (129..=192).contains(code)).map(|code| code - 128);
+            let oom_killed = state.oom_killed == Some(true);
+            let killed_by_others = signal == Some(rustix::process::Signal::KILL.as_raw()) && !self.stopped;
+            if oom_killed || !killed_by_others || Instant::now() >= deadline {
+                return Ok(Exit { status, signal, oom_killed });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+impl OwnedContainer {
+    async fn inspect(&self) -> Result<ContainerInspectResponse, Error> {
+        let answer = self.engine.docker().inspect_container(&self.id, None::<InspectContainerOptions>).await;
+        answer.map_err(Error::engine(format!("inspecting the container of lane {}", self.lane)))
+    }
+
+    /// Reads the image that the container was made from.
+    async fn image(&self, inspect: &ContainerInspectResponse) -> Result<ImageFacts, Error> {
+        let doing = || format!("reading the image of the container of lane {}", self.lane);
+        let answer = |found: &str| Error::Answer { doing: doing(), found: found.to_owned() };
+        let id = inspect.image.as_deref().ok_or_else(|| answer("the container names no image"))?;
+        let facts = ImageFacts::read(&self.engine, id).await?;
+        let mut facts = facts.ok_or_else(|| answer("the engine no longer holds the container's image"))?;
+        let descriptor = inspect.image_manifest_descriptor.as_ref();
+        facts.platform_manifest = descriptor.and_then(|descriptor| descriptor.digest.as_deref()?.parse().ok());
+        Ok(facts)
+    }
+
+    /// The container's first process, when it is one of this host's and visible. An engine elsewhere gives ids that
+    /// mean other processes here, so the control group has to name the container.
+    fn first_process(&self, inspect: &ContainerInspectResponse) -> Option<Member> {
+        if !self.engine.is_local() {
+            return None;
+        }
+        let pid = inspect.state.as_ref()?.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0)?;
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        groups.contains(&self.id).then(|| procfs::stat(pid)).flatten().map(|stat| tree::member(&stat))
+    }
+
+    async fn wait(&self) -> Result<(), Error> {
+        let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
+        let mut answers = self.engine.docker().wait_container(&self.id, Some(options));
+        let doing = || format!("waiting for the container of lane {}", self.lane);
+        match answers.next().await {
+            // A status above 0 comes as an error of its own.
+            Some(Ok(_) | Err(bollard::errors::Error::DockerContainerWaitError { .. })) => Ok(()),
+            Some(Err(error)) => Err(Error::engine(doing())(error)),
+            None => {
+                Err(Error::Answer { doing: doing(), found: "the answer ended before the container did".to_owned() })
+            }
+        }
+    }
+
+    async fn kill(&self, signal: &str) {
+        let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        // A container that has ended cannot be killed; if it has not, removing it will say so.
+        let _ = self.engine.docker().kill_container(&self.id, Some(options)).await;
+    }
+
+    async fn cpu_ns(&self) -> Option<u64> {
+        let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+        let stats = self.engine.docker().stats(&self.id, Some(options)).next().await?.ok()?;
+        stats.cpu_stats?.cpu_usage?.total_usage
+    }
+
+    async fn remove(&mut self) -> Result<(), Error> {
+        remove_container(&self.engine, &self.id, &self.lane).await?;
+        self.gone = true;
+        Ok(())
+    }
+
+    fn still_there(&self, what: String) -> Error {
+        Error::StillThere { lane: self.lane.clone(), what, waited_s: END_DEADLINE.as_secs_f64() }
+    }
+}
+
+/// Kills and removes a container and returns when the engine no longer knows it.
+pub(in crate::launch) async fn remove_container(engine: &Engine, id: &str, lane: &str) -> Result<(), Error> {
+    let deadline = Instant::now() + END_DEADLINE;
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let mut refusal = engine.docker().remove_container(id, Some(options.clone())).await.err();
+    loop {
+        match engine.docker().inspect_container(id, None::<InspectContainerOptions>).await {
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
+            Ok(_) if Instant::now() < deadline => {}
+            Ok(_) => {
+                return Err(match refusal {
+                    Some(error) => Error::engine(format!("removing the container of lane {lane}"))(error),
+                    None => Error::StillThere {
+                        lane: lane.to_owned(),
+                        what: format!("container {id}"),
+                        waited_s: END_DEADLINE.as_secs_f64(),
+                    },
+                });
+            }
+            Err(error) => {
+                return Err(Error::engine(format!("confirming that the container of lane {lane} is gone"))(error));
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+        if refusal.is_some() {
+            // "Removal is already in progress" and a device that is still busy both pass.
+            refusal = engine.docker().remove_container(id, Some(options.clone())).await.err();
+        }
+    }
+}
+
+impl Drop for OwnedContainer {
+    fn drop(&mut self) {
+        if self.gone {
+            return;
+        }
+        let (host, id, lane) = (self.engine.facts().host.clone(), self.id.clone(), self.lane.clone());
+        // The runtime that this runs on may be ending, so the removal brings its own. What it cannot do is left to
+        // the sweep at the next start.
+        let removal = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                if let Ok(engine) = Engine::connect(Some(&host)).await {
+                    let _ = remove_container(&engine, &id, &lane).await;
+                }
+            });
+        });
+        let _ = removal.join();
+    }
+}
+
+impl Drop for ContainerLaunch {
+    fn drop(&mut self) {
+        self.parting.abort();
+    }
+}

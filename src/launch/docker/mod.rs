@@ -1,0 +1,22 @@
+//! Containers: the engine, the create request, the attached streams, and images by digest.
+//!
+//! An image is never run by its tag. [`ensure_image`] turns a lock's pin (and [`crate::launch::build_self_image`] the
+//! running executable) into a [`ResolvedImage`], which names the engine's own id; the container is created from that
+//! id, and after the start the image is read again from the container and compared digest by digest.
+
+mod attach;
+mod container;
+mod container_signals;
+mod create;
+mod engine;
+mod image;
+mod model_mounts;
+mod pull;
+
+pub(super) use container::{ContainerLaunch, remove_container};
+pub use create::create_body;
+pub(super) use create::{MODEL_DIR_INSIDE, SCRATCH_DIR_INSIDE, USER};
+pub use engine::{Engine, ImageStore};
+pub use image::{ExpectedImage, ImageFacts, ResolvedImage, local_image};
+pub use model_mounts::ModelMount;
+pub use pull::{PullProgress, ensure_image};

@@ -1,0 +1,110 @@
+//! Pulling by digest, never by tag.
+
+use std::fmt;
+
+use bollard::models::CreateImageInfo;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt as _;
+
+use super::engine::Engine;
+use super::image::{ExpectedImage, ImageFacts, ResolvedImage};
+use crate::launch::Error;
+use crate::plan::ImagePin;
+
+/// How far a pull is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullProgress {
+    /// The layer, by the engine's short id; empty for a message about the whole.
+    pub layer: String,
+    /// What is being done, for example `Downloading`.
+    pub status: String,
+    /// Bytes done and bytes in all, where the engine says.
+    pub bytes: Option<(u64, u64)>,
+}
+
+impl fmt::Display for PullProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.layer.is_empty() {
+            write!(f, "{}: ", self.layer)?;
+        }
+        f.write_str(&self.status)?;
+        match self.bytes {
+            Some((done, all)) => write!(f, " {done}/{all} bytes"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes sure that the engine holds the pinned image: the one that is there, or else pulled by its manifest digest.
+/// `progress` hears how far a pull is.
+///
+/// # Errors
+/// The engine cannot pull it, or what came is not what was pinned.
+pub async fn ensure_image(
+    engine: &Engine,
+    pin: &ImagePin,
+    mut progress: impl FnMut(PullProgress),
+) -> Result<ResolvedImage, Error> {
+    let expected = ExpectedImage::from(pin);
+    let repository = repository(&pin.reference);
+    let by_manifest = format!("{repository}@{}", pin.manifest);
+    let names = [by_manifest.clone(), pin.config.to_string(), pin.manifest.to_string()];
+    let by_index = pin.index.map(|index| format!("{repository}@{index}"));
+    for name in names.iter().chain(&by_index) {
+        if let Some(facts) = ImageFacts::read(engine, name).await?
+            && facts.check(&expected).is_ok()
+        {
+            return Ok(ResolvedImage { id: facts.id, expected });
+        }
+    }
+    let options = CreateImageOptionsBuilder::default()
+        .from_image(repository)
+        .tag(&pin.manifest.to_string())
+        .platform(&pin.platform)
+        .build();
+    let mut messages = engine.docker().create_image(Some(options), None, None);
+    while let Some(message) = messages.next().await {
+        progress(progress_of(message.map_err(Error::engine(format!("pulling {by_manifest}")))?));
+    }
+    let facts = ImageFacts::read(engine, &by_manifest).await?.ok_or_else(|| Error::Answer {
+        doing: format!("pulling {by_manifest}"),
+        found: "the pull ended well, and the image is not there".to_owned(),
+    })?;
+    facts.check(&expected)?;
+    Ok(ResolvedImage { id: facts.id, expected })
+}
+
+fn progress_of(message: CreateImageInfo) -> PullProgress {
+    let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
+    let bytes = message.progress_detail.and_then(|detail| Some((count(detail.current)?, count(detail.total)?)));
+    PullProgress { layer: message.id.unwrap_or_default(), status: message.status.unwrap_or_default(), bytes }
+}
+
+/// The repository of a reference, without tag and digest; a colon before the last slash belongs to a port.
+fn repository(reference: &str) -> &str {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name.get(last..).and_then(|part| part.find(':')) {
+        Some(colon) => name.get(..last + colon).unwrap_or(name),
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_what_stands_before_tag_and_digest() {
+        for (reference, expected) in [
+            ("a/b:1", "a/b"),
+            ("a/b", "a/b"),
+            ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b"),
+            ("127.0.0.1:5000/a/b:1@sha256:00", "127.0.0.1:5000/a/b"),
+            ("b@sha256:00", "b"),
+            ("", ""),
+        ] {
+            assert_eq!(repository(reference), expected, "{reference}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Why a lane was not started, seen or stopped.
+
+use std::path::PathBuf;
+
+/// An error of the room `launch`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or an entry of `/proc` could not be used.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    File {
+        /// What was being done, as a verb.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The lane's launcher, interpreter or engine is not there, or not usable by this user.
+    #[error("{reason}; {remedy}")]
+    Absent {
+        /// What was found.
+        reason: String,
+        /// What to try.
+        remedy: String,
+    },
+    /// The request lacks something that the lane needs.
+    #[error("lane {lane:?} needs {missing}; {remedy}")]
+    Request {
+        /// The lane.
+        lane: String,
+        /// What is missing.
+        missing: &'static str,
+        /// What to try.
+        remedy: &'static str,
+    },
+    /// A process lane could not be started.
+    #[error("lane {lane:?}: cannot start {}: {source}", program.display())]
+    Spawn {
+        /// The lane.
+        lane: String,
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A container runs as nobody, and nobody cannot read the model.
+    #[error("{} cannot be read by the container's user (mode {mode:03o}); try `chmod -R o+rX` on the model's folder", path.display())]
+    ModelUnreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The engine answered a request with an error.
+    #[error("the Docker engine failed while {doing}: {source}")]
+    Engine {
+        /// What was being done.
+        doing: String,
+        /// What the engine said.
+        source: Box<bollard::errors::Error>,
+    },
+    /// The engine's answer lacks what was asked for.
+    #[error("the Docker engine's answer while {doing} cannot be used: {found}")]
+    Answer {
+        /// What was being done.
+        doing: String,
+        /// What was found.
+        found: String,
+    },
+    /// The image is not the one that the lock names.
+    #[error(
+        "image {reference}: {which} is {found}, and the lock says {expected}; resolve the lock anew or remove the image"
+    )]
+    WrongImage {
+        /// The reference that was resolved.
+        reference: String,
+        /// Which digest differs: `config`, `manifest` or `diff_ids`.
+        which: &'static str,
+        /// What the lock says.
+        expected: String,
+        /// What the engine holds.
+        found: String,
+    },
+    /// An executable or library is no ELF file that can be put into an image.
+    #[error("{} cannot be put into an image: {found}", path.display())]
+    Elf {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
+    /// A shared library was not found.
+    #[error(
+        "{} needs the shared library {name}, and no folder that its loader searches holds it (searched: {searched})",
+        needed_by.display()
+    )]
+    LibraryMissing {
+        /// The library's name.
+        name: String,
+        /// Who needs it.
+        needed_by: PathBuf,
+        /// Where it was looked for.
+        searched: String,
+    },
+    /// A path does not fit into a tar archive.
+    #[error("the path {path:?} does not fit into an image layer: {source}")]
+    ArchivePath {
+        /// The path.
+        path: String,
+        /// What the archive writer said.
+        source: std::io::Error,
+    },
+    /// Something of the lane is still there after KILL.
+    #[error("{what} of lane {lane:?} is still there {waited_s:.0} s after KILL; look at it before the next run")]
+    StillThere {
+        /// The lane.
+        lane: String,
+        /// The processes or the container.
+        what: String,
+        /// How long it was waited for, in seconds.
+        waited_s: f64,
+    },
+    /// A pipe to the lane, or waiting for its process, failed.
+    #[error("lane {lane:?}: cannot {doing}: {source}")]
+    Lane {
+        /// The lane.
+        lane: String,
+        /// What was being done, as a verb.
+        doing: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// An engine error with what was being done.
+    pub(super) fn engine(doing: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Engine { doing, source: Box::new(source) }
+    }
+
+    /// A file error with what was being done to which file.
+    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { doing, path, source }
+    }
+
+    /// Whether the image, rather than the launcher, is what was refused.
+    #[must_use]
+    pub const fn is_wrong_image(&self) -> bool {
+        matches!(self, Self::WrongImage { .. })
+    }
+}

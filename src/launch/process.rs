@@ -1,0 +1,257 @@
+//! A lane as a process: a group of its own, a cleared environment, marks by which it is found again.
+//!
+//! ```text
+//! start ──> running ──(exit by itself)──> ended ──stop──> ended, nothing left
+//!              └──stop: TERM to all, grace, KILL until none is seen──────┘
+//! ```
+//! The working folder is the supervisor's own, so that relative arguments mean what they mean to the user.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::outside::tree::{self, Member};
+use super::outside::{DigestCache, ProcessTree, procfs, signals};
+use super::pipes::{LaneInput, LaneOutput, StderrTail};
+use super::supervisor::Marker;
+use super::{Error, Exit, LaunchRequest, interpreter};
+use crate::plan::{ProcessLane, Program};
+use crate::terms::Signal;
+
+/// How long KILL may take until nothing of the lane is left.
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
+/// How long standard error may stay open after the process ended, because somebody else holds it.
+const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
+
+/// A running process lane.
+pub(super) struct ProcessLaunch {
+    lane: String,
+    child: Child,
+    leader: Member,
+    tree: ProcessTree,
+    pub(super) stdin: Option<LaneInput>,
+    pub(super) stdout: Option<LaneOutput>,
+    tail: StderrTail,
+    drain: JoinHandle<()>,
+    model_dir: PathBuf,
+    declared: Vec<String>,
+    digests: DigestCache,
+    exit: Option<Exit>,
+    /// We have sent it a signal.
+    stopped: bool,
+    /// Nothing of it is left.
+    gone: bool,
+    cpu_ns: AtomicU64,
+    oom_kills: Option<u64>,
+}
+
+impl ProcessLaunch {
+    /// Starts the lane.
+    pub(super) fn start(request: &LaunchRequest<'_>, process: &ProcessLane, marker: Marker) -> Result<Self, Error> {
+        let lane = request.lane.name.clone();
+        let program = program(request, process)?;
+        let oom_kills = oom_kills();
+        let mut child = Command::new(&program)
+            .args(arguments(request, process)?)
+            .env_clear()
+            .env("PATH", request.search_path)
+            .envs(&request.lane.environment)
+            .envs(marker.environment())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| Error::Spawn { lane: lane.clone(), program, source })?;
+        let vanished = |doing| Error::Lane { lane: lane.clone(), doing, source: std::io::ErrorKind::NotFound.into() };
+        // Not reaped yet, so the entry is there even when the process has ended already.
+        let pid = child.id().ok_or_else(|| vanished("read the process's id"))?;
+        let stat = procfs::stat(pid).ok_or_else(|| vanished("read the process's entry in /proc"))?;
+        let leader = tree::member(&stat);
+        let tail = StderrTail::default();
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let stderr = child.stderr.take().ok_or_else(|| vanished("open the process's standard error"))?;
+        Ok(Self {
+            tree: ProcessTree::new(leader, marker),
+            stdin: stdin.map(|pipe| LaneInput::new(Box::pin(pipe))),
+            stdout: stdout.map(|pipe| Box::new(pipe) as LaneOutput),
+            drain: tokio::spawn(tail.clone().fill_from(stderr)),
+            tail,
+            model_dir: request.model_dir.to_owned(),
+            declared: request.lane.environment.keys().cloned().collect(),
+            digests: DigestCache::default(),
+            exit: None,
+            stopped: false,
+            gone: false,
+            cpu_ns: AtomicU64::new(0),
+            oom_kills,
+            lane,
+            child,
+            leader,
+        })
+    }
+
+    pub(super) fn model_dir(&self) -> &Path {
+        &self.model_dir
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.exit.is_none().then_some(self.leader.pid)
+    }
+
+    pub(super) fn stderr_tail(&self) -> String {
+        self.tail.text()
+    }
+
+    /// What is seen of the first process; empty once it has ended.
+    pub(super) async fn observe(&self) -> Vec<Signal> {
+        if !tree::is_living(self.leader) {
+            return Vec::new();
+        }
+        let (pid, declared, digests) = (self.leader.pid, self.declared.clone(), self.digests.clone());
+        // Hashing an executable takes long enough to hold up others on the same thread.
+        let look = tokio::task::spawn_blocking(move || signals::of_process(pid, &declared, &digests));
+        look.await.unwrap_or_default()
+    }
+
+    /// Processor time so far; never falls, also when a process of the tree took its count with it.
+    pub(super) fn cpu_ns(&self) -> Option<u64> {
+        let ticks_per_second = rustix::param::clock_ticks_per_second();
+        let now = self.tree.cpu_ticks().and_then(|ticks| {
+            u64::try_from(u128::from(ticks) * 1_000_000_000 / u128::from(ticks_per_second.max(1))).ok()
+        });
+        let before = self.cpu_ns.fetch_max(now.unwrap_or(0), Ordering::Relaxed);
+        let most = before.max(now.unwrap_or(0));
+        (most > 0 || now.is_some()).then_some(most)
+    }
+
+    /// The most memory that the first process had resident, in bytes; `None` once it has ended.
+    pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.leader.pid)).ok()?;
+        let kib: u64 = procfs::status_field(&status, "VmHWM")?.strip_suffix("kB")?.trim().parse().ok()?;
+        kib.checked_mul(1024)
+    }
+
+    /// Waits until the first process ends. May be given up and called again.
+    pub(super) async fn wait(&mut self) -> Result<Exit, Error> {
+        if let Some(exit) = self.exit {
+            return Ok(exit);
+        }
+        let status = self.child.wait().await.map_err(|source| self.error("wait for the process", source))?;
+        let exit = self.exit_of(status);
+        self.exit = Some(exit);
+        if !self.drain.is_finished() {
+            // What the process wrote last is on its way; a grandchild may hold the pipe for as long as it likes.
+            let _ = tokio::time::timeout(DRAIN_DEADLINE, &mut self.drain).await;
+        }
+        Ok(exit)
+    }
+
+    /// Ends the lane and returns when nothing of it is left.
+    pub(super) async fn stop(&mut self, grace: Duration) -> Result<Exit, Error> {
+        self.stdin = None;
+        let asked = self.living().await?;
+        if !asked.is_empty() && !self.stopped {
+            self.stopped = true;
+            tree::send(&asked, rustix::process::Signal::TERM);
+            self.wait_until_gone(grace, None).await?;
+        }
+        if !self.wait_until_gone(KILL_DEADLINE, Some(rustix::process::Signal::KILL)).await? {
+            let left = self.living().await?.iter().map(|member| member.pid.to_string()).collect::<Vec<_>>().join(", ");
+            let waited_s = KILL_DEADLINE.as_secs_f64();
+            return Err(Error::StillThere { lane: self.lane.clone(), what: format!("process {left}"), waited_s });
+        }
+        self.gone = true;
+        self.wait().await
+    }
+
+    /// Looks until none of the lane's processes lives, sending `signal` at each look; false when `limit` passed.
+    async fn wait_until_gone(
+        &mut self,
+        limit: Duration,
+        signal: Option<rustix::process::Signal>,
+    ) -> Result<bool, Error> {
+        let deadline = Instant::now() + limit;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let living = self.living().await?;
+            if living.is_empty() {
+                return Ok(true);
+            }
+            if let Some(signal) = signal {
+                tree::send(&living, signal);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    async fn living(&self) -> Result<Vec<Member>, Error> {
+        let tree = self.tree.clone();
+        let look = tokio::task::spawn_blocking(move || tree.living()).await;
+        look.map_err(|error| self.error("look for its processes", std::io::Error::other(error)))
+    }
+
+    fn exit_of(&self, status: ExitStatus) -> Exit {
+        let killed = status.signal() == Some(rustix::process::Signal::KILL.as_raw()) && !self.stopped;
+        let counted = self.oom_kills.zip(oom_kills()).is_some_and(|(before, now)| now > before);
+        Exit { status: status.code(), signal: status.signal(), oom_killed: killed && counted }
+    }
+
+    fn error(&self, doing: &'static str, source: std::io::Error) -> Error {
+        Error::Lane { lane: self.lane.clone(), doing, source }
+    }
+}
+
+impl Drop for ProcessLaunch {
+    fn drop(&mut self) {
+        self.drain.abort();
+        if !self.gone {
+            self.tree.kill_at_once();
+        }
+    }
+}
+
+fn program(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<PathBuf, Error> {
+    match &process.program {
+        Program::OwnExecutable => Ok(request.own_executable.to_owned()),
+        Program::Interpreter { name, .. } => {
+            interpreter::find(name, request.search_path).ok_or_else(|| interpreter::missing(name))
+        }
+    }
+}
+
+fn arguments(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<Vec<String>, Error> {
+    let needs_files = process.arguments.iter().any(|argument| argument.contains("{files}"));
+    let files = match request.files_dir {
+        Some(folder) => folder.to_string_lossy().into_owned(),
+        None if needs_files => {
+            return Err(Error::Request {
+                lane: request.lane.name.clone(),
+                missing: "the folder that its files were written to",
+                remedy: "write the lane's files out before it starts",
+            });
+        }
+        None => String::new(),
+    };
+    Ok(process.arguments.iter().map(|argument| argument.replace("{files}", &files)).collect())
+}
+
+/// Out-of-memory kills that the kernel counted since boot.
+fn oom_kills() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/vmstat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests;

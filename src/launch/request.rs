@@ -1,0 +1,47 @@
+//! What is asked for when a lane is started, and how a lane ended.
+
+use std::path::Path;
+
+use super::docker::ResolvedImage;
+use crate::plan::Lane;
+
+/// One start of one lane.
+#[derive(Debug, Clone, Copy)]
+pub struct LaunchRequest<'a> {
+    /// The lane.
+    pub lane: &'a Lane,
+    /// The run's id.
+    pub run: &'a str,
+    /// The number of the launch within the run.
+    pub launch: u32,
+    /// The model's folder on this host.
+    pub model_dir: &'a Path,
+    /// The host folder that the lane's `files` were written to; `{files}` in arguments becomes it.
+    pub files_dir: Option<&'a Path>,
+    /// The executable that stands for `self`.
+    pub own_executable: &'a Path,
+    /// Folders that programs are searched in, separated by `:`; the lane's own `PATH`, unless it declares one.
+    pub search_path: &'a str,
+    /// The image that a container lane runs.
+    pub image: Option<&'a ResolvedImage>,
+}
+
+/// How a lane's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// Exit status. A container's runner that died of signal `n` shows as `128 + n`, as its init reports it.
+    pub status: Option<i32>,
+    /// Signal that ended it. Of a container: read from a status above 128.
+    pub signal: Option<i32>,
+    /// The kernel ended it because memory ran out. Of a container: the engine says so. Of a process: it died of a
+    /// KILL that was not ours, and the kernel counted an out-of-memory kill meanwhile.
+    pub oom_killed: bool,
+}
+
+impl Exit {
+    /// Whether the lane ended by itself and said that all went well.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self { status: Some(0), signal: None, oom_killed: false })
+    }
+}

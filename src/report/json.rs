@@ -1,0 +1,37 @@
+//! Values as pretty JSON with a final newline. Equal values give equal bytes.
+
+use serde::Serialize;
+
+use super::Error;
+use crate::snapshot::{Comparison, RunComparison};
+use crate::verdict::Verdict;
+
+/// The verdict: what stands in `verdict.json`.
+///
+/// # Errors
+/// [`Error::Json`] when a value has no JSON form.
+pub fn json(verdict: &Verdict) -> Result<String, Error> {
+    pretty("the verdict", verdict)
+}
+
+/// A comparison with a snapshot.
+///
+/// # Errors
+/// [`Error::Json`] when a value has no JSON form.
+pub fn comparison_json(comparison: &Comparison) -> Result<String, Error> {
+    pretty("the comparison", comparison)
+}
+
+/// Two runs side by side.
+///
+/// # Errors
+/// [`Error::Json`] when a value has no JSON form.
+pub fn run_comparison_json(comparison: &RunComparison) -> Result<String, Error> {
+    pretty("the comparison", comparison)
+}
+
+fn pretty(what: &'static str, value: &impl Serialize) -> Result<String, Error> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|source| Error::Json { what, source })?;
+    text.push('\n');
+    Ok(text)
+}

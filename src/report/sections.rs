@@ -1,0 +1,382 @@
+//! What terminal and Markdown report share: each function writes one section of a verdict onto a page.
+
+use std::collections::BTreeMap;
+
+use super::number::{NONE, difference_pct, gib, mean_ms, ms, or_none, probability, seconds, share_pct, significant};
+use super::page::{Page, Table, Tone};
+use crate::snapshot::{host_class, refusal_reasons};
+use crate::terms::{CellId, Failure, Outcome, Phase};
+use crate::verdict::{
+    CellVerdict, Conclusion, ContrastCell, Finding, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, Verdict,
+};
+
+/// How a hypothesis stands to what the plan expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    AsExpected,
+    Unexpected,
+    /// Undecided, or a negative control that shows something: it doubts the host, not the software.
+    Doubtful,
+    NotMeasured,
+}
+
+pub(super) fn standing(hypothesis: &HypothesisVerdict) -> Standing {
+    let unexpected = !hypothesis.expected.is_empty() && !hypothesis.expected.contains(&hypothesis.finding);
+    match hypothesis.finding {
+        Finding::NotMeasured => Standing::NotMeasured,
+        finding if !finding.is_decided() => Standing::Doubtful,
+        _ if unexpected && hypothesis.noise_floor.is_some() => Standing::Doubtful,
+        _ if unexpected => Standing::Unexpected,
+        _ => Standing::AsExpected,
+    }
+}
+
+impl Standing {
+    fn mark(self) -> &'static str {
+        match self {
+            Self::AsExpected => "ok",
+            Self::Unexpected => "NO",
+            Self::Doubtful => "?",
+            Self::NotMeasured => NONE,
+        }
+    }
+}
+
+/// A name of files and reports, in words.
+pub(super) fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+pub(super) fn conclusion_words(conclusion: Conclusion) -> String {
+    words(conclusion.name()).to_uppercase()
+}
+
+/// A cell's work, as `terms::Cell::describe` words it.
+pub(super) fn describe(cell: &CellVerdict) -> String {
+    format!("{} {} p{} n{}", cell.phase, cell.workload, cell.prompt_tokens, cell.new_tokens)
+}
+
+/// Rows by outcome, for example `44 ok, 1 crashed`.
+pub(super) fn outcomes(counts: &BTreeMap<Outcome, u64>) -> String {
+    let told: Vec<_> = counts.iter().filter(|(_, n)| **n > 0).map(|(outcome, n)| format!("{n} {outcome}")).collect();
+    if told.is_empty() { "no rows".to_owned() } else { told.join(", ") }
+}
+
+/// A failure and what to try, in one sentence.
+pub(super) fn failure(failure: &Failure) -> String {
+    match &failure.remedy {
+        Some(remedy) => format!("{}; to try: {remedy}", failure.message),
+        None => failure.message.clone(),
+    }
+}
+
+pub(super) fn conclusion(verdict: &Verdict, page: &mut Page) {
+    let tone = match verdict.conclusion {
+        Conclusion::AsExpected => Tone::Good,
+        Conclusion::NotAsExpected | Conclusion::Refused | Conclusion::NothingMeasured => Tone::Bad,
+        Conclusion::Inconclusive => Tone::Doubt,
+    };
+    let text = format!(
+        "{}: plan {}, model {}, run {}",
+        conclusion_words(verdict.conclusion),
+        verdict.plan,
+        verdict.model,
+        verdict.journal.run
+    );
+    page.banner(tone, text);
+    page.bullets(verdict.reasons.clone());
+}
+
+pub(super) fn hypotheses(verdict: &Verdict, page: &mut Page) {
+    if verdict.hypotheses.is_empty() {
+        return;
+    }
+    page.heading("Hypotheses");
+    let mut table = Table::new(&["Hypothesis", "", "Result", "Expected", "Lanes", "#Margin", "Why"]);
+    for hypothesis in &verdict.hypotheses {
+        let expected: Vec<_> = hypothesis.expected.iter().map(|finding| words(finding.name())).collect();
+        table.row([
+            hypothesis.name.clone(),
+            standing(hypothesis).mark().to_owned(),
+            words(hypothesis.finding.name()),
+            if expected.is_empty() { "anything".to_owned() } else { expected.join(" or ") },
+            lanes_of(hypothesis),
+            hypothesis.margin_pct.map_or_else(|| NONE.to_owned(), |margin| format!("±{} %", significant(margin, 1))),
+            hypothesis.reasons.first().cloned().unwrap_or_default(),
+        ]);
+    }
+    page.table(table);
+}
+
+/// Of a contrast `candidate against baseline`, else the lanes in order.
+fn lanes_of(hypothesis: &HypothesisVerdict) -> String {
+    match (&hypothesis.lanes[..], hypothesis.margin_pct) {
+        ([baseline, candidate], Some(_)) => format!("{candidate} against {baseline}"),
+        (lanes, _) => lanes.join(", "),
+    }
+}
+
+/// The contrasts cell by cell. `full` adds what a terminal has no room for.
+pub(super) fn contrasts(verdict: &Verdict, full: bool, page: &mut Page) {
+    let mut headings = vec![
+        "Hypothesis",
+        "Cell",
+        "Work",
+        "Result",
+        "#Baseline ms",
+        "#Candidate ms",
+        "#Difference %",
+        "#p adjusted",
+        "#d",
+    ];
+    if full {
+        headings.extend(["#TOST interval %", "#p TOST", "#MDE %", "#Launches"]);
+    }
+    let mut table = Table::new(&headings);
+    for hypothesis in &verdict.hypotheses {
+        for (index, cell) in hypothesis.cells.iter().enumerate() {
+            let name = if index == 0 { hypothesis.name.clone() } else { String::new() };
+            table.row([name].into_iter().chain(contrast_row(verdict, cell)));
+        }
+    }
+    if table.rows.is_empty() {
+        return;
+    }
+    let confidence = significant(100.0 * (1.0 - verdict.alpha), 2);
+    page.heading("Contrasts by cell");
+    page.paragraph(format!(
+        "A difference is candidate minus baseline, in percent of the baseline's mean, with its {confidence} % confidence \
+         interval."
+    ));
+    page.table(table);
+    let notes = |hypothesis: &HypothesisVerdict| {
+        let note = |cell: &ContrastCell| {
+            Some(format!("{} {} {}: {}", hypothesis.name, cell.cell, cell.phase, cell.note.as_ref()?))
+        };
+        hypothesis.cells.iter().filter_map(note).collect::<Vec<_>>()
+    };
+    page.bullets(verdict.hypotheses.iter().flat_map(notes).collect());
+}
+
+fn contrast_row(verdict: &Verdict, cell: &ContrastCell) -> Vec<String> {
+    let [baseline, candidate] = cell.mean_ms;
+    let [base_launches, candidate_launches] = cell.launches;
+    let tost = match cell.tost_interval_pct {
+        Some([low, high]) => format!("[{}, {}]", super::number::signed_pct(low), super::number::signed_pct(high)),
+        None => NONE.to_owned(),
+    };
+    vec![
+        cell.cell.to_string(),
+        work(verdict, &cell.cell, cell.phase),
+        words(cell.finding.name()),
+        ms(baseline),
+        ms(candidate),
+        difference_pct(cell.difference_pct, cell.interval_pct),
+        probability(cell.p_adjusted),
+        or_none(cell.cohen_d, 3),
+        tost,
+        probability(cell.p_tost),
+        or_none(cell.mde_pct, 3),
+        format!("{base_launches}, {candidate_launches}"),
+    ]
+}
+
+fn work(verdict: &Verdict, id: &CellId, phase: Phase) -> String {
+    verdict.cells.iter().find(|cell| cell.cell == *id).map_or_else(|| phase.to_string(), describe)
+}
+
+pub(super) fn noise_floor(verdict: &Verdict, page: &mut Page) {
+    let floors = verdict.hypotheses.iter().filter_map(|hypothesis| {
+        let floor = hypothesis.noise_floor.as_ref()?;
+        Some(format!(
+            "By {}: differences up to {} % are not excluded between equal lanes, and a true difference of {} % \
+             would be found at the plan's power. Smaller differences are not worth believing on this host.",
+            hypothesis.name,
+            significant(floor.bound_pct, 3),
+            significant(floor.mde_pct, 3)
+        ))
+    });
+    let floors: Vec<String> = floors.collect();
+    if !floors.is_empty() {
+        page.heading("Noise floor");
+        page.bullets(floors);
+    }
+}
+
+pub(super) fn lanes(verdict: &Verdict, page: &mut Page) {
+    page.heading("Lanes");
+    let mut table = Table::new(&["Lane", "State", "#Launches", "Rows", "Lock"]);
+    for lane in &verdict.lanes {
+        let state = match lane.state {
+            LaneState::Ready => "ready",
+            LaneState::Skipped => "skipped",
+            LaneState::Refused => "refused",
+        };
+        table.row([
+            lane.lane.clone(),
+            if lane.optional { format!("{state} (optional)") } else { state.to_owned() },
+            lane.launches.to_string(),
+            outcomes(&lane.outcomes),
+            if lane.unlocked { "UNLOCKED" } else { "locked" }.to_owned(),
+        ]);
+    }
+    page.table(table);
+    let absent = |lane: &LaneVerdict| Some(format!("{}: {}", lane.lane, failure(lane.failure.as_ref()?)));
+    page.bullets(verdict.lanes.iter().filter_map(absent).collect());
+}
+
+/// Cell by cell and lane by lane. `full` adds percentiles and output digests.
+pub(super) fn cells(verdict: &Verdict, full: bool, page: &mut Page) {
+    if verdict.cells.iter().all(|cell| cell.lanes.is_empty()) {
+        return;
+    }
+    page.heading("Cells");
+    page.paragraph(
+        "Mean over launches with half the width of its confidence interval; median over all repetitions. Tokens/s are \
+         tokens read in prefill, tokens produced elsewhere.",
+    );
+    let mut headings = vec!["Cell", "Work", "Lane", "Ok", "#Median ms", "#Mean ms", "#CV %", "#Tokens/s"];
+    if full {
+        headings.extend(["#Min ms", "#p90 ms", "#p95 ms", "#p99 ms", "#Max ms", "#Bootstrap ms", "Output"]);
+    }
+    let mut table = Table::new(&headings);
+    for cell in &verdict.cells {
+        for (index, lane) in cell.lanes.iter().enumerate() {
+            let head = if index == 0 { [cell.cell.to_string(), describe(cell)] } else { Default::default() };
+            table.row(head.into_iter().chain(lane_row(cell, lane)));
+        }
+    }
+    page.table(table);
+}
+
+fn lane_row(cell: &CellVerdict, lane: &LaneCell) -> Vec<String> {
+    let time = lane.time.as_ref();
+    let of = |number: fn(&crate::verdict::TimeSummary) -> f64| time.map_or_else(|| NONE.to_owned(), |t| ms(number(t)));
+    let bootstrap = time.and_then(|time| time.bootstrap_ms);
+    let output = match (lane.tokens_sha256, lane.distinct_outputs) {
+        (Some(digest), _) => digest.short(),
+        (None, 0) => NONE.to_owned(),
+        (None, distinct) => format!("{distinct} different"),
+    };
+    vec![
+        lane.lane.clone(),
+        coverage(lane),
+        of(|t| t.p50_ms),
+        time.map_or_else(|| NONE.to_owned(), mean_ms),
+        or_none(time.and_then(|time| time.cv_pct), 2),
+        tokens_per_second(cell, lane).map_or_else(|| NONE.to_owned(), |rate| significant(rate, 4)),
+        of(|t| t.min_ms),
+        of(|t| t.p90_ms),
+        of(|t| t.p95_ms),
+        of(|t| t.p99_ms),
+        of(|t| t.max_ms),
+        bootstrap.map_or_else(|| NONE.to_owned(), |[low, high]| format!("{} to {}", ms(low), ms(high))),
+        output,
+    ]
+}
+
+/// Repetitions that are ok of those planned, and every attempt that was not.
+pub(super) fn coverage(lane: &LaneCell) -> String {
+    let failed: BTreeMap<_, _> =
+        lane.outcomes.iter().filter(|(o, _)| **o != Outcome::Ok).map(|(o, n)| (*o, *n)).collect();
+    let share = format!("{}/{}", lane.ok, lane.planned);
+    if failed.is_empty() { share } else { format!("{share}, {}", outcomes(&failed)) }
+}
+
+/// Absent where nothing was timed.
+pub(super) fn tokens_per_second(cell: &CellVerdict, lane: &LaneCell) -> Option<f64> {
+    let mean_ms = lane.time.as_ref()?.mean_ms;
+    let tokens = if cell.phase == Phase::Prefill { cell.prompt_tokens } else { cell.new_tokens };
+    (mean_ms > 0.0).then(|| tokens as f64 * 1e3 / mean_ms)
+}
+
+pub(super) fn host(verdict: &Verdict, page: &mut Page) {
+    page.heading("Host");
+    let told = |segment: &crate::verdict::SegmentFacts| {
+        let host = &segment.host;
+        let gpus: String = host.gpus.iter().map(|gpu| format!(", {}", gpu.name)).collect();
+        format!(
+            "{}: {}, {} logical processors, {}{gpus}; {}, kernel {}; lockstep {} at {}",
+            host_class(host),
+            host.cpu.model_name,
+            host.cpu.cores,
+            gib(host.memory_bytes),
+            host.os,
+            host.kernel,
+            segment.version,
+            segment.started_at
+        )
+    };
+    page.bullets(verdict.journal.segments.iter().map(told).collect());
+    let contamination = &verdict.contamination;
+    let limit = share_pct(contamination.limit_pct);
+    page.paragraph(match contamination.share_pct {
+        Some(share) => format!(
+            "{}Others took {} % of the host's processor time in {} of measured windows; the plan allows {limit} %.",
+            if contamination.contaminated { "CONTAMINATED. " } else { "" },
+            share_pct(share),
+            seconds(contamination.window_ms)
+        ),
+        None => format!("No measured window says what others took of the host's processor time (limit {limit} %)."),
+    });
+    page.bullets(
+        verdict
+            .coverage_gaps
+            .iter()
+            .map(|gap| {
+                let cell = gap.cell.as_ref().map_or_else(String::new, |cell| format!(" {cell}"));
+                format!("Coverage below its floor: {}{cell}: {}", gap.lane, gap.message)
+            })
+            .collect(),
+    );
+}
+
+/// What to do next, and what keeps the verdict from being accepted.
+pub(super) fn next(verdict: &Verdict, page: &mut Page) {
+    let run = &verdict.journal.run;
+    let mut commands: Vec<(String, String)> = Vec::new();
+    let mut command = |what: &str, command: String| commands.push((what.to_owned(), command));
+    if !verdict.journal.sealed {
+        command("Finish the run", format!("lockstep resume {run}"));
+    }
+    for lane in verdict.lanes.iter().filter(|lane| lane.state == LaneState::Refused) {
+        command("See what the refused lane is and what it should be", format!("lockstep preflight {}", lane.lane));
+    }
+    if let Some(cell) = most_telling_cell(verdict) {
+        command("See why a cell failed or differs", format!("lockstep explain {run} {cell}"));
+    }
+    let failed = verdict.lanes.iter().any(|lane| {
+        lane.state == LaneState::Ready && lane.outcomes.iter().any(|(outcome, n)| outcome.is_failure() && *n > 0)
+    });
+    if failed {
+        command("Try the failed rows again", format!("lockstep rerun {run} --failed"));
+    }
+    if verdict.contamination.contaminated {
+        command("Run again where nothing else uses the host", format!("lockstep run {}", verdict.plan));
+    }
+    let reasons = refusal_reasons(verdict);
+    if reasons.is_empty() {
+        command("Hold it against the accepted snapshot", format!("lockstep verify {run}"));
+        command("Accept it as the snapshot of this host class", format!("lockstep accept {run}"));
+    }
+    page.heading("Next");
+    page.commands(commands);
+    if !reasons.is_empty() {
+        page.paragraph("It cannot be accepted as a snapshot:");
+        page.bullets(reasons.iter().map(|reason| format!("{reason}; to try: {}", reason.remedy())).collect());
+    }
+}
+
+/// The first cell with a failed row, else the first in which lanes differ in their output.
+fn most_telling_cell(verdict: &Verdict) -> Option<&CellId> {
+    let failed = |cell: &&CellVerdict| {
+        cell.lanes.iter().any(|lane| lane.outcomes.iter().any(|(outcome, n)| outcome.is_failure() && *n > 0))
+    };
+    let differs = |cell: &&CellVerdict| {
+        let mut outputs = cell.lanes.iter().filter(|lane| lane.ok > 0).map(|lane| lane.tokens_sha256);
+        let first = outputs.next();
+        outputs.any(|output| Some(output) != first) || first == Some(None)
+    };
+    let found = verdict.cells.iter().find(failed).or_else(|| verdict.cells.iter().find(differs));
+    found.map(|cell| &cell.cell)
+}

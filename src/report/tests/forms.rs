@@ -1,0 +1,226 @@
+use quick_junit::{Report, TestCaseStatus};
+
+use crate::journal::Row;
+use crate::report::{
+    Error, Style, cell_text, comparison_json, comparison_markdown, comparison_text, json, junit, markdown,
+    run_comparison_json, run_comparison_markdown, run_comparison_text, text,
+};
+use crate::snapshot::fixture::{self, cell_id, lane_cell_mut};
+use crate::snapshot::{Comparison, RunComparison, Snapshot, compare, compare_runs};
+use crate::terms::{Digest, Failure, FailureClass, Outcome, StopReason};
+use crate::verdict::{Finding, Verdict};
+
+const WIDE: Style = Style { width: 140, color: false };
+
+fn fixtures() -> [(&'static str, Verdict); 5] {
+    [
+        ("good", fixture::good()),
+        ("tokens_differ", fixture::tokens_differ()),
+        ("skipped_and_refused", fixture::skipped_and_refused()),
+        ("contaminated", fixture::contaminated()),
+        ("nothing_measured", fixture::nothing_measured()),
+    ]
+}
+
+#[test]
+fn a_verdict_for_a_terminal() {
+    for (name, verdict) in fixtures() {
+        insta::assert_snapshot!(format!("text_{name}"), text(&verdict, WIDE));
+    }
+}
+
+#[test]
+fn a_verdict_for_a_narrow_terminal() {
+    insta::assert_snapshot!(text(&fixture::good(), Style { width: 80, color: false }));
+}
+
+#[test]
+fn a_verdict_for_review() {
+    for (name, verdict) in fixtures() {
+        insta::assert_snapshot!(format!("markdown_{name}"), markdown(&verdict));
+    }
+}
+
+#[test]
+fn a_verdict_for_a_ci_system() {
+    for (name, verdict) in fixtures() {
+        insta::assert_snapshot!(format!("junit_{name}"), junit(&verdict).unwrap());
+    }
+}
+
+#[test]
+fn a_verdict_survives_its_own_json() {
+    for (_, verdict) in fixtures() {
+        let text = json(&verdict).unwrap();
+        assert!(text.ends_with("}\n"));
+        let read: Verdict = serde_json::from_str(&text).unwrap();
+        assert_eq!((json(&read).unwrap(), read), (text, verdict));
+    }
+}
+
+#[test]
+fn a_narrow_terminal_gets_every_word_of_the_conclusion() {
+    let narrow = Style { width: 60, color: false };
+    let (wide, text) = (text(&fixture::contaminated(), WIDE), text(&fixture::contaminated(), narrow));
+    let words = |text: &str| text.split("Hypotheses").next().map(|t| t.split_whitespace().map(str::to_owned).collect());
+    let of_narrow: Option<Vec<String>> = words(&text);
+    assert_eq!(words(&wide), of_narrow);
+    let long = |line: &&str| line.chars().count() > 60 && !line.contains("lockstep");
+    assert_eq!(text.lines().filter(long).collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_junit_report_is_read_back_with_the_counts_that_the_verdict_has() {
+    for (name, counts) in [
+        ("good", [16, 0, 0]),
+        ("tokens_differ", [16, 3, 0]),
+        ("skipped_and_refused", [16, 4, 4]),
+        ("contaminated", [16, 0, 3]),
+        ("nothing_measured", [16, 13, 3]),
+    ] {
+        let verdict = fixtures().into_iter().find(|(it, _)| *it == name).unwrap().1;
+        let report = Report::deserialize_from_str(&junit(&verdict).unwrap()).unwrap();
+        assert_eq!([report.tests, report.failures, report.skipped], counts, "{name}");
+        assert!(report.test_suites.iter().all(|suite| suite.timestamp.is_some()), "the header's time is in each suite");
+    }
+}
+
+#[test]
+fn a_repetition_that_failed_first_is_a_success_that_tells_of_its_failure() {
+    let mut verdict = fixture::good();
+    lane_cell_mut(&mut verdict, 0, "native").outcomes = [(Outcome::Ok, 15), (Outcome::Hung, 1)].into();
+    let report = Report::deserialize_from_str(&junit(&verdict).unwrap()).unwrap();
+    let flaky = report
+        .test_suites
+        .iter()
+        .flat_map(|suite| &suite.test_cases)
+        .filter(|case| matches!(&case.status, TestCaseStatus::Success { flaky_runs } if flaky_runs.len() == 1));
+    assert_eq!(flaky.map(|case| case.name.as_str()).collect::<Vec<_>>(), ["/0a0a0a01 prefill short p32 n1"]);
+}
+
+#[test]
+fn a_negative_control_that_shows_something_is_doubt_and_no_failure() {
+    let mut verdict = fixture::good();
+    verdict.hypotheses[1].finding = Finding::Slower;
+    let report = Report::deserialize_from_str(&junit(&verdict).unwrap()).unwrap();
+    assert_eq!((report.failures, report.skipped), (0, 1));
+}
+
+fn comparisons() -> [(&'static str, Comparison); 4] {
+    let snapshot = |verdict: &Verdict| Snapshot::from_verdict(verdict, Digest::of(b"journal")).unwrap();
+    let then = snapshot(&fixture::good());
+    let mut changed = fixture::tokens_differ();
+    changed.journal.segments[0].binary = Digest::of(b"another build");
+    changed.lanes[3].observed.insert("python".into(), "3.13".into());
+    lane_cell_mut(&mut changed, 1, "native").time = Some(fixture::time(15.0));
+    let mut elsewhere = fixture::good();
+    elsewhere.journal.segments[0].host.cpu.cores = 64;
+    [
+        ("same", compare(&then, &fixture::good(), 10.0)),
+        ("changed", compare(&then, &changed, 10.0)),
+        ("inconclusive", compare(&then, &fixture::contaminated(), 10.0)),
+        ("other_host_class", compare(&then, &elsewhere, 10.0)),
+    ]
+}
+
+#[test]
+fn a_comparison_with_a_snapshot() {
+    for (name, comparison) in comparisons() {
+        insta::assert_snapshot!(format!("comparison_text_{name}"), comparison_text(&comparison, WIDE));
+        let read: Comparison = serde_json::from_str(&comparison_json(&comparison).unwrap()).unwrap();
+        assert_eq!(read, comparison);
+    }
+    let [_, (_, changed), ..] = comparisons();
+    insta::assert_snapshot!("comparison_markdown_changed", comparison_markdown(&changed));
+}
+
+fn run_comparisons() -> [(&'static str, RunComparison); 2] {
+    let mut other = fixture::tokens_differ();
+    other.journal.run = "20260302-090000-c3d4".into();
+    lane_cell_mut(&mut other, 1, "native").time = Some(fixture::time(15.0));
+    other.lanes[1].lane = "native-other".into();
+    [
+        ("differ", compare_runs(&fixture::good(), &other)),
+        ("nothing", compare_runs(&fixture::good(), &fixture::nothing_measured())),
+    ]
+}
+
+#[test]
+fn two_runs_side_by_side() {
+    for (name, comparison) in run_comparisons() {
+        insta::assert_snapshot!(format!("runs_text_{name}"), run_comparison_text(&comparison, WIDE));
+        let read: RunComparison = serde_json::from_str(&run_comparison_json(&comparison).unwrap()).unwrap();
+        assert_eq!(read.cells.len(), comparison.cells.len());
+    }
+    let [(_, differ), _] = run_comparisons();
+    insta::assert_snapshot!("runs_markdown_differ", run_comparison_markdown(&differ));
+}
+
+pub(super) fn row(lane: &str, block: u32, rep: u32, attempt: u32, outcome: Outcome) -> Row {
+    let ok = outcome == Outcome::Ok;
+    Row {
+        plan: Digest::of(b"plan"),
+        lane: lane.into(),
+        block,
+        cell: cell_id("/0a0a0a02"),
+        rep,
+        attempt,
+        launch: Some(block),
+        outcome,
+        unlocked: false,
+        wall_ns: ok.then_some(20_123_456),
+        outside_ns: ok.then_some(20_400_000),
+        tokens: if ok { (100..116).collect() } else { Vec::new() },
+        output_sha256: None,
+        stop: ok.then_some(StopReason::Length),
+        evidence: Default::default(),
+        failure: None,
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let died = Failure {
+        exit_status: Some(1),
+        stderr_tail: "Traceback (most recent call last):\n  File \"decoder.py\", line 7\n\u{1b}[31mValueError\u{1b}[0m"
+            .into(),
+        ..Failure::new(FailureClass::Died, "the runner ended before it answered").with_remedy("see its standard error")
+    };
+    let mut other = row("python-reference", 0, 1, 0, Outcome::Ok);
+    other.tokens[5] = 7;
+    let mut shorter = row("native-nocache", 0, 0, 0, Outcome::Ok);
+    shorter.tokens.truncate(14);
+    let mut elsewhere = row("native", 0, 0, 0, Outcome::Ok);
+    elsewhere.cell = cell_id("/0a0a0a01");
+    vec![
+        row("native", 0, 0, 0, Outcome::Ok),
+        row("native", 0, 1, 0, Outcome::Ok),
+        Row { failure: Some(died.clone()), ..row("python-reference", 0, 0, 0, Outcome::Crashed) },
+        Row { failure: Some(died), ..row("python-reference", 0, 0, 1, Outcome::Crashed) },
+        row("python-reference", 0, 0, 2, Outcome::Ok),
+        other,
+        shorter,
+        elsewhere,
+        Row { wall_ns: None, ..row("native-again", 0, 0, 0, Outcome::Ok) },
+        row("native-again", 0, 1, 0, Outcome::Hung),
+    ]
+}
+
+#[test]
+fn a_cell_explained_row_by_row() {
+    insta::assert_snapshot!(cell_text(&fixture::tokens_differ(), &rows(), &cell_id("/0a0a0a02"), WIDE).unwrap());
+}
+
+#[test]
+fn a_cell_in_which_all_agree_says_so() {
+    let rows = [row("native", 0, 0, 0, Outcome::Ok), row("python-reference", 0, 0, 0, Outcome::Ok)];
+    let explained = cell_text(&fixture::skipped_and_refused(), &rows, &cell_id("/0a0a0a02"), WIDE).unwrap();
+    assert!(explained.contains("Every ok row gave the same 16 tokens."), "{explained}");
+    assert!(explained.contains("python-reference did not meet this cell: no python3"), "{explained}");
+}
+
+#[test]
+fn an_unknown_cell_is_answered_with_the_known_ones() {
+    let error = cell_text(&fixture::good(), &[], &cell_id("/ffffffff"), WIDE).unwrap_err();
+    assert!(matches!(&error, Error::UnknownCell { known, .. } if known.len() == 3));
+    assert!(error.to_string().contains("/0a0a0a02 (kv_decode short p32 n16)"), "{error}");
+}

@@ -1,0 +1,224 @@
+//! A verdict becomes a snapshot, or every reason why it cannot.
+//!
+//! What must hold is that the evidence is whole: sealed rows of locked lanes, enough of them, from a host that was the
+//! run's own. What the verdict says need not be what the plan expects: a finding that nobody wished for, and a timing
+//! hypothesis that the rows could not decide, can be accepted as such.
+
+use std::collections::BTreeMap;
+
+use super::value::{
+    FORMAT, Snapshot, SnapshotCell, SnapshotContrast, SnapshotHypothesis, SnapshotLane, SnapshotLaneCell,
+    SnapshotSegment, SnapshotTime,
+};
+use super::{HostClass, Refusal, RefusalReason, host_class};
+use crate::terms::{Digest, Failure, Outcome};
+use crate::verdict::{
+    CellVerdict, Conclusion, Finding, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, SegmentFacts, Verdict,
+};
+
+/// The host classes of a verdict's segments, each once, in journal order.
+#[must_use]
+pub fn host_classes(verdict: &Verdict) -> Vec<HostClass> {
+    let mut classes = Vec::new();
+    for segment in &verdict.journal.segments {
+        let class = host_class(&segment.host);
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    classes
+}
+
+/// Every reason why `verdict` cannot become a snapshot; empty when it can.
+#[must_use]
+pub fn refusal_reasons(verdict: &Verdict) -> Vec<RefusalReason> {
+    let mut reasons = Vec::new();
+    let journal = &verdict.journal;
+    if journal.segments.is_empty() {
+        reasons.push(RefusalReason::NoSegment);
+    }
+    if journal.torn_bytes > 0 {
+        reasons.push(RefusalReason::Torn { bytes: journal.torn_bytes });
+    } else if !journal.sealed {
+        reasons.push(RefusalReason::Unsealed);
+    }
+    if verdict.contamination.contaminated {
+        let (share_pct, limit_pct) = (verdict.contamination.share_pct, verdict.contamination.limit_pct);
+        reasons.push(RefusalReason::Contaminated { share_pct, limit_pct });
+    }
+    let classes = host_classes(verdict);
+    if classes.len() > 1 {
+        reasons.push(RefusalReason::MixedHostClasses { classes });
+    }
+    if nothing_measured(verdict) {
+        reasons.push(RefusalReason::NothingMeasured);
+    }
+    reasons.extend(verdict.lanes.iter().filter_map(lane_reason));
+    for gap in &verdict.coverage_gaps {
+        let place = gap.cell.as_ref().map_or_else(|| gap.lane.clone(), |cell| format!("{} {cell}", gap.lane));
+        reasons.push(RefusalReason::CoverageGap { gap: format!("{place}: {}", gap.message) });
+    }
+    reasons.extend(verdict.hypotheses.iter().filter_map(hypothesis_reason));
+    reasons
+}
+
+pub(super) fn nothing_measured(verdict: &Verdict) -> bool {
+    verdict.conclusion == Conclusion::NothingMeasured
+        || !verdict.cells.iter().flat_map(|cell| &cell.lanes).any(|lane| lane.ok > 0)
+}
+
+fn lane_reason(lane: &LaneVerdict) -> Option<RefusalReason> {
+    let refused = lane.state == LaneState::Refused || lane.outcomes.contains_key(&Outcome::Refused);
+    if refused {
+        let failure = lane.failure.as_ref().map(|failure| in_one_sentence(failure));
+        return Some(RefusalReason::LaneRefused { lane: lane.lane.clone(), failure });
+    }
+    (lane.unlocked && lane.state == LaneState::Ready).then(|| RefusalReason::Unlocked { lane: lane.lane.clone() })
+}
+
+fn hypothesis_reason(verdict: &HypothesisVerdict) -> Option<RefusalReason> {
+    let (hypothesis, finding) = (verdict.name.clone(), verdict.finding);
+    let is_control = verdict.noise_floor.is_some();
+    let unexpected = finding.is_decided() && !verdict.expected.is_empty() && !verdict.expected.contains(&finding);
+    match finding {
+        Finding::Void => Some(RefusalReason::Void { hypothesis }),
+        _ if is_control && unexpected => Some(RefusalReason::ControlShows { hypothesis, finding }),
+        _ => None,
+    }
+}
+
+fn in_one_sentence(failure: &Failure) -> String {
+    match &failure.remedy {
+        Some(remedy) => format!("{}; {remedy}", failure.message),
+        None => failure.message.clone(),
+    }
+}
+
+impl Snapshot {
+    /// The snapshot of a verdict whose journal's uncompressed bytes have the digest `journal_sha256`.
+    ///
+    /// # Errors
+    /// Every reason why the verdict cannot become a snapshot, each with what to try.
+    pub fn from_verdict(verdict: &Verdict, journal_sha256: Digest) -> Result<Self, Refusal> {
+        let reasons = refusal_reasons(verdict);
+        let refused = |reasons| Refusal { run: verdict.journal.run.clone(), reasons };
+        if !reasons.is_empty() {
+            return Err(refused(reasons));
+        }
+        let Some(first) = verdict.journal.segments.first() else {
+            return Err(refused(vec![RefusalReason::NoSegment]));
+        };
+        Ok(Self {
+            format: FORMAT,
+            plan: verdict.plan.clone(),
+            host_class: host_class(&first.host),
+            model: verdict.model.clone(),
+            plan_sha256: verdict.plan_sha256,
+            run: verdict.journal.run.clone(),
+            measured_at: first.started_at.clone(),
+            conclusion: verdict.conclusion,
+            seal: verdict.journal.head,
+            journal_sha256,
+            rows: verdict.journal.rows,
+            others_share_pct: verdict.contamination.share_pct,
+            others_limit_pct: verdict.contamination.limit_pct,
+            segments: verdict.journal.segments.iter().map(segment).collect(),
+            hypotheses: verdict.hypotheses.iter().map(hypothesis).collect(),
+            lanes: verdict.lanes.iter().map(lane).collect(),
+            cells: verdict.cells.iter().map(|it| cell(verdict, it)).collect(),
+        })
+    }
+}
+
+pub(super) fn segment(segment: &SegmentFacts) -> SnapshotSegment {
+    let SegmentFacts { started_at, version, binary, host } = segment;
+    SnapshotSegment {
+        started_at: started_at.clone(),
+        lockstep: version.clone(),
+        binary: *binary,
+        machine: host.machine,
+        os: host.os.clone(),
+        kernel: host.kernel.clone(),
+        cpu: host.cpu.model_name.clone(),
+        cores: host.cpu.cores,
+        memory_bytes: host.memory_bytes,
+        gpus: host.gpus.iter().map(|gpu| gpu.name.clone()).collect(),
+        driver: host.driver.clone(),
+    }
+}
+
+fn hypothesis(verdict: &HypothesisVerdict) -> SnapshotHypothesis {
+    let cells = verdict.cells.iter().map(|cell| SnapshotContrast {
+        cell: cell.cell.clone(),
+        finding: cell.finding,
+        difference_pct: cell.difference_pct,
+        interval_pct: cell.interval_pct,
+    });
+    SnapshotHypothesis {
+        name: verdict.name.clone(),
+        finding: verdict.finding,
+        expected: verdict.expected.clone(),
+        lanes: verdict.lanes.clone(),
+        margin_pct: verdict.margin_pct,
+        noise_floor: verdict.noise_floor.clone(),
+        cells: cells.collect(),
+    }
+}
+
+fn lane(verdict: &LaneVerdict) -> SnapshotLane {
+    let LaneVerdict { lane, optional, state, unlocked: _, launches, outcomes, declared, observed, failure } = verdict;
+    SnapshotLane {
+        lane: lane.clone(),
+        optional: *optional,
+        state: *state,
+        launches: *launches,
+        outcomes: outcomes.clone(),
+        declared: declared.clone(),
+        observed: observed.clone(),
+        absent: failure.as_ref().map(|failure| failure.message.clone()),
+    }
+}
+
+fn cell(verdict: &Verdict, cell: &CellVerdict) -> SnapshotCell {
+    let took_part = |name: &str| verdict.lanes.iter().any(|lane| lane.lane == name && lane.state == LaneState::Ready);
+    let met: Vec<_> = cell.lanes.iter().filter(|lane| took_part(&lane.lane)).collect();
+    let shared = shared_tokens(&met);
+    SnapshotCell {
+        cell: cell.cell.clone(),
+        phase: cell.phase,
+        workload: cell.workload.clone(),
+        prompt_tokens: cell.prompt_tokens,
+        new_tokens: cell.new_tokens,
+        tokens_sha256: shared,
+        lanes: met.into_iter().map(|lane| lane_cell(lane, shared.is_some())).collect(),
+    }
+}
+
+/// The digest that every lane with an output gave, when there is one.
+fn shared_tokens(lanes: &[&LaneCell]) -> Option<Digest> {
+    let mut with_output = lanes.iter().filter(|lane| lane.ok > 0);
+    let first = with_output.next()?.tokens_sha256?;
+    with_output.all(|lane| lane.tokens_sha256 == Some(first)).then_some(first)
+}
+
+fn lane_cell(lane: &LaneCell, tokens_shared: bool) -> SnapshotLaneCell {
+    SnapshotLaneCell {
+        lane: lane.lane.clone(),
+        ok: lane.ok,
+        planned: lane.planned,
+        not_ok: not_ok(&lane.outcomes),
+        tokens_sha256: lane.tokens_sha256.filter(|_| !tokens_shared),
+        distinct_outputs: lane.distinct_outputs,
+        time: lane.time.as_ref().map(|time| SnapshotTime {
+            launches: time.launches,
+            mean_ms: time.mean_ms,
+            cv_pct: time.cv_pct,
+            interval_ms: time.student_ms,
+        }),
+    }
+}
+
+/// The outcomes that did occur and are not `ok`.
+pub(super) fn not_ok(outcomes: &BTreeMap<Outcome, u64>) -> BTreeMap<Outcome, u64> {
+    outcomes.iter().filter(|(outcome, count)| **outcome != Outcome::Ok && **count > 0).map(|(o, n)| (*o, *n)).collect()
+}

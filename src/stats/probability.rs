@@ -1,0 +1,194 @@
+//! Probabilities as types: what is known to lie in (0, 1), or in [0, 1], is checked once.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+
+/// Declares a probability strictly between 0 and 1.
+macro_rules! open_unit {
+    ($(#[$doc:meta])* $name:ident, $called:literal, $hint:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "f64", into = "f64")]
+        pub struct $name(f64);
+
+        impl $name {
+            /// Checks the value.
+            ///
+            /// # Errors
+            /// [`Error::OutOfRange`] unless `0 < value < 1`.
+            pub fn new(value: f64) -> Result<Self, Error> {
+                if value > 0.0 && value < 1.0 {
+                    return Ok(Self(value));
+                }
+                Err(Error::OutOfRange {
+                    computing: $called,
+                    parameter: "the value",
+                    found: value,
+                    range: "above 0 and below 1",
+                    hint: $hint,
+                })
+            }
+
+            /// The number itself.
+            pub fn get(self) -> f64 {
+                self.0
+            }
+        }
+
+        impl TryFrom<f64> for $name {
+            type Error = Error;
+
+            fn try_from(value: f64) -> Result<Self, Error> {
+                Self::new(value)
+            }
+        }
+
+        impl From<$name> for f64 {
+            fn from(value: $name) -> f64 {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+open_unit!(
+    /// A significance level: how often a test may reject although there is nothing.
+    Alpha,
+    "a significance level",
+    "give a fraction such as 0.05"
+);
+
+open_unit!(
+    /// A confidence level, as a fraction: 0.95 for a 95 % interval.
+    Confidence,
+    "a confidence level",
+    "give a fraction such as 0.95, not a percentage"
+);
+
+open_unit!(
+    /// A power: how often a test is to detect the effect it is planned for.
+    Power,
+    "a power",
+    "give a fraction such as 0.8"
+);
+
+impl Confidence {
+    /// The probability outside each end of a two-sided interval.
+    pub(super) fn tail(self) -> f64 {
+        (1.0 - self.0) / 2.0
+    }
+}
+
+/// A p-value: a number in [0, 1], never NaN.
+///
+/// Exactly 0 stands for a probability below the smallest double.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct PValue(f64);
+
+impl PValue {
+    /// Checks the value.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] unless `0 <= value <= 1`.
+    pub fn new(value: f64) -> Result<Self, Error> {
+        if (0.0..=1.0).contains(&value) {
+            return Ok(Self(value));
+        }
+        Err(Error::OutOfRange {
+            computing: "a p-value",
+            parameter: "the value",
+            found: value,
+            range: "at least 0 and at most 1",
+            hint: "an undefined test has no p-value; leave it out of the family",
+        })
+    }
+
+    /// A computed probability, whose last rounding may have left it just above 1.
+    pub(super) fn rounded(value: f64) -> Result<Self, Error> {
+        Self::new(if value > 1.0 { 1.0 } else { value })
+    }
+
+    /// The number itself.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// Whether this p-value rejects at `alpha`: `p < alpha`.
+    ///
+    /// For one test alone. A member of a family is judged by [`super::holm`].
+    pub fn is_below(self, alpha: Alpha) -> bool {
+        self.0 < alpha.get()
+    }
+
+    /// Order by size. Total, since no p-value is NaN.
+    pub(super) fn order(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl TryFrom<f64> for PValue {
+    type Error = Error;
+
+    fn try_from(value: f64) -> Result<Self, Error> {
+        Self::new(value)
+    }
+}
+
+impl From<PValue> for f64 {
+    fn from(value: PValue) -> f64 {
+        value.0
+    }
+}
+
+impl fmt::Display for PValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_refused_at_and_beyond_their_ends() {
+        for bad in [0.0, 1.0, -0.1, 1.5, 95.0, f64::NAN, f64::INFINITY] {
+            assert!(Alpha::new(bad).is_err(), "{bad}");
+            assert!(Confidence::new(bad).is_err(), "{bad}");
+            assert!(Power::new(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Alpha::new(0.05).map(Alpha::get), Ok(0.05));
+    }
+
+    #[test]
+    fn a_percentage_given_as_confidence_is_told_what_to_write() {
+        let message = Confidence::new(95.0).expect_err("95 is no fraction").to_string();
+        assert!(message.contains("95") && message.contains("0.95"), "{message}");
+    }
+
+    #[test]
+    fn a_p_value_is_never_nan_and_may_touch_both_ends() {
+        assert!(PValue::new(f64::NAN).is_err());
+        assert!(PValue::rounded(f64::NAN).is_err());
+        assert!(PValue::new(-1e-300).is_err() && PValue::new(1.0 + f64::EPSILON).is_err());
+        assert!(PValue::new(0.0).is_ok() && PValue::new(1.0).is_ok());
+    }
+
+    #[test]
+    fn probabilities_are_checked_when_they_are_read_from_json() {
+        assert!(serde_json::from_str::<PValue>("1.5").is_err());
+        assert!(serde_json::from_str::<Alpha>("0").is_err());
+        assert_eq!(serde_json::to_string(&PValue(0.25)).expect("a number"), "0.25");
+    }
+}

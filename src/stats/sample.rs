@@ -1,0 +1,255 @@
+//! The two inputs every statistic takes: numbers that are known to be usable.
+
+use super::arithmetic::{finite, sum};
+use super::error::{EqualValues, Error};
+
+/// At least one number, all finite, with a finite mean.
+///
+/// Keeps the order given, since a bootstrap draws by position. The mean of equal values is that value exactly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    values: Vec<f64>,
+    sorted: Vec<f64>,
+    mean: f64,
+}
+
+impl Sample {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] without values, [`Error::NotFinite`] for the first NaN or infinity, [`Error::Overflow`] if
+    /// their sum is beyond a double.
+    pub fn new(values: impl Into<Vec<f64>>) -> Result<Self, Error> {
+        let values = values.into();
+        if let Some((index, &value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            return Err(Error::NotFinite { computing: "a sample", index, value });
+        }
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let (Some(&min), Some(&max)) = (sorted.first(), sorted.last()) else {
+            return Err(Error::TooFew {
+                computing: "a sample",
+                needed: 1,
+                of: "values",
+                found: 0,
+                hint: "nothing was measured, which is an outcome and not a number",
+            });
+        };
+        let mean = mean(&values, min, max)?;
+        Ok(Self { values, sorted, mean })
+    }
+
+    /// The values in the order given.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The values in ascending order.
+    pub fn sorted(&self) -> &[f64] {
+        &self.sorted
+    }
+
+    /// How many values there are; never 0.
+    pub fn n(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The arithmetic mean, from a compensated sum in the order given.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// The smallest value.
+    pub fn min(&self) -> f64 {
+        *self.sorted.first().expect("Sample::new refuses an empty sample")
+    }
+
+    /// The largest value.
+    pub fn max(&self) -> f64 {
+        *self.sorted.last().expect("Sample::new refuses an empty sample")
+    }
+
+    /// Whether all values are equal.
+    pub fn is_constant(&self) -> bool {
+        self.min() == self.max()
+    }
+}
+
+/// At least two numbers, so that their standard deviation is defined; it is 0 only if all values are equal.
+///
+/// These are what the field calls replicates: for timing claims one value per launch of a lane, not per iteration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicates {
+    sample: Sample,
+    sd: f64,
+}
+
+impl Replicates {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// Those of [`Sample::new`] and of the conversion from [`Sample`].
+    pub fn new(values: impl Into<Vec<f64>>) -> Result<Self, Error> {
+        Self::try_from(Sample::new(values)?)
+    }
+
+    /// The sample itself.
+    pub fn sample(&self) -> &Sample {
+        &self.sample
+    }
+
+    /// The values in the order given.
+    pub fn values(&self) -> &[f64] {
+        self.sample.values()
+    }
+
+    /// How many values there are; at least 2.
+    pub fn n(&self) -> usize {
+        self.sample.n()
+    }
+
+    /// The arithmetic mean.
+    pub fn mean(&self) -> f64 {
+        self.sample.mean()
+    }
+
+    /// The sample standard deviation, with n - 1 in the denominator.
+    pub fn sd(&self) -> f64 {
+        self.sd
+    }
+
+    /// The standard error of the mean, `sd / sqrt(n)`.
+    pub fn standard_error(&self) -> f64 {
+        self.sd / (self.n() as f64).sqrt()
+    }
+
+    /// n - 1.
+    pub fn df(&self) -> f64 {
+        self.n() as f64 - 1.0
+    }
+
+    /// Refuses values without spread, for a statistic that divides by it.
+    pub(super) fn with_spread(&self, computing: &'static str) -> Result<&Self, Error> {
+        if self.sample.is_constant() {
+            return Err(Error::ZeroSpread { computing, values: EqualValues::One(self.mean()) });
+        }
+        Ok(self)
+    }
+}
+
+impl TryFrom<Sample> for Replicates {
+    type Error = Error;
+
+    /// # Errors
+    /// [`Error::TooFew`] below two values; [`Error::Overflow`] or [`Error::Underflow`] if the standard deviation is
+    /// no double although the values are.
+    fn try_from(sample: Sample) -> Result<Self, Error> {
+        if sample.n() < 2 {
+            return Err(Error::TooFew {
+                computing: "a standard deviation",
+                needed: 2,
+                of: "values",
+                found: sample.n() as u64,
+                hint: "launch the lane more often; one launch says nothing about the next",
+            });
+        }
+        let sd = standard_deviation(&sample)?;
+        Ok(Self { sample, sd })
+    }
+}
+
+/// Mean of values within `[min, max]`.
+///
+/// Clamping undoes the one rounding by which the quotient can leave that range, and makes the mean of equal values
+/// exact, so that zero spread is recognised as such and not hidden in the last bit.
+pub(super) fn mean(values: &[f64], min: f64, max: f64) -> Result<f64, Error> {
+    let total = finite(sum(values.iter().copied()), "a mean")?;
+    Ok((total / values.len() as f64).clamp(min, max))
+}
+
+/// Sample standard deviation by the corrected two-pass algorithm (T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms
+/// for computing the sample variance", The American Statistician 37, 1983, equation 1.7).
+///
+/// The deviations are scaled by a power of two, which is exact, so that their squares neither overflow nor vanish.
+fn standard_deviation(sample: &Sample) -> Result<f64, Error> {
+    const COMPUTING: &str = "a standard deviation";
+    if sample.is_constant() {
+        return Ok(0.0);
+    }
+    let mean = sample.mean();
+    let largest = finite((sample.max() - mean).max(mean - sample.min()), COMPUTING)?;
+    let exponent = libm::ilogb(largest);
+    let deviation = |value: &f64| libm::scalbn(value - mean, -exponent);
+    let n = sample.n() as f64;
+    let squares = sum(sample.values().iter().map(|value| deviation(value) * deviation(value)));
+    let drift = sum(sample.values().iter().map(deviation));
+    let scaled = ((squares - drift * drift / n) / (n - 1.0)).sqrt();
+    let sd = finite(libm::scalbn(scaled, exponent), COMPUTING)?;
+    if sd > 0.0 { Ok(sd) } else { Err(Error::Underflow { computing: COMPUTING }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_without_values_is_refused() {
+        let error = Sample::new(vec![]).expect_err("no values");
+        assert!(matches!(error, Error::TooFew { needed: 1, found: 0, .. }));
+    }
+
+    #[test]
+    fn the_first_value_that_is_no_number_is_named() {
+        let error = Sample::new(vec![1.0, f64::NAN, f64::INFINITY]).expect_err("a NaN");
+        assert!(matches!(error, Error::NotFinite { index: 1, value, .. } if value.is_nan()));
+        let error = Sample::new(vec![1.0, 2.0, f64::NEG_INFINITY]).expect_err("an infinity");
+        assert!(matches!(error, Error::NotFinite { index: 2, .. }));
+    }
+
+    #[test]
+    fn one_value_has_a_mean_but_no_standard_deviation() {
+        let one = Sample::new(vec![3.5]).expect("one value");
+        assert_eq!((one.mean(), one.min(), one.max(), one.n()), (3.5, 3.5, 3.5, 1));
+        assert!(matches!(Replicates::try_from(one), Err(Error::TooFew { needed: 2, found: 1, .. })));
+    }
+
+    #[test]
+    fn equal_values_have_exactly_no_spread_whatever_their_number() {
+        // 49 times 1/49, and friends, do not divide back to the value they came from without the clamp.
+        for n in [2, 3, 7, 49, 98, 1000] {
+            for value in [0.1, 1.0 / 3.0, 1e300, 5e-324, -7.3] {
+                let equal = Replicates::new(vec![value; n]);
+                if value == 1e300 && n as f64 * value > f64::MAX {
+                    continue;
+                }
+                let equal = equal.expect("finite values");
+                assert_eq!((equal.mean(), equal.sd()), (value, 0.0));
+            }
+        }
+    }
+
+    #[test]
+    fn spread_in_the_last_bit_is_spread() {
+        let close = Replicates::new(vec![1.0, 1.0, 1.0 + f64::EPSILON]).expect("finite values");
+        assert!(close.sd() > 0.0);
+        assert!((close.sd() - f64::EPSILON / 3.0_f64.sqrt()).abs() < 1e-30);
+    }
+
+    #[test]
+    fn huge_and_subnormal_values_have_a_standard_deviation() {
+        let huge = Replicates::new(vec![1e300, 2e300, 3e300]).expect("finite values");
+        assert!((huge.sd() / 1e300 - 1.0).abs() < 1e-15);
+        let tiny = Replicates::new(vec![1e-310, 2e-310, 3e-310]).expect("finite values");
+        assert!((tiny.sd() / 1e-310 - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_no_double_can_hold_is_an_error_and_not_infinity() {
+        assert_eq!(Sample::new(vec![f64::MAX, f64::MAX]), Err(Error::Overflow { computing: "a mean" }));
+        let opposite = Replicates::new(vec![f64::MAX, -f64::MAX, f64::MAX]);
+        assert_eq!(opposite, Err(Error::Overflow { computing: "a standard deviation" }));
+        let mut vanishing = vec![0.0; 99];
+        vanishing.push(5e-324);
+        assert_eq!(Replicates::new(vanishing), Err(Error::Underflow { computing: "a standard deviation" }));
+    }
+}

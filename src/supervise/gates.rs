@@ -1,0 +1,170 @@
+//! Signals against declarations: gates hold or they do not, axes agree or they do not. Pure.
+
+use crate::plan::{Gate, GateTest};
+use crate::terms::{Axes, Observer, Signal, SignalValue, Stage};
+
+/// A contradiction between what a lane declares and what was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Contradiction {
+    /// The signal or axis.
+    pub name: String,
+    /// What was declared, and what was seen.
+    pub message: String,
+}
+
+/// Axis, and the signals that show it, best witness first. Where a signal from outside exists, it decides.
+const WITNESSES: &[(&str, &[&str])] = &[
+    ("binary", &["process.exe_sha256"]),
+    ("cache", &["engine.cache"]),
+    ("device", &["engine.device"]),
+    ("dtype", &["engine.dtype"]),
+    ("gil", &["python.gil_enabled"]),
+    ("image", &["image.config"]),
+    ("kernel", &["host.kernel"]),
+    ("python", &["python.version"]),
+    ("runner", &["runner.name"]),
+    ("runtime", &["engine.name"]),
+    ("threads", &["process.environ.RAYON_NUM_THREADS", "threads"]),
+    ("torch", &["torch.version"]),
+    ("triton", &["triton.version"]),
+];
+
+/// The axes that `signals` show.
+pub(super) fn observed_axes(signals: &[Signal]) -> Axes {
+    let mut axes = Axes::new();
+    for (axis, names) in WITNESSES {
+        let seen = [Observer::Supervisor, Observer::Runner].into_iter().find_map(|observer| {
+            let find = |name: &&str| signals.iter().find(|s| s.observer == observer && s.name == **name);
+            names.iter().find_map(|name| find(name))
+        });
+        if let Some(signal) = seen {
+            axes.insert((*axis).to_owned(), signal.value.to_string());
+        }
+    }
+    axes
+}
+
+/// Axes that are both declared and observed, and differ.
+pub(super) fn axis_contradictions(declared: &Axes, observed: &Axes) -> Vec<Contradiction> {
+    declared
+        .iter()
+        .filter_map(|(axis, want)| {
+            let seen = observed.get(axis)?;
+            (seen != want).then(|| Contradiction {
+                name: format!("axis {axis}"),
+                message: format!("declared {want:?}, observed {seen:?}"),
+            })
+        })
+        .collect()
+}
+
+/// Gates of `stage` that do not hold over `signals`.
+pub(super) fn gate_contradictions(gates: &[Gate], stage: Stage, signals: &[Signal]) -> Vec<Contradiction> {
+    gates
+        .iter()
+        .filter(|gate| gate.stage == stage)
+        .filter_map(|gate| {
+            let seen = witness(signals, &gate.signal);
+            let message = match seen {
+                None => format!("gate wants {}, and nothing of that name was seen", wanted(&gate.test)),
+                Some(value) if holds(&gate.test, value) => return None,
+                Some(value) => format!("gate wants {}, seen {value}", wanted(&gate.test)),
+            };
+            Some(Contradiction { name: format!("signal {}", gate.signal), message })
+        })
+        .collect()
+}
+
+/// The signal's value, from outside where there is one.
+fn witness<'a>(signals: &'a [Signal], name: &str) -> Option<&'a SignalValue> {
+    let by = |observer| signals.iter().find(|s| s.observer == observer && s.name == name).map(|s| &s.value);
+    by(Observer::Supervisor).or_else(|| by(Observer::Runner))
+}
+
+fn wanted(test: &GateTest) -> String {
+    match test {
+        GateTest::Equals(value) => value.to_string(),
+        GateTest::OneOf(values) => format!("one of [{}]", values.join(", ")),
+        GateTest::AtLeast(least) => format!("at least {least}"),
+        GateTest::AtMost(most) => format!("at most {most}"),
+        GateTest::MinimumVersion(version) => format!("version {version} or newer"),
+    }
+}
+
+fn holds(test: &GateTest, value: &SignalValue) -> bool {
+    match test {
+        GateTest::Equals(want) => match (want, value) {
+            (SignalValue::Int(a), SignalValue::Float(b)) | (SignalValue::Float(b), SignalValue::Int(a)) => {
+                *a as f64 == *b
+            }
+            _ => want == value,
+        },
+        GateTest::OneOf(values) => values.contains(&value.to_string()),
+        GateTest::AtLeast(least) => number(value).is_some_and(|v| v >= *least),
+        GateTest::AtMost(most) => number(value).is_some_and(|v| v <= *most),
+        GateTest::MinimumVersion(least) => match (version(&value.to_string()), version(least)) {
+            (Some(seen), Some(least)) => seen >= least,
+            _ => false,
+        },
+    }
+}
+
+fn number(value: &SignalValue) -> Option<f64> {
+    match value {
+        SignalValue::Int(value) => Some(*value as f64),
+        SignalValue::Float(value) => Some(*value),
+        SignalValue::Text(text) => text.parse().ok(),
+        SignalValue::Bool(_) | SignalValue::List(_) => None,
+    }
+}
+
+/// The dotted numbers at the head of a version, for example `3.11.7` of `3.11.7+debug`.
+fn version(text: &str) -> Option<Vec<u64>> {
+    let head: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let parts: Option<Vec<u64>> = head.trim_end_matches('.').split('.').map(|part| part.parse().ok()).collect();
+    parts.filter(|parts| !parts.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(signal: &str, test: GateTest) -> Gate {
+        Gate { stage: Stage::AfterImports, signal: signal.to_owned(), test }
+    }
+
+    #[test]
+    fn what_the_supervisor_saw_overrules_the_runners_word() {
+        let signals = [Signal::inside("python.gil_enabled", false), Signal::outside("python.gil_enabled", true)];
+        let gates = [gate("python.gil_enabled", GateTest::Equals(SignalValue::Bool(false)))];
+        let found = gate_contradictions(&gates, Stage::AfterImports, &signals);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.contains("seen true"), "{found:?}");
+        assert_eq!(observed_axes(&signals).get("gil").map(String::as_str), Some("true"));
+    }
+
+    #[test]
+    fn a_gate_on_a_signal_nobody_saw_does_not_hold() {
+        let gates = [gate("torch.version", GateTest::Equals("2.11.0".into()))];
+        assert_eq!(gate_contradictions(&gates, Stage::AfterImports, &[]).len(), 1);
+        assert!(gate_contradictions(&gates, Stage::AtExit, &[]).is_empty(), "another stage's gate was judged");
+    }
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        for (seen, least, good) in
+            [("3.11.7", "3.9", true), ("3.9", "3.11", false), ("3.14.0rc1+x", "3.14", true), ("three", "3", false)]
+        {
+            assert_eq!(holds(&GateTest::MinimumVersion(least.into()), &seen.into()), good, "{seen} against {least}");
+        }
+    }
+
+    #[test]
+    fn only_axes_known_on_both_sides_can_contradict() {
+        let declared = Axes::from([("cache".into(), "none".into()), ("dtype".into(), "f32".into())]);
+        let observed = Axes::from([("cache".into(), "dynamic".into()), ("python".into(), "3.11".into())]);
+        let found = axis_contradictions(&declared, &observed);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].message, r#"declared "none", observed "dynamic""#);
+    }
+}

@@ -1,0 +1,72 @@
+//! What a run needs, all of it checked before.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::lock::FolderDigest;
+use crate::plan::{Lane, Lock, Plan, PlannedLane};
+use crate::supervise::Mode;
+use crate::terms::{Axes, Cell, Digest};
+
+/// What a run needs.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The run's id.
+    pub run: String,
+    /// The run's folder.
+    pub directory: PathBuf,
+    /// The plan.
+    pub plan: Plan,
+    /// Its cells.
+    pub cells: Vec<Cell>,
+    /// Its lanes, in plan order.
+    pub lanes: Vec<LaneInput>,
+    /// The checkpoint's folder.
+    pub model_dir: PathBuf,
+    /// The checkpoint's files.
+    pub model: FolderDigest,
+    /// Identity axes that the model brings.
+    pub model_axes: Axes,
+    /// Positions that the longest cell needs.
+    pub max_positions: u32,
+    /// The executable of lockstep itself.
+    pub own_executable: PathBuf,
+    /// Its digest.
+    pub binary: Digest,
+    /// Folders that programs are searched in.
+    pub search_path: String,
+    /// Address of the Docker engine, when one is set.
+    pub docker_host: Option<String>,
+    /// Which repetitions are due.
+    pub mode: Mode,
+}
+
+/// A lane with everything its launches need.
+#[derive(Debug)]
+pub struct LaneInput {
+    /// Its part in the plan.
+    pub planned: PlannedLane,
+    /// The lane.
+    pub lane: Lane,
+    /// Its lock, where there is one.
+    pub lock: Option<Lock>,
+    /// Where manifest and lock came from.
+    pub source: String,
+    /// Files that it executes, by path below `containers/`.
+    pub files: BTreeMap<String, Digest>,
+    /// The folder those files were written to.
+    pub files_dir: Option<PathBuf>,
+    /// Whether it may run without a lock.
+    pub unlocked: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything planned was attempted; the journal is sealed.
+    Sealed,
+    /// It was stopped; `resume` goes on.
+    Paused,
+    /// There was nothing left to do.
+    NothingToDo,
+}

@@ -1,0 +1,229 @@
+//! The first launch of each lane: is it there, is it what its lock says, is it what it declares?
+
+use super::event::Event;
+use super::gates::{axis_contradictions, gate_contradictions, observed_axes};
+use super::host::HostLook;
+use super::launch_run::contradiction_failure;
+use super::segment::launch_request;
+use super::session::{Halt, Session};
+use super::stop::Stop;
+use super::{Error, Inputs, LaneInput};
+use crate::journal::{LaneDeclaration, LaneState, Preflight};
+use crate::launch::{
+    Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, ensure_image, recipe_digest,
+};
+use crate::lock::{run_copy, verify_lock};
+use crate::plan::{DockerLane, Launcher, Lock, Program};
+use crate::terms::{Axes, Digest, Failure, FailureClass, Signal, Stage, canonical_json};
+
+/// A lane as its first launch showed it.
+pub(super) struct Probed {
+    pub declaration: LaneDeclaration,
+    pub looks: Vec<Preflight>,
+    pub image: Option<ResolvedImage>,
+    pub run_lock: Option<Lock>,
+}
+
+/// A lane as `lockstep preflight` shows it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct LaneLook {
+    /// What the header would say.
+    pub declaration: LaneDeclaration,
+    /// What was seen at each stage.
+    pub looks: Vec<Preflight>,
+    /// What was seen of the host.
+    pub host: Vec<Signal>,
+}
+
+/// Probes one lane alone.
+///
+/// # Errors
+/// The host lacks what every run needs.
+pub fn look_at_lane(
+    inputs: &Inputs,
+    lane: &LaneInput,
+    listener: &mut dyn FnMut(Event),
+) -> Result<Option<LaneLook>, Error> {
+    super::segment::runtime()?.block_on(async {
+        let stop = Stop::listen();
+        let engine = Engine::connect(inputs.docker_host.as_deref()).await.ok();
+        let host = super::host::look();
+        let probed = probe(inputs, lane, engine.as_ref(), &stop, &host, listener).await?;
+        Ok(probed.map(|Probed { declaration, looks, .. }| LaneLook { declaration, looks, host: host.signals }))
+    })
+}
+
+/// Why a lane takes no part, or that the run is asked to stop.
+enum Setback {
+    Absent(Failure),
+    Refused(Failure),
+    Stopped,
+}
+
+/// Probes a lane; nothing when the run is asked to stop.
+pub(super) async fn probe(
+    inputs: &Inputs,
+    lane: &LaneInput,
+    engine: Option<&Engine>,
+    stop: &Stop,
+    host: &HostLook,
+    listener: &mut dyn FnMut(Event),
+) -> Result<Option<Probed>, Error> {
+    let mut declared: Axes = lane.lane.axes.clone();
+    declared.extend(inputs.model_axes.clone());
+    let mut probed = Probed {
+        declaration: LaneDeclaration {
+            lane: lane.lane.name.clone(),
+            state: LaneState::Ready,
+            manifest: lane.lane.digest(),
+            lock: None,
+            declared,
+            observed: Axes::new(),
+            source: lane.source.clone(),
+            failure: None,
+        },
+        looks: Vec::new(),
+        image: None,
+        run_lock: None,
+    };
+    let prober = Prober { inputs, lane, engine, stop, host };
+    let setback = match prober.prepare(&mut probed, listener).await {
+        Ok(()) => prober.launch(&mut probed).await.err(),
+        Err(setback) => Some(setback),
+    };
+    let (state, failure) = match setback {
+        None => (LaneState::Ready, None),
+        Some(Setback::Stopped) => return Ok(None),
+        Some(Setback::Absent(failure)) if lane.planned.optional => (LaneState::Skipped, Some(failure)),
+        Some(Setback::Absent(failure) | Setback::Refused(failure)) => (LaneState::Refused, Some(failure)),
+    };
+    probed.declaration.state = state;
+    probed.declaration.failure = failure;
+    Ok(Some(probed))
+}
+
+struct Prober<'a> {
+    inputs: &'a Inputs,
+    lane: &'a LaneInput,
+    engine: Option<&'a Engine>,
+    stop: &'a Stop,
+    host: &'a HostLook,
+}
+
+impl Prober<'_> {
+    /// Availability, lock, image: everything before a process runs.
+    async fn prepare(&self, probed: &mut Probed, listener: &mut dyn FnMut(Event)) -> Result<(), Setback> {
+        let Inputs { search_path, docker_host, .. } = self.inputs;
+        match availability(&self.lane.lane, search_path, docker_host.as_deref()).await {
+            Availability::Ready(_) => {}
+            Availability::Absent { reason, remedy } => {
+                return Err(Setback::Absent(Failure::new(FailureClass::Absent, reason).with_remedy(remedy)));
+            }
+        }
+        self.check_lock()?;
+        let mut built = None;
+        if let Launcher::Docker(docker) = &self.lane.lane.launcher {
+            let image = self.image(docker, listener).await?;
+            if let Some(config) = image.expected.config {
+                probed.declaration.declared.insert("image".to_owned(), config.to_string());
+                built = (docker.image == "self").then(|| (config, image.expected.diff_ids.clone()));
+            }
+            probed.image = Some(image);
+        }
+        let own = match &self.lane.lane.launcher {
+            Launcher::Process(process) => process.program == Program::OwnExecutable,
+            Launcher::Docker(docker) => docker.image == "self",
+        };
+        let executable = own.then_some(self.inputs.binary);
+        if let Some(digest) = executable {
+            probed.declaration.declared.insert("binary".to_owned(), digest.to_string());
+        }
+        probed.run_lock = self.lane.lock.as_ref().map(|lock| run_copy(lock, executable, built));
+        let text = probed.run_lock.as_ref().and_then(|lock| canonical_json(lock).ok());
+        probed.declaration.lock = text.map(|text| Digest::of(text.as_bytes()));
+        Ok(())
+    }
+
+    fn check_lock(&self) -> Result<(), Setback> {
+        let LaneInput { lane, lock, files, unlocked, .. } = self.lane;
+        let refuse = |message: String, remedy: String| {
+            Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy))
+        };
+        let recipe = match &lane.launcher {
+            Launcher::Docker(docker) => Some(recipe_digest(&docker.command)),
+            Launcher::Process(_) => None,
+        };
+        match lock {
+            Some(lock) => verify_lock(lane, lock, files, recipe).map_err(|error| {
+                refuse(error.to_string(), format!("run `lockstep lock {}` once the change is meant", lane.name))
+            }),
+            None if *unlocked => Ok(()),
+            None => Err(refuse(
+                format!("lane {} has no lock, so nothing says what it should be", lane.name),
+                format!("run `lockstep lock {}`, or pass --unlocked; its rows will say so", lane.name),
+            )),
+        }
+    }
+
+    async fn image(&self, docker: &DockerLane, listener: &mut dyn FnMut(Event)) -> Result<ResolvedImage, Setback> {
+        let refuse = |error: crate::launch::Error| {
+            Setback::Refused(Failure::new(FailureClass::Launch, format!("preparing the image: {error}")))
+        };
+        let Some(engine) = self.engine else {
+            let failure = Failure::new(FailureClass::Absent, "the Docker engine no longer answers");
+            return Err(Setback::Absent(failure.with_remedy("start the engine")));
+        };
+        if docker.image == "self" {
+            listener(Event::Preparing(format!("image of {} from its own executable", self.lane.lane.name)));
+            return Ok(build_self_image(engine, &self.inputs.own_executable).await.map_err(refuse)?.resolved());
+        }
+        let Some(pin) = self.lane.lock.as_ref().and_then(|lock| lock.image.as_ref()) else {
+            let message = format!("image {} is pinned by no lock; a tag alone names nothing", docker.image);
+            let remedy = format!("run `lockstep lock {}`", self.lane.lane.name);
+            return Err(Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy)));
+        };
+        listener(Event::Preparing(format!("image {} by digest", docker.image)));
+        let told = |progress: PullProgress| listener(Event::Preparing(progress.to_string()));
+        ensure_image(engine, pin, told).await.map_err(refuse)
+    }
+
+    /// A launch up to the loaded model, for what it shows.
+    async fn launch(&self, probed: &mut Probed) -> Result<(), Setback> {
+        let request = launch_request(self.inputs, self.lane, probed.image.as_ref());
+        let mut session = Session::open(&request, self.engine, self.stop).await.map_err(setback)?;
+        match self.looks(&mut session, probed).await {
+            Ok(()) => {
+                session.leave().await;
+                Ok(())
+            }
+            Err(halt) => Err(setback(session.kill_for(halt).await.0)),
+        }
+    }
+
+    async fn looks(&self, session: &mut Session, probed: &mut Probed) -> Result<(), Halt> {
+        for stage in [Stage::BeforeImports, Stage::AfterImports] {
+            if stage == Stage::AfterImports {
+                session.load(&probed.declaration.declared, self.inputs.max_positions).await?;
+            }
+            let signals = session.preflight(stage).await?;
+            let mut contradictions = gate_contradictions(&self.lane.lane.gates, Stage::Host, &self.host.signals);
+            contradictions.extend(gate_contradictions(&self.lane.lane.gates, stage, &signals));
+            probed.declaration.observed.extend(observed_axes(&signals));
+            contradictions.extend(axis_contradictions(&probed.declaration.declared, &probed.declaration.observed));
+            let lane = self.lane.lane.name.clone();
+            probed.looks.push(Preflight { lane, launch: None, stage, signals });
+            if !contradictions.is_empty() {
+                let failure = contradiction_failure(stage, &contradictions);
+                return Err(Halt::Broken(crate::terms::Outcome::Refused, failure));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn setback(halt: Halt) -> Setback {
+    match halt {
+        Halt::Stopped => Setback::Stopped,
+        Halt::Broken(_, failure) => Setback::Refused(failure),
+    }
+}

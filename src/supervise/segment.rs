@@ -1,0 +1,400 @@
+//! The run as a whole: probe, header, launches in order, seal.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::agenda::{Due, DueLaunch, agenda};
+use super::host::{self, HostLook};
+use super::launch_run::{LaunchOutcome, launch_once};
+use super::probe::{Probed, probe};
+use super::stop::Stop;
+use super::{Ended, Error, Event, Inputs, LaneInput};
+use crate::journal::{self, Header, Journal, LaneDeclaration, LaneState, Preflight, Record, Row, ToolFacts, Writer};
+use crate::launch::{Engine, LaunchRequest, ResolvedImage, sweep};
+use crate::lock::verify_folder;
+use crate::plan::Schedule;
+use crate::terms::{Axes, Cell, CellId, Digest, Failure, FailureClass, Outcome};
+use crate::wire;
+
+/// Launches in a row that may break down before any repetition is answered.
+const MAX_BARREN_LAUNCHES: u32 = 3;
+
+/// Runs what is due of `inputs`, and tells `listener` what happens.
+///
+/// # Errors
+/// The journal cannot be written, the host lacks what every run needs, or the run's files contradict each other. What
+/// goes wrong inside a lane is a row.
+pub fn run(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, Error> {
+    runtime()?.block_on(go(inputs, listener))
+}
+
+/// Everything async in a run shares one thread: nothing of ours competes with the lane.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)
+}
+
+async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, Error> {
+    let stop = Stop::listen();
+    let path = inputs.directory.join("journal.jsonl");
+    let (mut writer, known) = open_journal(inputs, &path, listener)?;
+    let engine = Engine::connect(inputs.docker_host.as_deref()).await.ok();
+    for orphan in sweep(engine.as_ref()).await?.removed {
+        listener(Event::OrphanRemoved(orphan.to_string()));
+    }
+    let cells: Vec<CellId> = inputs.cells.iter().map(Cell::id).collect();
+    let rows: Vec<Row> = known.as_ref().map(|j| j.rows().map(|(_, row)| row.clone()).collect()).unwrap_or_default();
+    let schedule = Schedule::of(&inputs.plan, inputs.cells.len());
+    let due = agenda(&schedule, &cells, &rows.iter().collect::<Vec<_>>(), inputs.mode);
+    if known.as_ref().is_some_and(|journal| journal.sealed && due.is_empty()) {
+        return Ok(Ended::NothingToDo);
+    }
+    let look = host::look();
+    let mut probed = Vec::with_capacity(inputs.lanes.len());
+    for lane in &inputs.lanes {
+        let Some(found) = probe(inputs, lane, engine.as_ref(), &stop, &look, listener).await? else {
+            return Ok(Ended::Paused);
+        };
+        let LaneDeclaration { lane, state, failure, .. } = &found.declaration;
+        listener(Event::Lane { lane: lane.clone(), state: *state, reason: failure.as_ref().map(reason) });
+        probed.push(found);
+    }
+    write_locks(inputs, &probed)?;
+    let header = header(inputs, &look, &probed, known.as_ref());
+    let segment = open_segment(&mut writer, header, &probed, known.as_ref(), inputs)?;
+    let mut recorder = Recorder { writer, listener, launches: launches(known.as_ref()) };
+    let absent: BTreeSet<&str> = probed
+        .iter()
+        .filter(|p| p.declaration.state != LaneState::Ready)
+        .map(|p| p.declaration.lane.as_str())
+        .collect();
+    let due: Vec<DueLaunch> = due.into_iter().filter(|launch| !absent.contains(launch.lane.as_str())).collect();
+    let pending: usize = due.iter().map(|launch| launch.due.len()).sum();
+    let done = rows.len() as u64;
+    recorder.tell(Event::Begin { segment, done, total: done + pending as u64 });
+    let run = Run { inputs, engine: engine.as_ref(), stop: &stop, probed: &probed, cores: look.facts.cpu.cores };
+    run.note_absent_lanes(&mut recorder, &rows)?;
+    run.launches(&mut recorder, &due).await
+}
+
+fn reason(failure: &Failure) -> String {
+    match &failure.remedy {
+        Some(remedy) => format!("{}; {remedy}", failure.message),
+        None => failure.message.clone(),
+    }
+}
+
+fn open_journal(
+    inputs: &Inputs,
+    path: &Path,
+    listener: &mut dyn FnMut(Event),
+) -> Result<(Writer, Option<Journal>), Error> {
+    if !path.exists() {
+        return Ok((Writer::create(path)?, None));
+    }
+    let opened = Writer::open(path)?;
+    if let Some(torn) = &opened.torn {
+        listener(Event::Warning(format!("{torn}; it was moved to journal.torn, and its cell is run again")));
+    }
+    let given = inputs.plan.digest();
+    for segment in opened.journal.segments() {
+        if segment.header.plan_sha256 != given {
+            return Err(Error::OtherPlan { found: segment.header.plan_sha256, given });
+        }
+    }
+    let journal = (!opened.journal.records.is_empty()).then_some(opened.journal);
+    Ok((opened.writer, journal))
+}
+
+fn launches(known: Option<&Journal>) -> u32 {
+    let started = known.into_iter().flat_map(|journal| &journal.records).filter_map(|record| match record {
+        Record::LaunchStart(start) => Some(start.launch + 1),
+        _ => None,
+    });
+    started.max().unwrap_or(0)
+}
+
+fn header(inputs: &Inputs, look: &HostLook, probed: &[Probed], known: Option<&Journal>) -> Header {
+    Header {
+        format: journal::FORMAT,
+        run: inputs.run.clone(),
+        segment: known.map_or(0, |journal| journal.segments().count() as u32),
+        started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        tool: ToolFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            binary: inputs.binary,
+            protocol: wire::PROTOCOL,
+        },
+        host: look.facts.clone(),
+        signals: look.signals.clone(),
+        plan: inputs.plan.name.clone(),
+        plan_sha256: inputs.plan.digest(),
+        lanes: probed.iter().map(|probed| probed.declaration.clone()).collect(),
+        calibration: None,
+    }
+}
+
+/// Goes on in the last segment when host, boot, devices, binary and lanes are the same; opens a new one otherwise.
+fn open_segment(
+    writer: &mut Writer,
+    header: Header,
+    probed: &[Probed],
+    known: Option<&Journal>,
+    inputs: &Inputs,
+) -> Result<u32, Error> {
+    if let Some(last) = known.and_then(|journal| journal.segments().last()) {
+        if same_segment(last.header, &header) {
+            let reason = match inputs.mode {
+                super::Mode::Missing => "resumed",
+                super::Mode::MissingAndFailed => "failed repetitions are run again",
+            };
+            writer.append(&Record::Reopen { reason: reason.to_owned() })?;
+            return Ok(last.header.segment);
+        }
+    }
+    let segment = header.segment;
+    writer.append(&Record::Header(Box::new(header)))?;
+    for Preflight { lane, launch, stage, signals } in probed.iter().flat_map(|probed| probed.looks.clone()) {
+        writer.append(&Record::Preflight(Preflight { lane, launch, stage, signals }))?;
+    }
+    Ok(segment)
+}
+
+fn same_segment(a: &Header, b: &Header) -> bool {
+    let devices = |header: &Header| header.host.gpus.iter().map(|gpu| gpu.uuid.clone()).collect::<Vec<_>>();
+    let lanes = |header: &Header| {
+        let identity = |lane: &LaneDeclaration| {
+            (lane.lane.clone(), lane.state, lane.manifest, lane.lock, lane.declared.clone(), lane.observed.clone())
+        };
+        header.lanes.iter().map(identity).collect::<Vec<_>>()
+    };
+    (a.host.machine, &a.host.boot, &a.tool) == (b.host.machine, &b.host.boot, &b.tool)
+        && devices(a) == devices(b)
+        && lanes(a) == lanes(b)
+}
+
+/// The run's own copies of the locks pin what is about to run.
+fn write_locks(inputs: &Inputs, probed: &[Probed]) -> Result<(), Error> {
+    let folder = inputs.directory.join("locks");
+    let wrong = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::File { doing, path, source }
+    };
+    std::fs::create_dir_all(&folder).map_err(wrong("creating", &folder))?;
+    for lock in probed.iter().filter_map(|probed| probed.run_lock.as_ref()) {
+        let path = folder.join(format!("{}.lock", lock.lane));
+        std::fs::write(&path, lock.to_toml()).map_err(wrong("writing", &path))?;
+    }
+    Ok(())
+}
+
+/// Appends records and tells what was appended.
+pub(super) struct Recorder<'r> {
+    writer: Writer,
+    listener: &'r mut dyn FnMut(Event),
+    launches: u32,
+}
+
+impl Recorder<'_> {
+    pub(super) fn append(&mut self, record: &Record) -> Result<(), Error> {
+        Ok(self.writer.append(record)?)
+    }
+
+    /// A row; it is on disk before anyone hears of it.
+    pub(super) fn row(&mut self, row: Row) -> Result<(), Error> {
+        let told = Event::Row {
+            lane: row.lane.clone(),
+            cell: row.cell.clone(),
+            outcome: row.outcome,
+            message: row.failure.as_ref().map(|failure| failure.message.clone()),
+        };
+        self.writer.append(&Record::Row(Box::new(row)))?;
+        self.tell(told);
+        Ok(())
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        (self.listener)(event);
+    }
+
+    /// The number of the launch that begins now.
+    pub(super) fn next_launch(&mut self) -> u32 {
+        self.launches += 1;
+        self.launches - 1
+    }
+}
+
+/// Everything the launches of one lane share.
+pub(super) struct Track<'a> {
+    pub inputs: &'a Inputs,
+    pub input: &'a LaneInput,
+    pub cells: &'a [Cell],
+    pub declared: Axes,
+    pub observed: Axes,
+    pub floor_ns_per_forward: u64,
+    pub max_positions: u32,
+    pub cores: u32,
+    pub engine: Option<&'a Engine>,
+    pub stop: &'a Stop,
+    pub image: Option<&'a ResolvedImage>,
+    pub plan: Digest,
+    pub unlocked: bool,
+}
+
+impl<'a> Track<'a> {
+    /// The lane's launch request, its number still to be filled in.
+    pub(super) fn request(&self) -> LaunchRequest<'a> {
+        launch_request(self.inputs, self.input, self.image)
+    }
+
+    /// A row of this lane with nothing known yet: crashed until shown otherwise.
+    pub(super) fn row(&self, cell: &Cell, block: u32, rep: u32, attempt: u32, launch: Option<u32>) -> Row {
+        Row {
+            plan: self.plan,
+            lane: self.input.lane.name.clone(),
+            block,
+            cell: cell.id(),
+            rep,
+            attempt,
+            launch,
+            outcome: Outcome::Crashed,
+            unlocked: self.unlocked,
+            wall_ns: None,
+            outside_ns: None,
+            tokens: Vec::new(),
+            output_sha256: None,
+            stop: None,
+            evidence: Default::default(),
+            failure: None,
+        }
+    }
+}
+
+pub(super) fn launch_request<'a>(
+    inputs: &'a Inputs,
+    input: &'a LaneInput,
+    image: Option<&'a ResolvedImage>,
+) -> LaunchRequest<'a> {
+    LaunchRequest {
+        lane: &input.lane,
+        run: &inputs.run,
+        launch: 0,
+        model_dir: &inputs.model_dir,
+        files_dir: input.files_dir.as_deref(),
+        own_executable: &inputs.own_executable,
+        search_path: &inputs.search_path,
+        image,
+    }
+}
+
+struct Run<'a> {
+    inputs: &'a Inputs,
+    engine: Option<&'a Engine>,
+    stop: &'a Stop,
+    probed: &'a [Probed],
+    cores: u32,
+}
+
+impl<'a> Run<'a> {
+    fn track(&self, lane: &str) -> Option<Track<'a>> {
+        let (input, probed) = self.inputs.lanes.iter().zip(self.probed).find(|(input, _)| input.lane.name == lane)?;
+        Some(Track {
+            inputs: self.inputs,
+            input,
+            cells: &self.inputs.cells,
+            declared: probed.declaration.declared.clone(),
+            observed: probed.declaration.observed.clone(),
+            floor_ns_per_forward: self.inputs.plan.run.floor_ns_per_forward,
+            max_positions: self.inputs.max_positions,
+            cores: self.cores,
+            engine: self.engine,
+            stop: self.stop,
+            image: probed.image.as_ref(),
+            plan: self.inputs.plan.digest(),
+            unlocked: probed.run_lock.is_none(),
+        })
+    }
+
+    /// One row per cell for each lane that takes no part, unless the journal has it already.
+    fn note_absent_lanes(&self, recorder: &mut Recorder<'_>, rows: &[Row]) -> Result<(), Error> {
+        for probed in self.probed {
+            let outcome = match probed.declaration.state {
+                LaneState::Ready => continue,
+                LaneState::Skipped => Outcome::Skipped,
+                LaneState::Refused => Outcome::Refused,
+            };
+            let lane = &probed.declaration.lane;
+            let Some(track) = self.track(lane) else { continue };
+            for cell in &self.inputs.cells {
+                let id = cell.id();
+                if rows.iter().any(|row| row.lane == *lane && row.cell == id && row.block == 0 && row.rep == 0) {
+                    continue;
+                }
+                let failure = probed.declaration.failure.clone();
+                recorder.row(Row { outcome, failure, ..track.row(cell, 0, 0, 0, None) })?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn launches(&self, recorder: &mut Recorder<'_>, due: &[DueLaunch]) -> Result<Ended, Error> {
+        for planned in due {
+            let Some(track) = self.track(&planned.lane) else { continue };
+            if self.launch_until_done(&track, recorder, planned).await? == Ended::Paused {
+                recorder.tell(Event::Stopping);
+                recorder.append(&Record::Pause { reason: "asked to stop".to_owned() })?;
+                return Ok(Ended::Paused);
+            }
+        }
+        verify_folder(&self.inputs.model_dir, &self.inputs.model).map_err(Error::ModelChanged)?;
+        recorder.writer.seal()?;
+        Ok(Ended::Sealed)
+    }
+
+    /// Launches the lane until everything due in the block has its row. After a breakdown a fresh process goes on; a
+    /// lane that breaks down again and again before its first answer is given up for the block.
+    async fn launch_until_done(
+        &self,
+        track: &Track<'_>,
+        recorder: &mut Recorder<'_>,
+        planned: &DueLaunch,
+    ) -> Result<Ended, Error> {
+        let mut due: Vec<Due> = planned.due.clone();
+        let mut barren = 0;
+        loop {
+            if self.stop.is_asked() {
+                return Ok(Ended::Paused);
+            }
+            match launch_once(track, recorder, planned, &due).await? {
+                LaunchOutcome::Done => return Ok(Ended::Sealed),
+                LaunchOutcome::Stopped => return Ok(Ended::Paused),
+                LaunchOutcome::Relaunch { left, worked } => {
+                    barren = if worked { 0 } else { barren + 1 };
+                    due = left;
+                }
+            }
+            if barren >= MAX_BARREN_LAUNCHES {
+                self.give_up(track, recorder, planned, &due)?;
+                return Ok(Ended::Sealed);
+            }
+        }
+    }
+
+    fn give_up(
+        &self,
+        track: &Track<'_>,
+        recorder: &mut Recorder<'_>,
+        planned: &DueLaunch,
+        due: &[Due],
+    ) -> Result<(), Error> {
+        let message =
+            format!("not attempted: {MAX_BARREN_LAUNCHES} launches in a row broke down before their first answer");
+        let failure = Failure::new(FailureClass::Launch, message)
+            .with_remedy("see the failures of the rows before this one; `lockstep rerun RUN --failed` tries again");
+        for item in due {
+            let Some(cell) = track.cells.get(item.cell) else { continue };
+            let row = track.row(cell, planned.block, item.rep, item.attempt, None);
+            recorder.row(Row { failure: Some(failure.clone()), ..row })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! Two lanes compared on time, cell by cell.
+//!
+//! Within a segment: Welch's test and TOST on the launches' numbers, as percent of the baseline's mean. Over
+//! segments: inverse-variance pooling of those effects; never a comparison across segments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::reduce::{Entry, LaunchTime, Table};
+use super::rounding::{round, round_pair};
+use super::{ContrastCell, Error, Finding};
+use crate::plan::{Contrast, Plan};
+use crate::stats::{
+    Alpha, Confidence, Effect, Margin, PValue, Power, Replicates, cohen_d, detectable_difference, difference_interval,
+    difference_test, holm, pool, tost, welch,
+};
+use crate::terms::{Cell, CellId};
+
+/// Baseline, candidate, cell.
+pub(super) type Comparison = (String, String, CellId);
+
+/// All comparisons that a plan asks for, each tested once, adjusted as one family.
+pub(super) struct Comparisons {
+    tested: BTreeMap<Comparison, Tested>,
+}
+
+/// A comparison before its margin is known.
+#[derive(Debug, Clone)]
+struct Tested {
+    launches: [u64; 2],
+    mean_ms: [f64; 2],
+    /// Candidate minus baseline, in percent of the baseline's mean.
+    effect: Option<Effect>,
+    cohen_d: Option<f64>,
+    p_adjusted: Option<PValue>,
+    order: Option<OrderEffect>,
+    note: Option<String>,
+}
+
+/// How far the result depends on which lane went first.
+#[derive(Debug, Clone)]
+struct OrderEffect {
+    effect: Effect,
+    p_adjusted: PValue,
+}
+
+impl Comparisons {
+    pub(super) fn of(plan: &Plan, table: &Table, wanted: &BTreeSet<Comparison>) -> Result<Self, Error> {
+        let alpha = Alpha::new(plan.statistics.alpha)?;
+        let mut tested = BTreeMap::new();
+        for comparison in wanted {
+            let (baseline, candidate, cell) = comparison;
+            let (Some(base), Some(cand)) = (table.entry(baseline, cell), table.entry(candidate, cell)) else {
+                continue;
+            };
+            tested.insert(comparison.clone(), test(plan, base, cand));
+        }
+        adjust(&mut tested, alpha)?;
+        Ok(Self { tested })
+    }
+
+    /// The contrast's result in `cell`.
+    pub(super) fn cell(
+        &self,
+        plan: &Plan,
+        contrast: &Contrast,
+        id: &CellId,
+        cell: &Cell,
+    ) -> Result<ContrastCell, Error> {
+        let key = (contrast.baseline.clone(), contrast.candidate.clone(), id.clone());
+        let mut result = ContrastCell {
+            cell: id.clone(),
+            phase: cell.phase,
+            finding: Finding::CouldNotTell,
+            launches: [0, 0],
+            mean_ms: [0.0, 0.0],
+            difference_pct: None,
+            interval_pct: None,
+            tost_interval_pct: None,
+            cohen_d: None,
+            p: None,
+            p_adjusted: None,
+            p_tost: None,
+            mde_pct: None,
+            note: None,
+        };
+        let Some(tested) = self.tested.get(&key) else { return Ok(result) };
+        result.launches = tested.launches;
+        result.mean_ms = round_pair(tested.mean_ms);
+        result.cohen_d = tested.cohen_d.map(round);
+        result.note.clone_from(&tested.note);
+        let Some(effect) = &tested.effect else { return Ok(result) };
+        fill(&mut result, plan, contrast, tested, effect)?;
+        Ok(result)
+    }
+}
+
+/// Puts the effect's numbers and the finding into `result`.
+fn fill(
+    result: &mut ContrastCell,
+    plan: &Plan,
+    contrast: &Contrast,
+    tested: &Tested,
+    effect: &Effect,
+) -> Result<(), Error> {
+    let alpha = Alpha::new(plan.statistics.alpha)?;
+    let confidence = Confidence::new(1.0 - plan.statistics.alpha)?;
+    let interval = difference_interval(effect, confidence)?;
+    let equivalence = tost(effect, Margin::absolute(contrast.margin_pct)?, alpha)?;
+    let mde = detectable_difference(effect, alpha, Power::new(plan.statistics.power)?)?;
+    result.difference_pct = Some(round(effect.difference()));
+    result.interval_pct = Some(round_pair([interval.low, interval.high]));
+    result.tost_interval_pct = Some(round_pair([equivalence.interval.low, equivalence.interval.high]));
+    result.p = Some(round(difference_test(effect)?.p.get()));
+    result.p_adjusted = tested.p_adjusted.map(|p| round(p.get()));
+    result.p_tost = Some(round(equivalence.p.get()));
+    result.mde_pct = Some(round(mde));
+    if tested.note.is_some() {
+        return Ok(());
+    }
+    let different = tested.p_adjusted.is_some_and(|p| p.is_below(alpha));
+    result.finding = match (&tested.order, equivalence.equivalent, different) {
+        (Some(order), ..)
+            if order.p_adjusted.is_below(alpha) && order.effect.difference().abs() > contrast.margin_pct =>
+        {
+            result.note = Some(format!(
+                "the difference depends on which lane goes first by {} percentage points (adjusted p {})",
+                round(order.effect.difference()),
+                round(order.p_adjusted.get())
+            ));
+            Finding::Void
+        }
+        (_, true, _) => Finding::Equivalent,
+        (_, false, true) if effect.difference() < 0.0 => Finding::Faster,
+        (_, false, true) => Finding::Slower,
+        (_, false, false) => Finding::CouldNotTell,
+    };
+    Ok(())
+}
+
+fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
+    let mean = |entry: &Entry| entry.launches.iter().map(|l| l.ms).sum::<f64>() / (entry.launches.len().max(1) as f64);
+    let mut tested = Tested {
+        launches: [base.launches.len() as u64, cand.launches.len() as u64],
+        mean_ms: [mean(base), mean(cand)],
+        effect: None,
+        cohen_d: None,
+        p_adjusted: None,
+        order: None,
+        note: coverage_note(plan, base, cand),
+    };
+    match pooled_effect(&base.launches, &cand.launches) {
+        Ok((effect, d)) => {
+            tested.effect = Some(effect);
+            tested.cohen_d = Some(d);
+        }
+        Err(note) => tested.note = tested.note.or(Some(note)),
+    }
+    tested
+}
+
+/// Why the floor of coverage is not reached, if it is not.
+fn coverage_note(plan: &Plan, base: &Entry, cand: &Entry) -> Option<String> {
+    for (side, entry) in [("baseline", base), ("candidate", cand)] {
+        let launches = entry.launches.len();
+        if (launches as u64) < u64::from(plan.coverage.min_launches) {
+            return Some(format!(
+                "the {side} has {launches} launches, below the floor of {}",
+                plan.coverage.min_launches
+            ));
+        }
+        let share = entry.ok as f64 / entry.planned.max(1) as f64;
+        if share < plan.coverage.min_ok_share {
+            return Some(format!(
+                "{} of the {side}'s {} repetitions are ok, below the floor of {}",
+                entry.ok, entry.planned, plan.coverage.min_ok_share
+            ));
+        }
+    }
+    None
+}
+
+/// The effect in percent of the baseline's mean, and Cohen's d weighted by launches; or why there is none.
+fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Effect, f64), String> {
+    let segments: BTreeSet<u32> = base.iter().chain(cand).map(|launch| launch.segment).collect();
+    let (mut effects, mut weighted_d, mut weight) = (Vec::new(), 0.0, 0.0);
+    for segment in segments {
+        let side = |list: &[LaunchTime]| list.iter().filter(|l| l.segment == segment).map(|l| l.ms).collect::<Vec<_>>();
+        let (base, cand) = (side(base), side(cand));
+        if base.len() < 2 || cand.len() < 2 {
+            continue;
+        }
+        let launches = (base.len() + cand.len()) as f64;
+        let (base, cand) = (replicates(base)?, replicates(cand)?);
+        effects.push(relative_effect(&base, &cand)?);
+        weighted_d += launches * cohen_d(&cand, &base).map_err(|error| error.to_string())?.d;
+        weight += launches;
+    }
+    if effects.is_empty() {
+        return Err("no segment has two launches of each lane".to_owned());
+    }
+    let pooled = pool(&effects).map_err(|error| error.to_string())?;
+    Ok((pooled.effect, weighted_d / weight))
+}
+
+fn replicates(values: Vec<f64>) -> Result<Replicates, String> {
+    Replicates::new(values).map_err(|error| error.to_string())
+}
+
+/// Candidate minus baseline in percent of the baseline's mean, which is taken as known.
+fn relative_effect(base: &Replicates, cand: &Replicates) -> Result<Effect, String> {
+    let effect = welch(cand, base).map_err(|error| error.to_string())?.effect;
+    let scale = 100.0 / base.mean();
+    Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(|error| error.to_string())
+}
+
+/// Holm's adjustment: one family of the differences, one of the order effects.
+fn adjust(tested: &mut BTreeMap<Comparison, Tested>, alpha: Alpha) -> Result<(), Error> {
+    let mut family = Vec::new();
+    for tested in tested.values() {
+        if let Some(effect) = &tested.effect {
+            family.push(difference_test(effect)?.p);
+        }
+    }
+    let mut adjusted = holm(&family, alpha).into_iter();
+    for tested in tested.values_mut().filter(|tested| tested.effect.is_some()) {
+        tested.p_adjusted = adjusted.next().map(|decision| decision.adjusted);
+    }
+    Ok(())
+}
+
+/// Order effects of all comparisons, adjusted as a family of their own.
+impl Comparisons {
+    pub(super) fn with_order_effects(mut self, plan: &Plan, table: &Table) -> Result<Self, Error> {
+        let alpha = Alpha::new(plan.statistics.alpha)?;
+        let mut found: Vec<(Comparison, Effect, PValue)> = Vec::new();
+        for comparison in self.tested.keys() {
+            let (baseline, candidate, cell) = comparison;
+            let (Some(base), Some(cand)) = (table.entry(baseline, cell), table.entry(candidate, cell)) else {
+                continue;
+            };
+            if let Some(effect) = order_effect(&base.launches, &cand.launches) {
+                found.push((comparison.clone(), effect, difference_test(&effect)?.p));
+            }
+        }
+        let family: Vec<PValue> = found.iter().map(|(_, _, p)| *p).collect();
+        for ((comparison, effect, _), decision) in found.into_iter().zip(holm(&family, alpha)) {
+            if let Some(tested) = self.tested.get_mut(&comparison) {
+                tested.order = Some(OrderEffect { effect, p_adjusted: decision.adjusted });
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// The blocks where the baseline went first against those where it went second: candidate minus baseline within each
+/// block, in percent. Nothing with fewer than two blocks of either order, or without spread.
+fn order_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Option<Effect> {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for b in base {
+        let Some(c) = cand.iter().find(|c| (c.segment, c.block) == (b.segment, b.block)) else { continue };
+        let difference = 100.0 * (c.ms - b.ms) / b.ms;
+        if b.launch < c.launch { first.push(difference) } else { second.push(difference) }
+    }
+    let (first, second) = (Replicates::new(first).ok()?, Replicates::new(second).ok()?);
+    Some(welch(&first, &second).ok()?.effect)
+}
+
+/// What several cells say together. `Faster` and `Slower`: at least one cell shows it and none shows anything else.
+/// `Equivalent`: every cell shows it. `Mixed`: cells show different things.
+pub(super) fn together<'a>(cells: impl IntoIterator<Item = &'a ContrastCell>) -> Finding {
+    let findings: BTreeSet<Finding> = cells.into_iter().map(|cell| cell.finding).collect();
+    let decided: Vec<Finding> = findings.iter().copied().filter(|finding| *finding != Finding::CouldNotTell).collect();
+    match decided[..] {
+        _ if findings.contains(&Finding::Void) => Finding::Void,
+        [] => Finding::CouldNotTell,
+        [Finding::Equivalent] if findings.len() > 1 => Finding::CouldNotTell,
+        [only] => only,
+        _ => Finding::Mixed,
+    }
+}

@@ -1,0 +1,239 @@
+//! Each hypothesis decided, with reasons.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::contrast::{Comparison, Comparisons, together};
+use super::reduce::Table;
+use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor};
+use crate::plan::{Contrast, Expectation, Hypothesis, HypothesisKind, Plan};
+use crate::terms::Phase;
+
+/// Decides the plan's hypotheses. `absent` holds the lanes that took no part, with the reason.
+pub(super) fn decide(
+    plan: &Plan,
+    table: &Table,
+    absent: &BTreeMap<String, String>,
+) -> Result<Vec<HypothesisVerdict>, Error> {
+    let wanted: BTreeSet<Comparison> = plan.hypotheses.iter().flat_map(|h| comparisons(h, table, absent)).collect();
+    let comparisons = Comparisons::of(plan, table, &wanted)?.with_order_effects(plan, table)?;
+    let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
+    for hypothesis in &plan.hypotheses {
+        let mut verdict = HypothesisVerdict {
+            name: hypothesis.name.clone(),
+            claim: hypothesis.claim.clone(),
+            finding: Finding::CouldNotTell,
+            expected: hypothesis.expect.iter().map(|e| finding(*e)).collect(),
+            reasons: Vec::new(),
+            cells: Vec::new(),
+            noise_floor: None,
+            lanes: lanes(&hypothesis.kind),
+            margin_pct: margin_pct(&hypothesis.kind),
+        };
+        match &hypothesis.kind {
+            HypothesisKind::TokensIdentical { lanes } => super::parity::decide(&mut verdict, lanes, table, absent),
+            HypothesisKind::Contrast(contrast) => {
+                if !not_measured(&mut verdict, contrast, absent) {
+                    verdict.cells = cells(plan, table, &comparisons, contrast)?;
+                    decide_contrast(&mut verdict, contrast);
+                }
+            }
+            HypothesisKind::PhaseSeparation(contrast) => {
+                if !not_measured(&mut verdict, contrast, absent) {
+                    verdict.cells = cells(plan, table, &comparisons, contrast)?;
+                    decide_separation(&mut verdict, contrast);
+                }
+            }
+        }
+        verdicts.push(verdict);
+    }
+    void_by_controls(plan, &mut verdicts);
+    Ok(verdicts)
+}
+
+fn lanes(kind: &HypothesisKind) -> Vec<String> {
+    match kind {
+        HypothesisKind::TokensIdentical { lanes } => lanes.clone(),
+        HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast) => {
+            vec![contrast.baseline.clone(), contrast.candidate.clone()]
+        }
+    }
+}
+
+fn margin_pct(kind: &HypothesisKind) -> Option<f64> {
+    match kind {
+        HypothesisKind::TokensIdentical { .. } => None,
+        HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast) => Some(contrast.margin_pct),
+    }
+}
+
+fn finding(expectation: Expectation) -> Finding {
+    match expectation {
+        Expectation::Identical => Finding::Identical,
+        Expectation::Faster => Finding::Faster,
+        Expectation::Slower => Finding::Slower,
+        Expectation::Equivalent => Finding::Equivalent,
+        Expectation::Mixed => Finding::Mixed,
+        Expectation::Required => Finding::Required,
+        Expectation::NotRequired => Finding::NotRequired,
+    }
+}
+
+fn comparisons(hypothesis: &Hypothesis, table: &Table, absent: &BTreeMap<String, String>) -> Vec<Comparison> {
+    let (HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast)) = &hypothesis.kind else {
+        return Vec::new();
+    };
+    if absent.contains_key(&contrast.baseline) || absent.contains_key(&contrast.candidate) {
+        return Vec::new();
+    }
+    let cells = table.cells.iter().filter(|(_, cell)| contrast.phases.contains(&cell.phase));
+    cells.map(|(id, _)| (contrast.baseline.clone(), contrast.candidate.clone(), id.clone())).collect()
+}
+
+fn not_measured(verdict: &mut HypothesisVerdict, contrast: &Contrast, absent: &BTreeMap<String, String>) -> bool {
+    for lane in [&contrast.baseline, &contrast.candidate] {
+        if let Some(reason) = absent.get(lane) {
+            verdict.finding = Finding::NotMeasured;
+            verdict.reasons.push(format!("lane {lane} took no part: {reason}"));
+        }
+    }
+    !verdict.reasons.is_empty()
+}
+
+fn cells(
+    plan: &Plan,
+    table: &Table,
+    comparisons: &Comparisons,
+    contrast: &Contrast,
+) -> Result<Vec<ContrastCell>, Error> {
+    let cells = table.cells.iter().filter(|(_, cell)| contrast.phases.contains(&cell.phase));
+    cells.map(|(id, cell)| comparisons.cell(plan, contrast, id, cell)).collect()
+}
+
+fn decide_contrast(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
+    verdict.finding = together(&verdict.cells);
+    let Contrast { baseline, candidate, margin_pct, .. } = contrast;
+    verdict.reasons.push(format!("{candidate} against {baseline}: {} (margin ±{margin_pct} %)", tally(&verdict.cells)));
+    verdict.reasons.extend(extremes(&verdict.cells));
+    verdict.reasons.extend(notes(&verdict.cells));
+    if contrast.negative_control {
+        verdict.noise_floor = noise_floor(&verdict.cells);
+        if let Some(NoiseFloor { bound_pct, mde_pct }) = verdict.noise_floor {
+            verdict.reasons.push(format!(
+                "noise floor: differences up to {bound_pct} % are not excluded between equal lanes; a true difference of \
+                 {mde_pct} % would be found at the plan's power"
+            ));
+        }
+    }
+}
+
+/// How many cells came out as what, for example `equivalent in 3 of 4 cells, could_not_tell in 1`.
+fn tally(cells: &[ContrastCell]) -> String {
+    let mut counts: BTreeMap<Finding, usize> = BTreeMap::new();
+    for cell in cells {
+        *counts.entry(cell.finding).or_insert(0) += 1;
+    }
+    let parts: Vec<String> = counts.iter().map(|(finding, count)| format!("{} in {count}", finding.name())).collect();
+    format!("{} of {} cells", parts.join(", "), cells.len())
+}
+
+/// The smallest and the largest difference, with intervals.
+fn extremes(cells: &[ContrastCell]) -> Vec<String> {
+    let mut measured: Vec<(f64, [f64; 2], &ContrastCell)> =
+        cells.iter().filter_map(|cell| Some((cell.difference_pct?, cell.interval_pct?, cell))).collect();
+    measured.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let line = |(difference, [low, high], cell): &(f64, [f64; 2], &ContrastCell)| {
+        let d = cell.cohen_d.map(|d| format!(", d {d}")).unwrap_or_default();
+        let p = cell.p_adjusted.map(|p| format!(", adjusted p {p}")).unwrap_or_default();
+        format!("{} {}: {difference} % [{low}, {high}]{d}{p}", cell.cell, cell.phase)
+    };
+    match &measured[..] {
+        [] => Vec::new(),
+        [only] => vec![line(only)],
+        [first, .., last] => vec![line(first), line(last)],
+    }
+}
+
+fn notes(cells: &[ContrastCell]) -> Vec<String> {
+    cells.iter().filter_map(|cell| Some(format!("{} {}: {}", cell.cell, cell.phase, cell.note.as_ref()?))).collect()
+}
+
+fn noise_floor(cells: &[ContrastCell]) -> Option<NoiseFloor> {
+    let bounds = cells.iter().filter_map(|cell| cell.tost_interval_pct).map(|[low, high]| low.abs().max(high.abs()));
+    let bound_pct = bounds.max_by(f64::total_cmp)?;
+    let mde_pct = cells.iter().filter_map(|cell| cell.mde_pct).max_by(f64::total_cmp)?;
+    Some(NoiseFloor { bound_pct, mde_pct })
+}
+
+/// Phases must be reported apart when they come out differently, or when their differences are further apart than the
+/// margin beyond what their intervals allow: one pooled number would then hold for neither.
+fn decide_separation(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
+    let by_phase: Vec<(Phase, Finding)> = contrast
+        .phases
+        .iter()
+        .map(|phase| (*phase, together(verdict.cells.iter().filter(|cell| cell.phase == *phase))))
+        .collect();
+    for (phase, finding) in &by_phase {
+        verdict.reasons.push(format!("{phase}: {}", finding.name()));
+    }
+    verdict.reasons.extend(notes(&verdict.cells));
+    let decided: BTreeSet<Finding> = by_phase.iter().map(|(_, f)| *f).filter(|f| *f != Finding::CouldNotTell).collect();
+    if let Some(reason) = apart(&verdict.cells, contrast.margin_pct) {
+        verdict.reasons.push(reason);
+        verdict.finding = Finding::Required;
+    } else if decided.contains(&Finding::Void) {
+        verdict.finding = Finding::Void;
+    } else if decided.len() > 1 {
+        verdict.finding = Finding::Required;
+    } else if decided.len() == 1 && by_phase.iter().all(|(_, finding)| decided.contains(finding)) {
+        verdict.finding = Finding::NotRequired;
+    }
+}
+
+/// Two cells of different phases whose intervals lie further apart than the margin.
+fn apart(cells: &[ContrastCell], margin_pct: f64) -> Option<String> {
+    let decided = |cell: &&ContrastCell| !matches!(cell.finding, Finding::Void) && cell.note.is_none();
+    for one in cells.iter().filter(decided) {
+        for other in cells.iter().filter(decided).filter(|other| other.phase != one.phase) {
+            let (Some([_, high]), Some([low, _])) = (one.interval_pct, other.interval_pct) else { continue };
+            if low - high > margin_pct {
+                return Some(format!(
+                    "{} {} ends at {high} %, {} {} begins at {low} %: further apart than ±{margin_pct} %",
+                    one.phase, one.cell, other.phase, other.cell
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// A negative control that shows something anywhere voids the contrasts that lean on it.
+fn void_by_controls(plan: &Plan, verdicts: &mut [HypothesisVerdict]) {
+    let shown: BTreeSet<String> = plan
+        .hypotheses
+        .iter()
+        .zip(verdicts.iter())
+        .filter(|(hypothesis, _)| is_control(hypothesis))
+        .filter(|(_, verdict)| {
+            verdict.cells.iter().any(|cell| matches!(cell.finding, Finding::Faster | Finding::Slower | Finding::Void))
+        })
+        .map(|(hypothesis, _)| hypothesis.name.clone())
+        .collect();
+    for (hypothesis, verdict) in plan.hypotheses.iter().zip(verdicts) {
+        let (HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast)) = &hypothesis.kind else {
+            continue;
+        };
+        if let Some(control) = contrast.controls.iter().find(|control| shown.contains(*control)) {
+            if verdict.finding != Finding::NotMeasured {
+                verdict.finding = Finding::Void;
+                verdict
+                    .reasons
+                    .insert(0, format!("the negative control {control} shows a difference between equal lanes"));
+            }
+        }
+    }
+}
+
+/// Whether the hypothesis is a contrast that must show nothing.
+pub(super) fn is_control(hypothesis: &Hypothesis) -> bool {
+    matches!(&hypothesis.kind, HypothesisKind::Contrast(contrast) if contrast.negative_control)
+}
