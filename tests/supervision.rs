@@ -2,12 +2,12 @@
 //! outcome, a fresh process after a crash or hang, and nothing left behind. Real processes, scripted by
 //! `examples/faulty_runner.rs`.
 
-#[allow(dead_code, unused_imports, reason = "each test takes of the shared parts what it needs")]
-mod project;
 #[path = "supervision/launches.rs"]
 mod launches;
 #[path = "supervision/leftovers.rs"]
 mod leftovers;
+#[allow(dead_code, unused_imports, reason = "each test takes of the shared parts what it needs")]
+mod project;
 #[path = "supervision/repetitions.rs"]
 mod repetitions;
 #[path = "supervision/scene.rs"]

@@ -22,7 +22,9 @@ pub fn processes_of(run: &str) -> Vec<Process> {
         let Ok(bytes) = std::fs::read(entry.path().join("environ")) else { continue };
         let environment: BTreeMap<String, String> = bytes
             .split(|byte| *byte == 0)
-            .filter_map(|entry| String::from_utf8_lossy(entry).split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
+            .filter_map(|entry| {
+                String::from_utf8_lossy(entry).split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()))
+            })
             .collect();
         if environment.get("LOCKSTEP_RUN").is_none_or(|value| value != run) {
             continue;

@@ -74,7 +74,9 @@ impl PlanText {
             text.push_str(&format!("\n[[lane]]\nname = \"{lane}\"\n{settings}\n"));
         }
         if *same_tokens {
-            text.push_str("\n[[hypothesis]]\nname = \"tokens\"\nkind = \"tokens_identical\"\nexpect = [\"identical\"]\n");
+            text.push_str(
+                "\n[[hypothesis]]\nname = \"tokens\"\nkind = \"tokens_identical\"\nexpect = [\"identical\"]\n",
+            );
         }
         text.push_str(rest);
         text

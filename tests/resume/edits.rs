@@ -43,7 +43,8 @@ fn torn_while_running() {
     let whole = &whole[..=whole.iter().rposition(|byte| *byte == b'\n').expect("it has lines")];
     let torn = b"{\"type\":\"row\",\"plan\":\"sha256:00";
     fs::write(&journal, [whole, torn].concat()).expect("the journal can be written");
-    let judged = project.lockstep(&["judge", &text(&run, "plan.toml"), &text(&run, "journal.jsonl"), "--format", "json"]);
+    let judged =
+        project.lockstep(&["judge", &text(&run, "plan.toml"), &text(&run, "journal.jsonl"), "--format", "json"]);
     judged.exits(5);
     assert_eq!(judged.json()["journal"]["torn_bytes"], torn.len(), "{judged:?}");
     project.lockstep(&["report", "latest", "--format", "text"]).exits(0).prints(&["torn"]);
@@ -148,7 +149,13 @@ fn cut_short() {
 
 fn changed_inputs() {
     let project = Project::new();
-    project.write("lanes/mine.toml", include_str!("../../lanes/native.toml").replace("\"native\"", "\"mine\"").replace("runner = \"mine\"", "runner = \"native\"").replace("runtime = \"mine\"", "runtime = \"native\""));
+    project.write(
+        "lanes/mine.toml",
+        include_str!("../../lanes/native.toml")
+            .replace("\"native\"", "\"mine\"")
+            .replace("runner = \"mine\"", "runner = \"native\"")
+            .replace("runtime = \"mine\"", "runtime = \"native\""),
+    );
     project.lockstep(&["lock", "mine"]).exits(0);
     project.plan(&PlanText { repetitions: 10, ..PlanText::new("short", &["native", "mine"]) });
     let started = project.start(&["run", "short"]);

@@ -96,7 +96,11 @@ fn orphans_end(next: &str) {
     let path = project.only_run();
     let id = path.file_name().expect("a run has an id").to_string_lossy().into_owned();
     match next {
-        "resume" => drop(project.lockstep(&["resume", "latest"]).exits(0)),
+        "resume" => {
+            let ended = project.lockstep(&["resume", "latest"]);
+            Run { id: id.clone(), path: path.clone(), ended }.exits(0);
+            Ledger::of(&path).is_complete();
+        }
         "clean" => drop(project.lockstep(&["clean"]).exits(0)),
         _ => {
             let other = Project::new();
@@ -105,9 +109,6 @@ fn orphans_end(next: &str) {
         }
     }
     assert_eq!(processes_of(&id), []);
-    if next == "resume" {
-        Ledger::of(&path).is_complete();
-    }
 }
 
 fn killed_runner() {

@@ -20,7 +20,12 @@ pub const TRIALS: &[Named] = &[
 /// How long after the signal a command may go on, grace and a busy machine included.
 const SOON: Duration = Duration::from_secs(15);
 
-fn interrupt(project: &Project, arguments: &[&str], ready: impl FnOnce(&crate::project::Started), signal: Signal) -> Ended {
+fn interrupt(
+    project: &Project,
+    arguments: &[&str],
+    ready: impl FnOnce(&crate::project::Started),
+    signal: Signal,
+) -> Ended {
     let started = project.start(arguments);
     ready(&started);
     started.signal(signal);
