@@ -1,0 +1,77 @@
+//! The command line, as a user meets it: the real executable in folders of the tests' own. What verbs say, refuse,
+//! write and exit with.
+
+#[path = "cli/acceptance.rs"]
+mod acceptance;
+#[path = "cli/help.rs"]
+mod help;
+#[path = "cli/inputs.rs"]
+mod inputs;
+#[path = "cli/locks.rs"]
+mod locks;
+#[path = "cli/models.rs"]
+mod models;
+#[path = "cli/places.rs"]
+mod places;
+#[path = "cli/prepared.rs"]
+mod prepared;
+#[allow(dead_code, unused_imports, reason = "each test takes of the shared parts what it needs")]
+mod project;
+#[path = "cli/schemas.rs"]
+mod schemas;
+#[path = "cli/streams.rs"]
+mod streams;
+
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+/// What a test needs of the machine.
+#[derive(Clone, Copy)]
+pub enum Needs {
+    Nothing,
+    /// The scripted runner of `examples/`.
+    Scripted,
+    /// A program on the search path, here for its own sake.
+    Program(&'static str),
+}
+
+/// A test.
+#[derive(Clone, Copy)]
+pub struct Named(&'static str, Needs, fn());
+
+fn main() -> ExitCode {
+    let files = [
+        acceptance::TRIALS,
+        help::TRIALS,
+        inputs::TRIALS,
+        locks::TRIALS,
+        models::TRIALS,
+        places::TRIALS,
+        schemas::TRIALS,
+        streams::TRIALS,
+    ];
+    let trial = |Named(name, needs, test)| {
+        Trial::ignorable_test(name, move || match lacking(needs) {
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+            None => {
+                test();
+                Ok(Completion::Completed)
+            }
+        })
+    };
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), files.concat().into_iter().map(trial).collect());
+    prepared::remove();
+    conclusion.exit_code()
+}
+
+fn lacking(needs: Needs) -> Option<String> {
+    match needs {
+        Needs::Nothing => None,
+        Needs::Scripted => project::faulty_runner().err(),
+        Needs::Program(name) => {
+            let asked = Command::new(name).arg("--version").stdin(Stdio::null()).output();
+            asked.err().map(|error| format!("{name} cannot be started: {error}"))
+        }
+    }
+}

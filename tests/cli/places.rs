@@ -1,0 +1,106 @@
+//! Where plans, lanes, locks and runs come from and go to.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::project::{Ledger, PlanText, Project, Run, Started};
+use crate::{Named, Needs};
+
+pub const TRIALS: &[Named] = &[
+    Named("shipped_plans_and_lanes_are_there_in_any_folder", Needs::Nothing, anywhere),
+    Named("a_projects_files_win_over_the_shipped_ones_and_the_run_says_so", Needs::Nothing, project_wins),
+    Named("a_project_is_named_by_option_or_variable", Needs::Nothing, named_project),
+    Named("a_runs_folder_holds_what_was_used_and_what_came_of_it", Needs::Nothing, run_folder),
+];
+
+fn facts(run: &Run) -> Value {
+    serde_json::from_slice(&std::fs::read(run.file("run.json")).expect("a run has facts")).expect("facts are JSON")
+}
+
+fn sources(run: &Run) -> Vec<(String, String)> {
+    let ledger = Ledger::of(&run.path);
+    let header = ledger.journal.segments().next().expect("a segment").header;
+    header.lanes.iter().map(|lane| (lane.lane.clone(), lane.source.clone())).collect()
+}
+
+fn anywhere() {
+    let project = Project::new();
+    project.lockstep(&["plan"]).exits(0).prints(&["quickstart", "embedded"]);
+    let lanes = project.lockstep(&["lanes"]);
+    lanes.exits(0).prints(&["native", "native-again", "native-nocache", "python-reference", "native-container"]);
+    let plan = project.lockstep(&["plan", "quickstart"]);
+    plan.exits(0).prints(&["/", "prefill", "kv_decode", "e2e_kv", "native-nocache", "tokens-identical", "blocks"]);
+    let expanded = project.lockstep(&["plan", "quickstart", "--format", "json"]).json();
+    assert_eq!(expanded["source"], "embedded");
+    let cells = expanded["cells"].as_array().expect("a list of cells");
+    assert_eq!(cells.len(), 7, "two workloads of three phases and one of one");
+    assert!(cells.iter().filter_map(|cell| cell[0].as_str()).all(|id| plan.stdout.contains(id)));
+    assert_eq!(std::fs::read_dir(project.root()).expect("it can be listed").count(), 0, "looking wrote something");
+
+    let mine = Project::new();
+    let elsewhere = mine.write("elsewhere/own.toml", PlanText::new("own", &["native", "native-again"]).text());
+    let run = project.run(&["run", &elsewhere.to_string_lossy()]);
+    run.exits(0);
+    assert_eq!(facts(&run)["plan_source"], elsewhere.to_string_lossy().as_ref());
+    assert_eq!(facts(&run)["lane_sources"]["native"], "embedded");
+    let embedded = |name: &str| (name.to_owned(), "embedded".to_owned());
+    assert_eq!(sources(&run), [embedded("native"), embedded("native-again")]);
+}
+
+fn project_wins() {
+    let project = Project::new();
+    let shipped = include_str!("../../lanes/native.toml");
+    let slower = shipped.replace("measure_s = 30", "measure_s = 31");
+    assert_ne!(shipped, slower);
+    project.write("lanes/native.toml", &slower);
+    project.plan(&PlanText::new("quickstart", &["native", "native-again"]));
+    project.lockstep(&["lock", "native"]).exits(0);
+    project.lockstep(&["plan"]).exits(0).prints(&["plans/quickstart.toml"]);
+    let run = project.run(&["run", "quickstart"]);
+    run.exits(0).ended.tells(&["plans/quickstart.toml"]);
+    let facts = facts(&run);
+    assert_eq!(facts["plan_source"], "plans/quickstart.toml");
+    assert_eq!(facts["lane_sources"]["native"], "lanes/native.toml");
+    assert_eq!(facts["lane_sources"]["native-again"], "embedded");
+    let source = |name: &str, source: &str| (name.to_owned(), source.to_owned());
+    assert_eq!(sources(&run), [source("native", "lanes/native.toml"), source("native-again", "embedded")]);
+    assert_eq!(std::fs::read_to_string(run.file("lanes/native.toml")).expect("the run keeps its lanes"), slower);
+}
+
+fn named_project() {
+    let (project, elsewhere) = (Project::new(), Project::new());
+    project.plan(&PlanText::new("mine", &["native"]));
+    let folder = project.root().to_string_lossy().into_owned();
+    elsewhere.lockstep(&["plan", "mine"]).exits(2);
+    elsewhere.lockstep(&["--project", &folder, "plan", "mine"]).exits(0);
+    elsewhere.lockstep(&["plan", "mine", "--project", &folder]).exits(0);
+    let mut command = elsewhere.command(&["plan", "mine"]);
+    command.env("LOCKSTEP_PROJECT", &folder);
+    Started::of(command).finish().exits(0);
+    // A relative one counts from the working folder, also for a lane's process.
+    let name = project.root().file_name().expect("a temporary folder has a name").to_string_lossy().into_owned();
+    let mut command = elsewhere.command(&["run", "mine", "--project", &name]);
+    command.current_dir(project.root().parent().expect("a temporary folder lies in one"));
+    let run = Run::of(&project, Started::of(command).finish());
+    run.exits(0);
+    assert_eq!(run.path, project.only_run());
+    assert!(elsewhere.runs().is_empty());
+}
+
+fn run_folder() {
+    let (_, run) = crate::prepared::prepared();
+    for name in ["run.json", "plan.toml", "journal.jsonl", "verdict.json", "report.md"] {
+        assert!(run.file(name).is_file(), "{name} is missing");
+    }
+    for name in ["lanes/native.toml", "lanes/native-again.toml", "locks/native.lock", "locks/native-again.lock"] {
+        assert!(run.file(name).is_file(), "{name} is missing");
+    }
+    // The run's own copy pins the executable that ran.
+    let lock = std::fs::read_to_string(run.file("locks/native.lock")).expect("the run keeps its locks");
+    let binary = Ledger::of(&run.path).journal.segments().next().expect("a segment").header.tool.binary;
+    assert!(lock.contains(&format!("executable = \"{binary}\"")), "{lock}");
+    let partial = |path: &Path| path.extension().is_some_and(|extension| extension == "partial");
+    let left = std::fs::read_dir(&run.path).expect("it can be listed").filter_map(Result::ok);
+    assert_eq!(left.filter(|entry| partial(&entry.path())).count(), 0, "half-written files are left");
+}
