@@ -54,7 +54,7 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
             return Ok(Ended::Paused);
         };
         let LaneDeclaration { lane, state, failure, .. } = &found.declaration;
-        listener(Event::Lane { lane: lane.clone(), state: *state, reason: failure.as_ref().map(reason) });
+        listener(Event::Lane { lane: lane.clone(), state: *state, reason: failure.as_ref().map(Failure::sentence) });
         probed.push(found);
     }
     let absent: BTreeSet<&str> = probed
@@ -91,13 +91,6 @@ async fn sweep_orphans(engine: Option<&Engine>, listener: &mut dyn FnMut(Event))
         listener(Event::Warning(format!("{orphan} could not be removed: {error}")));
     }
     Ok(())
-}
-
-fn reason(failure: &Failure) -> String {
-    match &failure.remedy {
-        Some(remedy) => format!("{}; {remedy}", failure.message),
-        None => failure.message.clone(),
-    }
 }
 
 fn open_journal(

@@ -131,7 +131,7 @@ fn decide_contrast(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
 
 /// The finding as a reader says it.
 pub(super) fn words(finding: Finding) -> String {
-    finding.name().replace('_', " ")
+    crate::terms::words(finding.name())
 }
 
 /// How many cells came out as what, for example `equivalent in 3, could not tell in 1 of 4 cells`.
