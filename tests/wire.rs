@@ -13,8 +13,6 @@ mod document;
 mod kit;
 #[path = "wire/launch.rs"]
 mod launch;
-#[path = "../examples/native_runner.rs"]
-mod native_runner;
 #[path = "wire/participants.rs"]
 mod participants;
 #[path = "wire/pattern.rs"]
@@ -31,11 +29,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use participants::Participant;
 
 fn main() -> ExitCode {
-    // The native runner is this very program, started with one word: nothing else has to be built, or can be stale.
-    match std::env::args().nth(1).as_deref() {
-        Some(participants::NATIVE) => return native_runner::main(),
-        Some(participants::NATIVE_NOISY) => return participants::noisy_native_main(),
-        _ => {}
+    // The noisy runner is this very program, started with one word.
+    if std::env::args().nth(1).as_deref() == Some(participants::NATIVE_NOISY) {
+        return participants::noisy_native_main();
     }
     let arguments = Arguments::from_args();
     let models = Arc::new(Models::default());

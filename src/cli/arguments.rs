@@ -68,7 +68,7 @@ pub(super) enum Verb {
     Lock(verbs::lock::Options),
     /// Build images.
     Image(verbs::image::Options),
-    /// Remove what earlier runs left behind: processes, containers, and on request images and models.
+    /// Remove what earlier runs left behind: processes, containers, half-made folders, and on request images and models.
     Clean(verbs::clean::Options),
     /// Print the JSON Schema of a file format.
     Schema(verbs::schema::Options),

@@ -57,9 +57,6 @@ pub enum Error {
     /// The run itself.
     #[error(transparent)]
     Supervise(#[from] crate::supervise::Error),
-    /// The runner's end of the wire.
-    #[error(transparent)]
-    Runner(#[from] crate::runner::Error),
     /// Something that cannot happen did.
     #[error("internal error: {0}; please report it")]
     Internal(String),

@@ -51,6 +51,25 @@ impl Exit {
         TABLE.iter().find(|(exit, ..)| *exit == self).map_or(70, |(_, code, _)| *code)
     }
 
+    /// What a run's own conclusion and its comparison with a snapshot mean together.
+    ///
+    /// The rule: whoever accepted a verdict accepted what it says, so a run that is the same as the accepted one is as
+    /// expected, although a hypothesis came out otherwise than its plan expected. An inconclusive run is that too, but
+    /// only when the accepted one was inconclusive itself: otherwise the rows lost something that they once decided. A
+    /// refused lane and a run that measured nothing are never forgiven.
+    #[must_use]
+    pub fn of(now: Conclusion, accepted: Option<(Conclusion, Status)>) -> Self {
+        let Some((then, status)) = accepted else { return now.into() };
+        let forgiven = status == Status::Same
+            && match now {
+                Conclusion::NotAsExpected => true,
+                Conclusion::Inconclusive => then == Conclusion::Inconclusive,
+                Conclusion::Refused | Conclusion::NothingMeasured | Conclusion::AsExpected => false,
+            };
+        let own = if forgiven { Self::AsExpected } else { now.into() };
+        Self::first_of([own, status.into()])
+    }
+
     /// The one that decides when several apply.
     #[must_use]
     pub fn first_of(exits: impl IntoIterator<Item = Self>) -> Self {
@@ -121,5 +140,25 @@ mod tests {
         assert_eq!(Exit::first_of([Exit::Changed, Exit::Refused, Exit::NothingMeasured]), Exit::Refused);
         assert_eq!(Exit::first_of([Exit::AsExpected, Exit::Inconclusive]), Exit::Inconclusive);
         assert_eq!(Exit::first_of([]), Exit::AsExpected);
+    }
+
+    #[test]
+    fn a_run_that_is_the_same_as_the_accepted_one_is_as_expected() {
+        let then = |conclusion, status| Some((conclusion, status));
+        let (failed, open) = (Conclusion::NotAsExpected, Conclusion::Inconclusive);
+        assert_eq!(Exit::of(failed, None), Exit::Changed);
+        assert_eq!(Exit::of(failed, then(failed, Status::Same)), Exit::AsExpected);
+        assert_eq!(Exit::of(failed, then(failed, Status::Inconclusive)), Exit::Changed);
+        assert_eq!(Exit::of(open, then(open, Status::Same)), Exit::AsExpected);
+        assert_eq!(Exit::of(open, then(Conclusion::AsExpected, Status::Same)), Exit::Inconclusive);
+        assert_eq!(Exit::of(Conclusion::AsExpected, then(open, Status::Changed)), Exit::Changed);
+    }
+
+    #[test]
+    fn a_refused_lane_and_a_run_that_measured_nothing_are_never_forgiven() {
+        for (now, exit) in [(Conclusion::Refused, Exit::Refused), (Conclusion::NothingMeasured, Exit::NothingMeasured)]
+        {
+            assert_eq!(Exit::of(now, Some((now, Status::Same))), exit);
+        }
     }
 }

@@ -5,14 +5,18 @@
 
 mod arguments;
 mod assemble;
+mod counts;
+mod durable;
 mod error;
 mod exit;
+mod leftovers;
 mod output;
 mod prepare;
 mod progress;
 mod project;
 mod run_folder;
 mod start;
+mod stored_verdict;
 mod verbs;
 
 pub use error::Error;

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Item, value};
 
+use super::counts::Counts;
+use super::leftovers::partial_folder;
+use super::output::note;
 use super::{Error, Project};
 use crate::engine::{Architecture, ModelConfig, SyntheticSpec, Tokenizer, generate_checkpoint};
 use crate::lock::{FolderDigest, folder_digest};
@@ -46,10 +49,18 @@ impl<'a> Model<'a> {
 }
 
 /// Makes the experiment of the plan in `text`.
-pub(super) fn experiment(project: &Project, file: &str, text: &str, model: Model<'_>) -> Result<Experiment, Error> {
+pub(super) fn experiment(
+    project: &Project,
+    file: &str,
+    text: &str,
+    model: Model<'_>,
+    counts: Counts,
+) -> Result<Experiment, Error> {
+    let _preparing = tracing::debug_span!("preparing", plan = file).entered();
+    let text = &with_counts(text, &Plan::parse(file, text)?, counts)?;
     let plan = Plan::parse(file, text)?;
     let (text, model_dir) = match (model, &plan.model.synthetic) {
-        (Model::InPlace(folder), _) => (with_model(text, &plan, folder)?, folder.to_owned()),
+        (Model::InPlace(folder), _) => (with_model(text, &plan, folder, counts)?, folder.to_owned()),
         (Model::Known(folder), _) => (text.to_owned(), folder.to_owned()),
         (Model::OfPlan, Some(synthetic)) => (text.to_owned(), synthetic_model(project, &plan, synthetic)?),
         (Model::OfPlan, None) => {
@@ -67,6 +78,8 @@ pub(super) fn experiment(project: &Project, file: &str, text: &str, model: Model
             format!("{} has the digest {}, and the plan pins {}", model_dir.display(), model.digest, plan.model.sha256);
         return Err(Error::usage(found, "give the checkpoint that the plan names, or correct model.sha256"));
     }
+    tracing::debug!(folder = %model_dir.display(), digest = %model.digest, "the model");
+    tracing::debug!(name = plan.name, digest = %plan.digest(), lanes = plan.lanes.len(), "the plan as it is run");
     let max_positions = check_positions(&plan, &ModelConfig::load(&model_dir)?)?;
     let mut axes = Axes::from([("model".to_owned(), model.digest.to_string())]);
     if let Some(tokenizer) = model.files.get("tokenizer.json") {
@@ -76,19 +89,49 @@ pub(super) fn experiment(project: &Project, file: &str, text: &str, model: Model
 }
 
 /// The plan's text with the checkpoint in `folder` as its model. The plan's name says so, since its snapshots are
-/// others'.
-fn with_model(text: &str, plan: &Plan, folder: &Path) -> Result<String, Error> {
+/// others'. A large checkpoint is measured less often than the plan says, except for the counts that were asked for.
+fn with_model(text: &str, plan: &Plan, folder: &Path, asked: Counts) -> Result<String, Error> {
     let config = ModelConfig::load(folder)?;
-    let digest = folder_digest(folder)?.digest;
+    let found = folder_digest(folder)?;
+    let weights_bytes = weights_bytes(folder, &found)?;
     let folder = std::path::absolute(folder).map_err(Error::file("finding", folder))?;
     let name = folder.file_name().map_or_else(|| "checkpoint".to_owned(), |name| file_name(&name.to_string_lossy()));
     let mut document = parse(text)?;
     document["name"] = value(format!("{}+{name}", plan.name).chars().take(80).collect::<String>());
     let mut table = toml_edit::Table::new();
     table["name"] = value(name);
-    table["sha256"] = value(digest.to_string());
+    table["sha256"] = value(found.digest.to_string());
     table["vocab_size"] = value(i64::try_from(config.vocab_size).unwrap_or(i64::MAX));
     document["model"] = Item::Table(table);
+    let large = Counts::for_weights(weights_bytes, plan.coverage.min_launches);
+    if !large.is_empty() {
+        let counts = asked.or(large);
+        counts.set(&mut document);
+        note(&format!(
+            "the checkpoint holds {} MiB of weights, so every lane is measured with {}; \
+             --launches, --repetitions and --warmup set other counts",
+            weights_bytes >> 20,
+            counts.text()
+        ));
+    }
+    Ok(document.to_string())
+}
+
+fn weights_bytes(folder: &Path, found: &FolderDigest) -> Result<u64, Error> {
+    let weights = found.files.keys().map(|name| folder.join(name));
+    let weights = weights.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    let size = |path: PathBuf| Ok(std::fs::metadata(&path).map_err(Error::file("reading", path))?.len());
+    weights.map(size).sum()
+}
+
+/// The plan's text with these counts in every lane. The plan's name says so: its snapshots are another's.
+fn with_counts(text: &str, plan: &Plan, counts: Counts) -> Result<String, Error> {
+    if counts.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let mut document = parse(text)?;
+    document["name"] = value(format!("{}{}", plan.name, counts.suffix()).chars().take(80).collect::<String>());
+    counts.set(&mut document);
     Ok(document.to_string())
 }
 
@@ -149,12 +192,13 @@ pub(super) fn with_lane_alone(text: &str, plan: &Plan, lane: &str) -> Result<Str
 
 /// The folder of the generated checkpoint; generated on first use and checked against the plan's digest.
 fn synthetic_model(project: &Project, plan: &Plan, synthetic: &Synthetic) -> Result<PathBuf, Error> {
-    let models = project.runs().join(".models");
+    let models = project.models();
     let folder = models.join(format!("{}-{}", plan.model.name, plan.model.sha256.short()));
     if folder_digest(&folder).is_ok_and(|found| found.digest == plan.model.sha256) {
         return Ok(folder);
     }
-    let partial = models.join(format!(".partial-{}", std::process::id()));
+    let partial = partial_folder(&models);
+    let _generating = tracing::debug_span!("generating the model", name = plan.model.name).entered();
     std::fs::create_dir_all(&partial).map_err(Error::file("creating", &partial))?;
     let made = generate_checkpoint(&synthetic_spec(plan, synthetic)?, &partial)
         .map_err(Error::from)

@@ -67,6 +67,12 @@ impl Project {
         self.root.join("runs")
     }
 
+    /// Folder of the generated models.
+    #[must_use]
+    pub fn models(&self) -> PathBuf {
+        self.runs().join(".models")
+    }
+
     /// Folder of the snapshots.
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
@@ -83,6 +89,15 @@ impl Project {
         };
         let plan = Plan::parse(&display(&found.source, "plans", name, "toml"), &found.text)?;
         Ok((plan, found))
+    }
+
+    /// The plan in that file, or else that of that name.
+    pub(super) fn plan_at(&self, path: &str) -> Result<(Plan, Found), Error> {
+        if !Path::new(path).is_file() {
+            return self.plan(path);
+        }
+        let text = std::fs::read_to_string(path).map_err(Error::file("reading the plan", path))?;
+        Ok((Plan::parse(path, &text)?, Found { text, source: path.to_owned() }))
     }
 
     /// The lane of that name with lock and files.
@@ -130,11 +145,15 @@ impl Project {
         let file = format!("{name}.{extension}");
         let path = self.root.join(folder).join(&file);
         match std::fs::read_to_string(&path) {
-            Ok(text) => return Ok(Found { text, source: format!("{folder}/{file}") }),
+            Ok(text) => {
+                tracing::debug!(kind, name, path = %path.display(), digest = %Digest::of(text.as_bytes()), "found");
+                return Ok(Found { text, source: format!("{folder}/{file}") });
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::file("reading", path)(error)),
         }
         if let Some(text) = embedded.get_file(&file).and_then(|file| file.contents_utf8()) {
+            tracing::debug!(kind, name, digest = %Digest::of(text.as_bytes()), "found in the executable");
             return Ok(Found { text: text.to_owned(), source: EMBEDDED.to_owned() });
         }
         let names = self.names(folder);

@@ -11,10 +11,11 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::durable::write_whole;
 use super::project::FoundLane;
 use super::{Error, Project};
 use crate::journal::{Journal, read_file};
@@ -56,18 +57,29 @@ impl RunFolder {
         lanes: &[FoundLane],
     ) -> Result<Self, Error> {
         let id = fresh_id();
-        facts.run.clone_from(&id);
         let folder = Self { path: project.runs().join(&id), id };
-        folder.write("plan.toml", plan.as_bytes())?;
+        folder.fill(facts, plan, lanes)?;
+        Ok(folder)
+    }
+
+    /// A folder at `path`, which is none of the project's runs.
+    pub(super) fn aside(path: PathBuf) -> Self {
+        Self { id: fresh_id(), path }
+    }
+
+    /// Puts in what the run uses. The plan comes last: only with it is the folder a run (see [`ids`]).
+    pub(super) fn fill(&self, facts: &mut RunFacts, plan: &str, lanes: &[FoundLane]) -> Result<(), Error> {
+        tracing::debug!(folder = %self.path.display(), "making the run's folder");
+        facts.run.clone_from(&self.id);
         let text = serde_json::to_string_pretty(facts).map_err(|error| Error::Internal(error.to_string()))?;
-        folder.write("run.json", format!("{text}\n").as_bytes())?;
+        self.write("run.json", format!("{text}\n").as_bytes())?;
         for found in lanes {
-            folder.write(&format!("lanes/{}.toml", found.lane.name), found.text.as_bytes())?;
+            self.write(&format!("lanes/{}.toml", found.lane.name), found.text.as_bytes())?;
             for (path, bytes) in &found.files {
-                folder.write(&format!("files/{path}"), bytes)?;
+                self.write(&format!("files/{path}"), bytes)?;
             }
         }
-        Ok(folder)
+        self.write("plan.toml", plan.as_bytes())
     }
 
     /// The run that `name` means: `latest`, an id, or the head of exactly one id.
@@ -134,22 +146,24 @@ impl RunFolder {
         Ok(read_file(&self.file("journal.jsonl"))?)
     }
 
+    /// Whether anything was written into a journal.
+    pub(super) fn has_begun(&self) -> bool {
+        std::fs::metadata(self.file("journal.jsonl"))
+            .map_or_else(|error| error.kind() != std::io::ErrorKind::NotFound, |journal| journal.len() > 0)
+    }
+
     /// The verdict, derived again from plan and journal.
     pub(super) fn judge(&self) -> Result<(Plan, Journal, Verdict), Error> {
         let (plan, _) = self.plan()?;
         let journal = self.journal()?;
+        let _judging = tracing::debug_span!("judging", run = self.id, rows = journal.rows().count()).entered();
         let verdict = judge(&plan, &journal)?;
         Ok((plan, journal, verdict))
     }
 
     /// Writes a file, its folders made, so that a half-written one never stands under its name.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let path = self.file(name);
-        let parent = path.parent().unwrap_or(&self.path);
-        std::fs::create_dir_all(parent).map_err(Error::file("creating", parent))?;
-        let partial = path.with_extension("partial");
-        std::fs::write(&partial, bytes).map_err(Error::file("writing", &partial))?;
-        std::fs::rename(&partial, &path).map_err(Error::file("moving into place", &path))
+        write_whole(&self.file(name), bytes)
     }
 }
 
@@ -172,10 +186,4 @@ fn fresh_id() -> String {
     let seed = format!("{}:{}", now.as_nanosecond(), std::process::id());
     let tail: String = Digest::of(seed.as_bytes()).hex().chars().take(4).collect();
     format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%SZ"))
-}
-
-/// The plan in a file.
-pub(super) fn read_plan_file(path: &Path) -> Result<Plan, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::file("reading the plan", path))?;
-    Ok(Plan::parse(&path.display().to_string(), &text)?)
 }

@@ -1,13 +1,15 @@
 //! From arguments to an exit code.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::arguments::{Arguments, Verb};
 use super::output::{note, style};
 use super::verbs;
-use super::{Error, Exit};
+use super::{Error, Exit, Project};
 
 /// Runs the command that the process's arguments ask for.
 #[must_use]
@@ -23,7 +25,7 @@ pub fn main() -> ExitCode {
     start_tracing();
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&arguments)));
     let exit = match ended {
-        Ok(Ok(exit)) => exit,
+        Ok(Ok(code)) => return code,
         Ok(Err(error)) => {
             let (bold, plain) = if style().color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
             note(&format!("{bold}error:{plain} {error}"));
@@ -35,36 +37,54 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// `LOCKSTEP_LOG=debug` shows what the rooms trace; without it only warnings appear.
+/// `LOCKSTEP_LOG=lockstep=debug` shows which files, folders and digests are used and how long each step took; without
+/// it only warnings appear.
 fn start_tracing() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKSTEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
+        .with_span_events(FmtSpan::CLOSE)
+        .try_init();
 }
 
-fn run(arguments: &Arguments) -> Result<Exit, Error> {
+fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    // Inside a lane there is no project, and exit statuses are the wire's.
+    if matches!(arguments.verb, Verb::Runner) {
+        return Ok(verbs::runner::execute());
+    }
     let project = arguments.project()?;
-    match &arguments.verb {
-        Verb::Run(options) => verbs::run::execute(&project, options),
-        Verb::Lane(options) => verbs::lane::execute(&project, options),
-        Verb::Lanes(options) => verbs::lanes::execute(&project, options),
-        Verb::Plan(options) => verbs::plan::execute(&project, options),
-        Verb::Preflight(options) => verbs::preflight::execute(&project, options),
-        Verb::Resume(options) => verbs::resume::execute(&project, options),
-        Verb::Rerun(options) => verbs::rerun::execute(&project, options),
-        Verb::Runs(options) => verbs::runs::execute(&project, options),
-        Verb::Judge(options) => verbs::judge::execute(options),
-        Verb::Verify(options) => verbs::verify::execute(&project, options),
-        Verb::Accept(options) => verbs::accept::execute(&project, options),
-        Verb::Report(options) => verbs::report::execute(&project, options),
-        Verb::Explain(options) => verbs::explain::execute(&project, options),
-        Verb::Compare(options) => verbs::compare::execute(&project, options),
-        Verb::Lock(options) => verbs::lock::execute(&project, options),
-        Verb::Image(options) => verbs::image::execute(&project, options),
-        Verb::Clean(options) => verbs::clean::execute(&project, options),
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::debug!(version, project = %project.root().display(), arguments = ?arguments.verb, "lockstep");
+    let exit = of_project(&project, &arguments.verb)?;
+    tracing::debug!(code = exit.code(), "ending");
+    Ok(ExitCode::from(exit.code()))
+}
+
+fn of_project(project: &Project, verb: &Verb) -> Result<Exit, Error> {
+    match verb {
+        Verb::Run(options) => verbs::run::execute(project, options),
+        Verb::Lane(options) => verbs::lane::execute(project, options),
+        Verb::Lanes(options) => verbs::lanes::execute(project, options),
+        Verb::Plan(options) => verbs::plan::execute(project, options),
+        Verb::Preflight(options) => verbs::preflight::execute(project, options),
+        Verb::Resume(options) => verbs::resume::execute(project, options),
+        Verb::Rerun(options) => verbs::rerun::execute(project, options),
+        Verb::Runs(options) => verbs::runs::execute(project, options),
+        Verb::Judge(options) => verbs::judge::execute(project, options),
+        Verb::Verify(options) => verbs::verify::execute(project, options),
+        Verb::Accept(options) => verbs::accept::execute(project, options),
+        Verb::Report(options) => verbs::report::execute(project, options),
+        Verb::Explain(options) => verbs::explain::execute(project, options),
+        Verb::Compare(options) => verbs::compare::execute(project, options),
+        Verb::Lock(options) => verbs::lock::execute(project, options),
+        Verb::Image(options) => verbs::image::execute(project, options),
+        Verb::Clean(options) => verbs::clean::execute(project, options),
         Verb::Schema(options) => verbs::schema::execute(options),
         Verb::Completions(options) => verbs::completions::execute(options),
         Verb::ExitCodes => verbs::exit_codes::execute(),
-        Verb::Runner => verbs::runner::execute(),
+        Verb::Runner => Err(Error::Internal("the runner was started as a verb of a project".to_owned())),
     }
 }

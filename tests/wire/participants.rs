@@ -27,13 +27,14 @@ pub struct Participant {
 }
 
 pub fn native() -> Participant {
-    itself(NATIVE, false)
+    let command = [env!("CARGO_BIN_EXE_lockstep"), "runner"].map(str::to_owned).to_vec();
+    Participant { name: NATIVE, command, absent: None, noisy: false }
 }
 
 pub fn all() -> Vec<Participant> {
     let mut all = vec![
         native(),
-        itself(NATIVE_NOISY, true),
+        noisy_native(),
         python(PYTHON, python_command(), false),
         python(PYTHON_NOISY, noisy_python_command(), true),
     ];
@@ -48,10 +49,10 @@ pub fn all() -> Vec<Participant> {
     all
 }
 
-fn itself(name: &'static str, noisy: bool) -> Participant {
+fn noisy_native() -> Participant {
     let program = std::env::current_exe().expect("a running program has a path");
     let program = program.to_str().expect("the target folder has a UTF-8 path").to_owned();
-    Participant { name, command: vec![program, name.to_owned()], absent: None, noisy }
+    Participant { name: NATIVE_NOISY, command: vec![program, NATIVE_NOISY.to_owned()], absent: None, noisy: true }
 }
 
 /// The native runner in a process that prints before and while it works.

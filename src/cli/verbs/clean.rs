@@ -2,7 +2,7 @@
 
 use crate::cli::assemble::docker_host;
 use crate::cli::output::{Format, emit, emit_json};
-use crate::cli::{Error, Exit, Project};
+use crate::cli::{Error, Exit, Project, leftovers};
 use crate::supervise;
 
 /// Options of `clean`.
@@ -20,18 +20,33 @@ pub(in crate::cli) struct Options {
     format: Format,
 }
 
+/// What went, as `--format json` prints it.
+#[derive(serde::Serialize)]
+struct Removed<'a> {
+    #[serde(flatten)]
+    cleaned: &'a supervise::Cleaned,
+    /// Half-made folders of processes that are no more.
+    folders: &'a [String],
+}
+
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let cleaned = supervise::clean(docker_host().as_deref(), options.images)?;
-    let models = project.runs().join(".models");
+    let folders = leftovers::remove(project)?;
+    let models = project.models();
     if options.models && models.exists() {
         std::fs::remove_dir_all(&models).map_err(Error::file("removing", &models))?;
     }
     match options.format {
-        Format::Json => emit_json(&cleaned)?,
+        Format::Json => emit_json(&Removed { cleaned: &cleaned, folders: &folders })?,
         Format::Text => {
             let list =
                 |word: &str, items: &[String]| items.iter().map(|item| format!("{word} {item}\n")).collect::<String>();
-            let removed = [list("removed", &cleaned.orphans), list("removed image", &cleaned.images)].concat();
+            let removed = [
+                list("removed", &cleaned.orphans),
+                list("removed image", &cleaned.images),
+                list("removed folder", &folders),
+            ]
+            .concat();
             let removed = if removed.is_empty() { "nothing was left behind\n".to_owned() } else { removed };
             emit(&format!("{removed}{}", list("not looked at or not removed:", &cleaned.left)))?;
         }

@@ -1,6 +1,6 @@
 //! `lockstep compare RUN RUN`.
 
-use crate::cli::output::{Format, emit, emit_json, style};
+use crate::cli::output::{Format, emit, style};
 use crate::cli::run_folder::RunFolder;
 use crate::cli::{Error, Exit, Project};
 use crate::report;
@@ -24,7 +24,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let (_, _, second) = RunFolder::find(project, &options.second)?.judge()?;
     let comparison = compare_runs(&first, &second);
     match options.format {
-        Format::Json => emit_json(&comparison)?,
+        Format::Json => emit(&report::run_comparison_json(&comparison)?)?,
         Format::Text => emit(&report::run_comparison_text(&comparison, style()))?,
     }
     Ok(if comparison.differs() { Exit::Changed } else { Exit::AsExpected })

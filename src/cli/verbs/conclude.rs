@@ -7,16 +7,26 @@ use crate::cli::run_folder::RunFolder;
 use crate::cli::{Error, Exit, Project};
 use crate::plan::Plan;
 use crate::report;
-use crate::snapshot::{Comparison, HostClass, compare, host_class, store};
+use crate::snapshot::{Comparison, HostClass, Snapshot, compare, host_class, refusal_reasons, store};
 use crate::supervise::{self, Ended};
 use crate::verdict::Verdict;
+
+/// What was concluded, as `--format json` prints it.
+#[derive(serde::Serialize)]
+struct Concluded<'a> {
+    verdict: &'a Verdict,
+    comparison: Option<&'a Comparison>,
+}
 
 /// Measures what is due, and concludes.
 pub(super) fn measure_and_conclude(project: &Project, assembly: Assembly<'_>, format: Format) -> Result<Exit, Error> {
     let folder = assembly.folder.clone();
     let inputs = assembly.inputs()?;
+    tracing::debug!(executable = %inputs.own_executable.display(), digest = %inputs.binary, "this lockstep");
     let mut progress = Progress::new();
+    let measuring = tracing::debug_span!("measuring", run = folder.id).entered();
     let ended = supervise::run(&inputs, &mut |event| progress.show(event));
+    drop(measuring);
     progress.finish();
     match ended? {
         Ended::Paused => {
@@ -37,24 +47,30 @@ fn conclude(project: &Project, folder: &RunFolder, format: Format) -> Result<Exi
     let (plan, _, verdict) = folder.judge()?;
     folder.write("verdict.json", report::json(&verdict)?.as_bytes())?;
     folder.write("report.md", report::markdown(&verdict).as_bytes())?;
-    let comparison = own_snapshot(project, &plan, &verdict)?;
-    let mut exits = vec![Exit::from(verdict.conclusion)];
-    exits.extend(comparison.as_ref().map(|comparison| Exit::from(comparison.status())));
+    let accepted = own_snapshot(project, &plan, &verdict)?;
+    let comparison = accepted.as_ref().map(|(_, comparison)| comparison);
     match format {
-        Format::Json => emit_json(&verdict)?,
+        Format::Json => emit_json(&Concluded { verdict: &verdict, comparison })?,
         Format::Text => {
             emit(&report::text(&verdict, style()))?;
-            match &comparison {
+            match comparison {
                 Some(comparison) => emit(&report::comparison_text(comparison, style()))?,
-                None => emit(&format!(
-                    "\nNo snapshot of this host class ({}) yet: the verdict stands alone.\n",
-                    class_of(&verdict)?
-                ))?,
+                None => emit(&alone(folder, &verdict)?)?,
             }
         }
     }
     note(&format!("run {}: {}", folder.id, folder.file("report.md").display()));
-    Ok(Exit::first_of(exits))
+    let accepted = accepted.map(|(then, comparison)| (then.conclusion, comparison.status()));
+    Ok(Exit::of(verdict.conclusion, accepted))
+}
+
+/// What stands where a comparison would. Only a verdict that can be accepted is offered for it.
+fn alone(folder: &RunFolder, verdict: &Verdict) -> Result<String, Error> {
+    let hint = match refusal_reasons(verdict)[..] {
+        [] => format!("; `lockstep accept {}` makes it the first", folder.id),
+        _ => String::new(),
+    };
+    Ok(format!("\nNo snapshot of this host class ({}) yet: the verdict stands alone{hint}.\n", class_of(verdict)?))
 }
 
 /// The host class of a verdict's last segment.
@@ -65,7 +81,10 @@ pub(super) fn class_of(verdict: &Verdict) -> Result<HostClass, Error> {
 }
 
 /// The comparison with the snapshot of the verdict's own host class, where there is one.
-fn own_snapshot(project: &Project, plan: &Plan, verdict: &Verdict) -> Result<Option<Comparison>, Error> {
+fn own_snapshot(project: &Project, plan: &Plan, verdict: &Verdict) -> Result<Option<(Snapshot, Comparison)>, Error> {
     let place = store::place(&project.snapshots(), &plan.name, &class_of(verdict)?)?;
-    Ok(store::read(&place)?.map(|then| compare(&then, verdict, plan.statistics.band_pct)))
+    let Some(then) = store::read(&place)? else { return Ok(None) };
+    tracing::debug!(snapshot = %place.snapshot.display(), seal = %then.seal, "comparing with the accepted verdict");
+    let comparison = compare(&then, verdict, plan.statistics.band_pct);
+    Ok(Some((then, comparison)))
 }

@@ -19,6 +19,7 @@ pub(in crate::cli) struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Build a lane's image and load it into the Docker engine.
+    #[command(after_help = "Example:\n  lockstep image build native-container")]
     Build {
         /// Name of a lane whose image is `self`.
         name: String,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::run::begin;
+use crate::cli::counts::Counts;
 use crate::cli::output::Format;
 use crate::cli::prepare::{Model, experiment, with_lane_alone};
 use crate::cli::{Error, Exit, Project};
@@ -19,6 +20,8 @@ pub(in crate::cli) struct Options {
     /// Checkpoint folder to run the plan on, in place of its own model.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    counts: Counts,
     /// Let the lane run without a lock.
     #[arg(long)]
     unlocked: bool,
@@ -31,6 +34,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     project.lane(&options.name)?;
     let (plan, found) = project.plan(&options.plan)?;
     let text = with_lane_alone(&found.text, &plan, &options.name)?;
-    let experiment = experiment(project, &options.plan, &text, Model::chosen(options.model.as_deref()))?;
+    let experiment =
+        experiment(project, &options.plan, &text, Model::chosen(options.model.as_deref()), options.counts)?;
     begin(project, experiment, &found.source, options.unlocked, options.format)
 }

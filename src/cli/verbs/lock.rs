@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::cli::output::{emit, note};
+use crate::cli::durable::write_whole;
+use crate::cli::output::{Format, emit, emit_json, note};
 use crate::cli::{Error, Exit, Project};
 use crate::launch::recipe_digest;
 use crate::lock::{Credentials, ImageReference, Platform, Proxy, Registry, RegistryOptions, lock_lane};
@@ -28,12 +29,36 @@ pub(in crate::cli) struct Options {
     /// JSON file with `{"registry": {"username": …, "password": …}}`.
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What became of a lane's lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// It is what it was.
+    Unchanged,
+    /// It is not what would be written; only said with `--check`.
+    Differs,
+    /// It was written.
+    Written,
+}
+
+/// A lane's lock, as `--format json` prints it.
+#[derive(serde::Serialize)]
+struct Locked {
+    lane: String,
+    state: State,
+    /// Where it stands, or would stand.
+    path: PathBuf,
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let names: BTreeSet<String> =
         if options.all { project.names("lanes") } else { options.names.iter().cloned().collect() };
-    let mut exits = Vec::new();
+    let mut locked = Vec::new();
     for name in names {
         let found = project.lane(&name)?;
         let (pin, recipe) = match &found.lane.launcher {
@@ -47,18 +72,33 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         };
         let lock = lock_lane(&found.lane, &found.file_digests(), pin, recipe);
         let path = project.root().join("lockfiles").join(format!("{name}.lock"));
-        if found.lock.as_ref() == Some(&lock) {
-            emit(&format!("{name}: unchanged\n"))?;
+        let state = if found.lock.as_ref() == Some(&lock) {
+            State::Unchanged
         } else if options.check {
-            emit(&format!("{name}: differs from what `lockstep lock {name}` would write\n"))?;
-            exits.push(Exit::Changed);
+            State::Differs
         } else {
-            std::fs::create_dir_all(project.root().join("lockfiles")).map_err(Error::file("creating", "lockfiles"))?;
-            std::fs::write(&path, lock.to_toml()).map_err(Error::file("writing", &path))?;
-            emit(&format!("{name}: written to {}\n", path.display()))?;
+            write_whole(&path, lock.to_toml().as_bytes())?;
+            State::Written
+        };
+        let one = Locked { lane: name, state, path };
+        if options.format == Format::Text {
+            emit(&text(&one))?;
         }
+        locked.push(one);
     }
-    Ok(Exit::first_of(exits))
+    if options.format == Format::Json {
+        emit_json(&locked)?;
+    }
+    let differs = locked.iter().any(|one| one.state == State::Differs);
+    Ok(if differs { Exit::Changed } else { Exit::AsExpected })
+}
+
+fn text(Locked { lane, state, path }: &Locked) -> String {
+    match state {
+        State::Unchanged => format!("{lane}: unchanged\n"),
+        State::Differs => format!("{lane}: differs from what `lockstep lock {lane}` would write\n"),
+        State::Written => format!("{lane}: written to {}\n", path.display()),
+    }
 }
 
 /// What the environment and the options say about registries.

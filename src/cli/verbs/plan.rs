@@ -8,7 +8,7 @@ use crate::terms::{Cell, Digest};
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lockstep plan quickstart")]
+#[command(after_help = "Examples:\n  lockstep plan\n  lockstep plan quickstart")]
 pub(in crate::cli) struct Options {
     /// Name of a plan, or a file ending in .toml; without one the plans are listed.
     plan: Option<String>,
@@ -25,6 +25,16 @@ struct Expanded<'a> {
     source: &'a str,
     cells: Vec<(String, &'a Cell)>,
     launches: Vec<(u32, u32, String, usize)>,
+}
+
+/// A plan as the list shows it.
+#[derive(serde::Serialize)]
+struct Listed {
+    name: String,
+    source: String,
+    sha256: Digest,
+    lanes: Vec<String>,
+    description: String,
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
@@ -46,14 +56,20 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 }
 
 fn list(project: &Project, format: Format) -> Result<Exit, Error> {
-    let mut rows = Vec::new();
+    let mut listed = Vec::new();
     for name in project.names("plans") {
         let (plan, found) = project.plan(&name)?;
-        rows.push(vec![name, found.source, plan.lanes.len().to_string(), plan.description]);
+        let lanes = plan.lanes.iter().map(|lane| lane.name.clone()).collect();
+        let sha256 = plan.digest();
+        listed.push(Listed { name, source: found.source, sha256, lanes, description: plan.description });
     }
     match format {
-        Format::Json => emit_json(&rows.iter().map(|row| row.first()).collect::<Vec<_>>())?,
-        Format::Text => emit(&report::table(&["plan", "source", "lanes", "what it decides"], &rows, style()))?,
+        Format::Json => emit_json(&listed)?,
+        Format::Text => {
+            let row = |plan: Listed| vec![plan.name, plan.source, plan.lanes.len().to_string(), plan.description];
+            let rows: Vec<Vec<String>> = listed.into_iter().map(row).collect();
+            emit(&report::table(&["plan", "source", "lanes", "what it decides"], &rows, style()))?;
+        }
     }
     Ok(Exit::AsExpected)
 }

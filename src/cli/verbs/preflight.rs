@@ -1,6 +1,8 @@
 //! `lockstep preflight NAME`.
 
 use crate::cli::assemble::Assembly;
+use crate::cli::counts::Counts;
+use crate::cli::leftovers::preflight_folder;
 use crate::cli::output::{Format, emit, emit_json, note, style};
 use crate::cli::prepare::{Model, experiment, with_lane_alone};
 use crate::cli::progress::Progress;
@@ -31,8 +33,8 @@ pub(in crate::cli) struct Options {
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let found = project.lane(&options.name)?;
     let (plan, source) = project.plan(&options.plan)?;
-    let experiment =
-        experiment(project, &options.plan, &with_lane_alone(&source.text, &plan, &options.name)?, Model::OfPlan)?;
+    let alone = with_lane_alone(&source.text, &plan, &options.name)?;
+    let experiment = experiment(project, &options.plan, &alone, Model::OfPlan, Counts::default())?;
     let lanes = vec![found];
     let mut facts = RunFacts {
         schema: 1,
@@ -42,11 +44,12 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         model_dir: experiment.model_dir.clone(),
         unlocked: options.unlocked,
     };
-    let folder = RunFolder::create(project, &mut facts, &experiment.text, &lanes)?;
+    let folder = Passing(RunFolder::aside(preflight_folder(project)));
+    folder.0.fill(&mut facts, &experiment.text, &lanes)?;
     let inputs = Assembly {
         plan: experiment.plan,
         lanes,
-        folder: &folder,
+        folder: &folder.0,
         model_dir: experiment.model_dir,
         model: experiment.model,
         model_axes: experiment.axes,
@@ -58,8 +61,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let mut progress = Progress::new();
     let lane = inputs.lanes.first().ok_or_else(|| Error::Internal("a lane that was assembled is gone".to_owned()))?;
     let look = look_at_lane(&inputs, lane, &mut |event| progress.show(event));
-    // Nothing was measured, so no run stays behind.
-    let _ = std::fs::remove_dir_all(&folder.path);
+    drop(folder);
     let Some(look) = look? else {
         note("stopped");
         return Ok(Exit::Inconclusive);
@@ -72,6 +74,16 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         LaneState::Ready => Exit::AsExpected,
         LaneState::Skipped | LaneState::Refused => Exit::Refused,
     })
+}
+
+/// A folder that goes with the command, however that ends: nothing was measured, so no run stays behind.
+struct Passing(RunFolder);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        // What cannot be removed now is what `clean` removes later.
+        let _ = std::fs::remove_dir_all(&self.0.path);
+    }
 }
 
 fn text(look: &LaneLook) -> String {

@@ -2,6 +2,7 @@
 
 use super::conclude::measure_and_conclude;
 use crate::cli::assemble::Assembly;
+use crate::cli::counts::Counts;
 use crate::cli::output::Format;
 use crate::cli::prepare::{Experiment, Model, experiment};
 use crate::cli::run_folder::RunFolder;
@@ -41,7 +42,8 @@ pub(super) fn go_on(project: &Project, run: &str, mode: Mode, format: Format) ->
     }
     let file = folder.file("plan.toml").display().to_string();
     let model = if plan.model.synthetic.is_some() { Model::OfPlan } else { Model::Known(&facts.model_dir) };
-    let Experiment { plan, text: _, model_dir, model, axes, max_positions } = experiment(project, &file, &text, model)?;
+    let Experiment { plan, text: _, model_dir, model, axes, max_positions } =
+        experiment(project, &file, &text, model, Counts::default())?;
     let assembly = Assembly {
         plan,
         lanes,

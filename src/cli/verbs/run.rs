@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::conclude::measure_and_conclude;
 use crate::cli::assemble::Assembly;
+use crate::cli::counts::Counts;
 use crate::cli::output::{Format, note};
 use crate::cli::prepare::{Experiment, Model, experiment};
 use crate::cli::run_folder::{RunFacts, RunFolder};
@@ -20,6 +21,8 @@ pub(in crate::cli) struct Options {
     /// Checkpoint folder (config.json, safetensors, tokenizer.json) to run the plan on, in place of its own model.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    counts: Counts,
     /// Let lanes without a lock run; their rows say so, and no snapshot can be accepted from them.
     #[arg(long)]
     unlocked: bool,
@@ -30,7 +33,8 @@ pub(in crate::cli) struct Options {
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let (_, found) = project.plan(&options.plan)?;
-    let experiment = experiment(project, &options.plan, &found.text, Model::chosen(options.model.as_deref()))?;
+    let model = Model::chosen(options.model.as_deref());
+    let experiment = experiment(project, &options.plan, &found.text, model, options.counts)?;
     begin(project, experiment, &found.source, options.unlocked, options.format)
 }
 

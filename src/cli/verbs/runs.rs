@@ -51,6 +51,7 @@ fn list_one(folder: &RunFolder) -> Listed {
             let word = serde_json::to_value(verdict.conclusion).ok().and_then(|v| v.as_str().map(str::to_owned));
             (state.to_owned(), verdict.journal.rows, word)
         }
+        Err(_) if !folder.has_begun() => (format!("not started; `lockstep resume {}`", folder.id), 0, None),
         Err(error) => (format!("unreadable: {error}"), 0, None),
     };
     Listed { run: folder.id.clone(), plan, state, rows, conclusion }

@@ -1,0 +1,64 @@
+//! Folders below `runs/` that a lockstep left half-made when it was killed.
+
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, test_kill_process};
+
+use super::{Error, Project};
+
+/// What a preflight's folder is called, before the process id.
+const PREFLIGHT: &str = ".preflight-";
+/// What a half-generated model's folder is called, before the process id.
+const PARTIAL: &str = ".partial-";
+
+/// The folder of this process's preflight.
+pub(super) fn preflight_folder(project: &Project) -> PathBuf {
+    project.runs().join(format!("{PREFLIGHT}{}", std::process::id()))
+}
+
+/// The folder in which this process generates a model.
+pub(super) fn partial_folder(models: &Path) -> PathBuf {
+    models.join(format!("{PARTIAL}{}", std::process::id()))
+}
+
+/// Removes what processes that are no more left in `runs/` and among the models; the names of what went.
+pub(super) fn remove(project: &Project) -> Result<Vec<String>, Error> {
+    let mut removed = Vec::new();
+    for folder in [project.runs(), project.models()] {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_left(path)) {
+            std::fs::remove_dir_all(&path).map_err(Error::file("removing", &path))?;
+            removed.push(path.display().to_string());
+        }
+    }
+    removed.sort();
+    Ok(removed)
+}
+
+/// Whether the folder is one of those, and the process it belongs to is gone.
+fn is_left(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(owner) = name.strip_prefix(PREFLIGHT).or_else(|| name.strip_prefix(PARTIAL)) else { return false };
+    let id = owner.parse().ok().filter(|id| *id > 0).and_then(Pid::from_raw);
+    path.is_dir() && id.is_none_or(|id| test_kill_process(id) == Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_dead_processes_go_and_those_of_living_ones_and_of_runs_stay() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let project = Project::at(root.path().to_owned());
+        // No process has an id above the kernel's limit of 2^22.
+        let dead = [project.runs().join(".preflight-2000000000"), project.models().join(".partial-2000000000")];
+        let alive = [preflight_folder(&project), partial_folder(&project.models()), project.runs().join("20260101T")];
+        for folder in dead.iter().chain(&alive) {
+            std::fs::create_dir_all(folder.join("inner")).expect("a folder in a temporary folder");
+        }
+        assert_eq!(remove(&project).expect("they can be removed").len(), 2);
+        assert!(dead.iter().all(|folder| !folder.exists()));
+        assert!(alive.iter().all(|folder| folder.exists()));
+    }
+}
