@@ -58,6 +58,8 @@ pub struct Sweep {
     pub left: Vec<Orphan>,
     /// Could not be removed, and why.
     pub failed: Vec<(Orphan, Error)>,
+    /// Why the engine did not list its containers, so that none of them was looked at.
+    pub unlisted: Option<Error>,
 }
 
 impl fmt::Display for Orphan {
@@ -71,30 +73,22 @@ impl fmt::Display for Orphan {
     }
 }
 
-/// Finds the orphans of this host and, when it answers, of the engine. Touches nothing.
-///
-/// # Errors
-/// `/proc` cannot be read, or the engine does not list its containers.
-pub async fn find_orphans(engine: Option<&Engine>) -> Result<Vec<Orphan>, Error> {
-    let here = Supervisor::current()?;
-    let mut orphans = orphan_processes(&here);
-    if let Some(engine) = engine {
-        let filters = HashMap::from([("label", vec![SUPERVISOR_LABEL])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let listed = engine.docker().list_containers(Some(options)).await;
-        let listed = listed.map_err(Error::engine("listing the containers of lanes"))?;
-        orphans.extend(listed.into_iter().filter_map(|container| orphan_container(container, &here)));
-    }
-    Ok(orphans)
-}
-
 /// Ends the orphans of this host and, when it answers, of the engine, and confirms that they are gone.
 ///
 /// # Errors
-/// Orphans cannot be looked for. One that cannot be ended is reported in [`Sweep::failed`].
+/// `/proc` cannot be read. An orphan that cannot be ended is reported in [`Sweep::failed`], and an engine that does
+/// not list its containers in [`Sweep::unlisted`]; neither keeps the others from being ended.
 pub async fn sweep(engine: Option<&Engine>) -> Result<Sweep, Error> {
+    let here = Supervisor::current()?;
     let mut report = Sweep::default();
-    for orphan in find_orphans(engine).await? {
+    let mut orphans = orphan_processes(&here);
+    if let Some(engine) = engine {
+        match orphan_containers(engine, &here).await {
+            Ok(containers) => orphans.extend(containers),
+            Err(error) => report.unlisted = Some(error),
+        }
+    }
+    for orphan in orphans {
         if orphan.fate != Fate::Gone {
             report.left.push(orphan);
             continue;
@@ -143,6 +137,14 @@ fn own_line(pid: u32) -> Vec<u32> {
         next = procfs::stat(pid).map(|stat| stat.ppid);
     }
     line
+}
+
+async fn orphan_containers(engine: &Engine, here: &Supervisor) -> Result<Vec<Orphan>, Error> {
+    let filters = HashMap::from([("label", vec![SUPERVISOR_LABEL])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let question = engine.docker().list_containers(Some(options));
+    let listed = engine.ask("listing the containers of lanes", question).await?;
+    Ok(listed.into_iter().filter_map(|container| orphan_container(container, here)).collect())
 }
 
 fn orphan_container(container: ContainerSummary, here: &Supervisor) -> Option<Orphan> {

@@ -1,4 +1,4 @@
-//! The shared vocabulary: digests, axes, phases, cells, outcomes, signals and host facts.
+//! The shared vocabulary: digests, axes, phases, cells, outcomes, signals, host facts and the order of versions.
 //!
 //! This room imports no other. It holds plain data with one meaning everywhere: what a plan declares, a runner
 //! reports, the journal keeps and a verdict reads is spelled with these types and no others.
@@ -11,6 +11,7 @@ mod host;
 mod outcome;
 mod phase;
 mod signal;
+mod version;
 
 pub use axis::{AXIS_NAMES, Axes, nearest};
 pub use canonical::{canonical_json, canonical_value};
@@ -20,3 +21,4 @@ pub use host::{CpuFacts, GpuFacts, HostFacts};
 pub use outcome::{Failure, FailureClass, Outcome, StopReason};
 pub use phase::{Phase, Stage};
 pub use signal::{Observer, Signal, SignalValue};
+pub use version::compare_versions;
