@@ -176,6 +176,9 @@ mod tests {
 
     use super::*;
 
+    /// A sweep finds the orphans of every test.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     /// A process that is marked as a lane of `supervisor`.
     fn lane_of(supervisor: Supervisor) -> (Child, Marker) {
         let marker = Marker { run: "sweep-test".into(), lane: "orphan".into(), launch: 1, supervisor };
@@ -197,6 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_lanes_of_dead_supervisors_are_swept() {
+        let _alone = ALONE.lock().await;
         let here = Supervisor::current().unwrap();
         let (mut orphan, _) = lane_of(Supervisor { start_ticks: here.start_ticks + 1, ..here.clone() });
         let (mut ours, _) = lane_of(here.clone());
@@ -214,6 +218,42 @@ mod tests {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// An engine that says who it is and fails at everything else.
+    async fn failing_engine() -> Engine {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("tcp://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut connection in listener.incoming().flatten() {
+                let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                let asked = head.first().map(String::as_str).unwrap_or_default();
+                let (status, body) = match asked {
+                    path if path.contains("/version") => ("200 OK", r#"{"ApiVersion":"1.41"}"#),
+                    path if path.contains("/info") => ("200 OK", "{}"),
+                    _ => ("500 Internal Server Error", r#"{"message":"the store is damaged"}"#),
+                };
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n");
+                let _ = write!(connection, "{head}Content-Length: {length}\r\n\r\n{body}");
+            }
+        });
+        Engine::connect(Some(&host)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_fails_is_reported_and_keeps_no_process_from_being_swept() {
+        let _alone = ALONE.lock().await;
+        let engine = failing_engine().await;
+        let here = Supervisor::current().unwrap();
+        let (mut orphan, _) = lane_of(Supervisor { start_ticks: here.start_ticks + 2, ..here });
+        let report = sweep(Some(&engine)).await.unwrap();
+        let unlisted = report.unlisted.unwrap().to_string();
+        assert!(unlisted.contains("listing the containers") && unlisted.contains("store is damaged"), "{unlisted}");
+        assert!(pids(&report.removed).contains(&orphan.id()));
+        assert!(orphan.wait().unwrap().code().is_none(), "the orphan was killed");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub(super) fn of_container(container: &ContainerInspectResponse) -> Vec<Signal> 
         Signal::outside("container.user", user),
         Signal::outside("container.readonly_rootfs", host.readonly_rootfs == Some(true)),
         Signal::outside("container.network", host.network_mode.clone().unwrap_or_default()),
+        Signal::outside("container.ipc", host.ipc_mode.clone().unwrap_or_default()),
         Signal::outside("container.cap_drop", list(&host.cap_drop)),
         Signal::outside("container.cap_add", list(&host.cap_add)),
         Signal::outside("container.privileged", host.privileged == Some(true)),
