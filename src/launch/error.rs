@@ -82,6 +82,29 @@ pub enum Error {
         /// What the engine holds.
         found: String,
     },
+    /// The container runs with other walls than were asked for.
+    #[error(
+        "the container of lane {lane:?} is not confined as asked: {which} is {found}, and {asked} was asked; use an \
+         engine that enforces it"
+    )]
+    Unconfined {
+        /// The lane.
+        lane: String,
+        /// What differs, by the engine's name for it.
+        which: &'static str,
+        /// What was asked.
+        asked: String,
+        /// What the engine says it is.
+        found: String,
+    },
+    /// The engine did not answer in time.
+    #[error("the Docker engine gave no answer within {waited_s:.0} s while {doing}; look at its log, or restart it")]
+    Slow {
+        /// What was being done.
+        doing: String,
+        /// How long it was waited for, in seconds.
+        waited_s: f64,
+    },
     /// An executable or library is no ELF file that can be put into an image.
     #[error("{} cannot be put into an image: {found}", path.display())]
     Elf {
@@ -144,6 +167,18 @@ impl Error {
     pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { doing, path, source }
+    }
+
+    /// Whether the engine says that it knows nothing by that name.
+    pub(super) fn is_unknown(&self) -> bool {
+        use bollard::errors::Error::DockerResponseServerError;
+        matches!(self, Self::Engine { source, .. } if matches!(**source, DockerResponseServerError { status_code: 404, .. }))
+    }
+
+    /// Whether what started was refused, since it was another image or less confined than asked.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::WrongImage { .. } | Self::Unconfined { .. })
     }
 
     /// Whether the image, rather than the launcher, is what was refused.

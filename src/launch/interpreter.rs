@@ -11,6 +11,9 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use super::Error;
+use super::outside::children;
+use super::outside::{procfs, tree};
+use crate::terms::compare_versions;
 
 /// How long an interpreter may take to say its version.
 pub(super) const VERSION_DEADLINE: Duration = Duration::from_secs(10);
@@ -67,11 +70,17 @@ pub(super) async fn version(
         let reason = format!("`{shown} --version` names no version: {shown_answer:?}");
         return Err(unusable(reason, "put the real interpreter first on PATH"));
     };
-    if compare(&found, minimum) == Ordering::Less {
-        let remedy = format!("install version {minimum} or newer and put it first on PATH");
-        return Err(Unusable { reason: format!("{shown} is version {found}, older than {minimum}"), remedy });
+    match compare_versions(&found, minimum) {
+        Some(Ordering::Less) => {
+            let remedy = format!("install version {minimum} or newer and put it first on PATH");
+            Err(Unusable { reason: format!("{shown} is version {found}, older than {minimum}"), remedy })
+        }
+        Some(Ordering::Equal | Ordering::Greater) => Ok(found),
+        None => {
+            let reason = format!("{shown} is version {found}, which cannot be compared with {minimum:?}");
+            Err(unusable(reason, "let the lane's minimum version begin with a number"))
+        }
     }
-    Ok(found)
 }
 
 /// Kills the group of a program that was given up, since a wrapper script may have started others.
@@ -95,7 +104,8 @@ impl Drop for GroupGuard {
 
 /// What the program prints when asked for its version, on either stream.
 async fn ask(program: &Path, search_path: &str) -> Result<String, String> {
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .arg("--version")
         .env_clear()
         .env("PATH", search_path)
@@ -103,9 +113,12 @@ async fn ask(program: &Path, search_path: &str) -> Result<String, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| error.to_string())?;
+        .kill_on_drop(true);
+    let (mut child, _own) = children::start_program(|| {
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        let stat = child.id().and_then(procfs::stat).ok_or("it has no entry in /proc")?;
+        Ok::<_, String>((child, tree::member(&stat)))
+    })?;
     let guard = GroupGuard(child.id());
     let (mut out, mut err) = (Vec::new(), Vec::new());
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
@@ -132,18 +145,6 @@ fn first_version(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Compares dotted versions number by number; a missing part counts as 0.
-pub(super) fn compare(a: &str, b: &str) -> Ordering {
-    let parts = |text: &str| -> Vec<u64> {
-        let mut parts: Vec<u64> = text.split('.').map(|part| part.parse().unwrap_or(0)).collect();
-        while parts.last() == Some(&0) {
-            parts.pop();
-        }
-        parts
-    };
-    parts(a).cmp(&parts(b))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,14 +169,6 @@ mod tests {
         assert_eq!(find("interp", &search_path), None, "a file without an execute bit is no program");
         std::fs::create_dir(first.path().join("folder")).unwrap();
         assert_eq!(find("folder", &search_path), None);
-    }
-
-    #[test]
-    fn versions_compare_by_number_and_not_by_letter() {
-        assert_eq!(compare("3.9.1", "3.10"), Ordering::Less);
-        assert_eq!(compare("3.10", "3.10.0"), Ordering::Equal);
-        assert_eq!(compare("3.10.1", "3.10"), Ordering::Greater);
-        assert_eq!(compare("4", "3.99"), Ordering::Greater);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::docker::{ContainerLaunch, Engine, ImageFacts};
+use super::docker::{ContainerLaunch, Engine};
 use super::process::ProcessLaunch;
 use super::supervisor::{Marker, Supervisor};
 use super::{Error, Exit, LaneInput, LaneOutput, LaunchRequest};
@@ -25,7 +25,7 @@ enum Lane {
 ///
 /// # Errors
 /// The program or the engine is absent, the start failed, or a container runs another image than the expected one
-/// ([`Error::WrongImage`]); nothing of the lane is left then.
+/// ([`Error::WrongImage`]) or is less confined than was asked ([`Error::Unconfined`]); nothing of the lane is left then.
 pub async fn start(request: &LaunchRequest<'_>, engine: Option<&Engine>) -> Result<Launched, Error> {
     let lacks = |missing, remedy| Error::Request { lane: request.lane.name.clone(), missing, remedy };
     let marker = Marker {
@@ -90,24 +90,6 @@ impl Launched {
         }
     }
 
-    /// The engine's id of the container, of a container lane.
-    #[must_use]
-    pub fn container_id(&self) -> Option<&str> {
-        match &self.lane {
-            Lane::Process(_) => None,
-            Lane::Container(container) => Some(container.id()),
-        }
-    }
-
-    /// The image that was read again after the start, of a container lane.
-    #[must_use]
-    pub fn image(&self) -> Option<&ImageFacts> {
-        match &self.lane {
-            Lane::Process(_) => None,
-            Lane::Container(container) => Some(container.image()),
-        }
-    }
-
     /// What is seen of the lane from outside, now. What the system does not permit to see is left out.
     ///
     /// # Errors
@@ -120,21 +102,12 @@ impl Launched {
     }
 
     /// Processor time of the whole lane so far, in nanoseconds; never falls. A process lane's grain is a clock tick
-    /// (10 ms). After the end it is the last value that was read before it.
+    /// (10 ms). `None` where it is not known, and always after the end: the last value that was read before it lacks
+    /// what the lane did since, and that must not count as the work of others.
     pub async fn cpu_ns(&self) -> Option<u64> {
         match &self.lane {
             Lane::Process(process) => process.cpu_ns(),
             Lane::Container(container) => container.cpu_ns().await,
-        }
-    }
-
-    /// The most memory that was used at a time, in bytes: of a process its own resident memory, of a container all
-    /// that its control group counts.
-    #[must_use]
-    pub fn memory_peak_bytes(&self) -> Option<u64> {
-        match &self.lane {
-            Lane::Process(process) => process.memory_peak_bytes(),
-            Lane::Container(container) => container.memory_peak_bytes(),
         }
     }
 

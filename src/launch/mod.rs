@@ -42,4 +42,4 @@ pub use pipes::{LaneInput, LaneOutput};
 pub use request::{Exit, LaunchRequest};
 pub use self_image::{ImageArchive, SelfImage, build_self_image, prune_self_images, recipe_digest};
 pub use supervisor::{Fate, Marker, Supervisor};
-pub use sweep::{Orphan, OrphanKind, Sweep, find_orphans, sweep};
+pub use sweep::{Orphan, OrphanKind, Sweep, sweep};

@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::outside::children::{self, OwnChild};
 use super::outside::tree::{self, Member};
 use super::outside::{DigestCache, ProcessTree, procfs, signals};
 use super::pipes::{LaneInput, LaneOutput, StderrTail, Streams};
@@ -41,6 +42,8 @@ pub(super) struct ProcessLaunch {
     model_dir: PathBuf,
     declared: Vec<String>,
     digests: DigestCache,
+    /// Kept until nothing of the lane is left.
+    own: Option<OwnChild>,
     exit: Option<Exit>,
     /// We have sent it a signal.
     stopped: bool,
@@ -56,7 +59,10 @@ impl ProcessLaunch {
         let lane = request.lane.name.clone();
         let program = program(request, process)?;
         let oom_kills = oom_kills();
-        let mut child = Command::new(&program)
+        let failed = |doing, source| Error::Lane { lane: lane.clone(), doing, source };
+        children::adopt_orphans().map_err(|source| failed("become the reaper of its processes", source))?;
+        let mut command = Command::new(&program);
+        command
             .args(arguments(request, process)?)
             .env_clear()
             .env("PATH", request.search_path)
@@ -66,14 +72,20 @@ impl ProcessLaunch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|source| Error::Spawn { lane: lane.clone(), program, source })?;
-        let vanished = |doing| Error::Lane { lane: lane.clone(), doing, source: std::io::ErrorKind::NotFound.into() };
-        // Not reaped yet, so the entry is there even when the process has ended already.
-        let pid = child.id().ok_or_else(|| vanished("read the process's id"))?;
-        let stat = procfs::stat(pid).ok_or_else(|| vanished("read the process's entry in /proc"))?;
-        let leader = tree::member(&stat);
+            .kill_on_drop(true);
+        let vanished = |doing| failed(doing, std::io::ErrorKind::NotFound.into());
+        let ((mut child, leader), own) = children::start_lane(|| {
+            let child = command.spawn().map_err(|source| Error::Spawn {
+                lane: lane.clone(),
+                program: program.clone(),
+                source,
+            })?;
+            // Not reaped yet, so the entry is there even when the process has ended already.
+            let pid = child.id().ok_or_else(|| vanished("read the process's id"))?;
+            let stat = procfs::stat(pid).ok_or_else(|| vanished("read the process's entry in /proc"))?;
+            let leader = tree::member(&stat);
+            Ok(((child, leader), leader))
+        })?;
         let tail = StderrTail::default();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let stderr = child.stderr.take().ok_or_else(|| vanished("open the process's standard error"))?;
@@ -88,6 +100,7 @@ impl ProcessLaunch {
             model_dir: request.model_dir.to_owned(),
             declared: request.lane.environment.keys().cloned().collect(),
             digests: DigestCache::default(),
+            own: Some(own),
             exit: None,
             stopped: false,
             gone: false,
@@ -122,25 +135,13 @@ impl ProcessLaunch {
         look.await.unwrap_or_default()
     }
 
-    /// Processor time so far; never falls, also when a process of the tree took its count with it.
+    /// Processor time so far; never falls, also when a process of the tree took its count with it. `None` once the first
+    /// process is gone: what it did after the last look is not known.
     pub(super) fn cpu_ns(&self) -> Option<u64> {
         let ticks_per_second = rustix::param::clock_ticks_per_second();
-        let now = self.tree.cpu_ticks().and_then(|ticks| {
-            u64::try_from(u128::from(ticks) * 1_000_000_000 / u128::from(ticks_per_second.max(1))).ok()
-        });
-        let before = self.cpu_ns.fetch_max(now.unwrap_or(0), Ordering::Relaxed);
-        let most = before.max(now.unwrap_or(0));
-        (most > 0 || now.is_some()).then_some(most)
-    }
-
-    /// The most memory that the first process had resident, in bytes; `None` once it has ended.
-    pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
-        let kib: u64 = procfs::status_field(&procfs::text(self.leader.pid, "status")?, "VmHWM")?
-            .strip_suffix("kB")?
-            .trim()
-            .parse()
-            .ok()?;
-        kib.checked_mul(1024)
+        let ticks = u128::from(self.tree.cpu_ticks()?);
+        let now = u64::try_from(ticks * 1_000_000_000 / u128::from(ticks_per_second.max(1))).ok()?;
+        Some(now.max(self.cpu_ns.fetch_max(now, Ordering::Relaxed)))
     }
 
     /// Waits until the first process ends. May be given up and called again.
@@ -173,7 +174,9 @@ impl ProcessLaunch {
             return Err(Error::StillThere { lane: self.lane.clone(), what: format!("process {left}"), waited_s });
         }
         self.gone = true;
-        self.wait().await
+        let exit = self.wait().await?;
+        self.own = None;
+        Ok(exit)
     }
 
     /// Looks until none of the lane's processes lives, sending `signal` at each look; false when `limit` passed.

@@ -37,11 +37,3 @@ pub struct Exit {
     /// KILL that was not ours, and the kernel counted an out-of-memory kill meanwhile.
     pub oom_killed: bool,
 }
-
-impl Exit {
-    /// Whether the lane ended by itself and said that all went well.
-    #[must_use]
-    pub const fn is_success(&self) -> bool {
-        matches!(self, Self { status: Some(0), signal: None, oom_killed: false })
-    }
-}

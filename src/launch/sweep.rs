@@ -58,6 +58,8 @@ pub struct Sweep {
     pub left: Vec<Orphan>,
     /// Could not be removed, and why.
     pub failed: Vec<(Orphan, Error)>,
+    /// Why the engine did not list its containers, so that none of them was looked at.
+    pub unlisted: Option<Error>,
 }
 
 impl fmt::Display for Orphan {
@@ -71,30 +73,22 @@ impl fmt::Display for Orphan {
     }
 }
 
-/// Finds the orphans of this host and, when it answers, of the engine. Touches nothing.
-///
-/// # Errors
-/// `/proc` cannot be read, or the engine does not list its containers.
-pub async fn find_orphans(engine: Option<&Engine>) -> Result<Vec<Orphan>, Error> {
-    let here = Supervisor::current()?;
-    let mut orphans = orphan_processes(&here);
-    if let Some(engine) = engine {
-        let filters = HashMap::from([("label", vec![SUPERVISOR_LABEL])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let listed = engine.docker().list_containers(Some(options)).await;
-        let listed = listed.map_err(Error::engine("listing the containers of lanes"))?;
-        orphans.extend(listed.into_iter().filter_map(|container| orphan_container(container, &here)));
-    }
-    Ok(orphans)
-}
-
 /// Ends the orphans of this host and, when it answers, of the engine, and confirms that they are gone.
 ///
 /// # Errors
-/// Orphans cannot be looked for. One that cannot be ended is reported in [`Sweep::failed`].
+/// `/proc` cannot be read. An orphan that cannot be ended is reported in [`Sweep::failed`], and an engine that does
+/// not list its containers in [`Sweep::unlisted`]; neither keeps the others from being ended.
 pub async fn sweep(engine: Option<&Engine>) -> Result<Sweep, Error> {
+    let here = Supervisor::current()?;
     let mut report = Sweep::default();
-    for orphan in find_orphans(engine).await? {
+    let mut orphans = orphan_processes(&here);
+    if let Some(engine) = engine {
+        match orphan_containers(engine, &here).await {
+            Ok(containers) => orphans.extend(containers),
+            Err(error) => report.unlisted = Some(error),
+        }
+    }
+    for orphan in orphans {
         if orphan.fate != Fate::Gone {
             report.left.push(orphan);
             continue;
@@ -145,6 +139,14 @@ fn own_line(pid: u32) -> Vec<u32> {
     line
 }
 
+async fn orphan_containers(engine: &Engine, here: &Supervisor) -> Result<Vec<Orphan>, Error> {
+    let filters = HashMap::from([("label", vec![SUPERVISOR_LABEL])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let question = engine.docker().list_containers(Some(options));
+    let listed = engine.ask("listing the containers of lanes", question).await?;
+    Ok(listed.into_iter().filter_map(|container| orphan_container(container, here)).collect())
+}
+
 fn orphan_container(container: ContainerSummary, here: &Supervisor) -> Option<Orphan> {
     let marker = Marker::of_labels(&container.labels?)?;
     let fate = marker.supervisor.fate(here);
@@ -174,6 +176,9 @@ mod tests {
 
     use super::*;
 
+    /// A sweep finds the orphans of every test.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     /// A process that is marked as a lane of `supervisor`.
     fn lane_of(supervisor: Supervisor) -> (Child, Marker) {
         let marker = Marker { run: "sweep-test".into(), lane: "orphan".into(), launch: 1, supervisor };
@@ -195,6 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_lanes_of_dead_supervisors_are_swept() {
+        let _alone = ALONE.lock().await;
         let here = Supervisor::current().unwrap();
         let (mut orphan, _) = lane_of(Supervisor { start_ticks: here.start_ticks + 1, ..here.clone() });
         let (mut ours, _) = lane_of(here.clone());
@@ -212,6 +218,42 @@ mod tests {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// An engine that says who it is and fails at everything else.
+    async fn failing_engine() -> Engine {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("tcp://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut connection in listener.incoming().flatten() {
+                let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                let asked = head.first().map(String::as_str).unwrap_or_default();
+                let (status, body) = match asked {
+                    path if path.contains("/version") => ("200 OK", r#"{"ApiVersion":"1.41"}"#),
+                    path if path.contains("/info") => ("200 OK", "{}"),
+                    _ => ("500 Internal Server Error", r#"{"message":"the store is damaged"}"#),
+                };
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n");
+                let _ = write!(connection, "{head}Content-Length: {length}\r\n\r\n{body}");
+            }
+        });
+        Engine::connect(Some(&host)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_fails_is_reported_and_keeps_no_process_from_being_swept() {
+        let _alone = ALONE.lock().await;
+        let engine = failing_engine().await;
+        let here = Supervisor::current().unwrap();
+        let (mut orphan, _) = lane_of(Supervisor { start_ticks: here.start_ticks + 2, ..here });
+        let report = sweep(Some(&engine)).await.unwrap();
+        let unlisted = report.unlisted.unwrap().to_string();
+        assert!(unlisted.contains("listing the containers") && unlisted.contains("store is damaged"), "{unlisted}");
+        assert!(pids(&report.removed).contains(&orphan.id()));
+        assert!(orphan.wait().unwrap().code().is_none(), "the orphan was killed");
     }
 
     #[test]

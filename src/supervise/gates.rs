@@ -1,7 +1,9 @@
 //! Signals against declarations: gates hold or they do not, axes agree or they do not. Pure.
 
+use std::cmp::Ordering;
+
 use crate::plan::{Gate, GateTest};
-use crate::terms::{Axes, Observer, Signal, SignalValue, Stage};
+use crate::terms::{Axes, Observer, Signal, SignalValue, Stage, compare_versions};
 
 /// A contradiction between what a lane declares and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,10 +103,7 @@ fn holds(test: &GateTest, value: &SignalValue) -> bool {
         GateTest::OneOf(values) => values.contains(&value.to_string()),
         GateTest::AtLeast(least) => number(value).is_some_and(|v| v >= *least),
         GateTest::AtMost(most) => number(value).is_some_and(|v| v <= *most),
-        GateTest::MinimumVersion(least) => match (version(&value.to_string()), version(least)) {
-            (Some(seen), Some(least)) => seen >= least,
-            _ => false,
-        },
+        GateTest::MinimumVersion(least) => compare_versions(&value.to_string(), least).is_some_and(Ordering::is_ge),
     }
 }
 
@@ -115,13 +114,6 @@ fn number(value: &SignalValue) -> Option<f64> {
         SignalValue::Text(text) => text.parse().ok(),
         SignalValue::Bool(_) | SignalValue::List(_) => None,
     }
-}
-
-/// The dotted numbers at the head of a version, for example `3.11.7` of `3.11.7+debug`.
-fn version(text: &str) -> Option<Vec<u64>> {
-    let head: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-    let parts: Option<Vec<u64>> = head.trim_end_matches('.').split('.').map(|part| part.parse().ok()).collect();
-    parts.filter(|parts| !parts.is_empty())
 }
 
 #[cfg(test)]

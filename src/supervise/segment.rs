@@ -87,6 +87,9 @@ async fn sweep_orphans(engine: Option<&Engine>, listener: &mut dyn FnMut(Event))
     for orphan in swept.left {
         listener(Event::Warning(format!("{orphan} was left alone: its supervisor cannot be judged from here")));
     }
+    if let Some(error) = swept.unlisted {
+        listener(Event::Warning(format!("containers of earlier runs could not be looked for: {error}")));
+    }
     for (orphan, error) in swept.failed {
         listener(Event::Warning(format!("{orphan} could not be removed: {error}")));
     }

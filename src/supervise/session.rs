@@ -71,7 +71,7 @@ impl Session {
     ) -> Result<Self, (Halt, Gone)> {
         let limits = request.lane.limits.clone();
         let mut launched = launch::start(request, engine).await.map_err(|error| {
-            let (outcome, class) = if error.is_wrong_image() {
+            let (outcome, class) = if error.is_refusal() {
                 (Outcome::Refused, FailureClass::Preflight)
             } else {
                 (Outcome::Crashed, FailureClass::Launch)

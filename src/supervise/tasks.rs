@@ -52,6 +52,7 @@ pub fn clean(docker_host: Option<&str>, images: bool) -> Result<Cleaned, Error> 
         cleaned
             .left
             .extend(swept.left.iter().map(|orphan| format!("{orphan}: its supervisor cannot be judged from here")));
+        cleaned.left.extend(swept.unlisted.map(|error| format!("containers: {error}")));
         cleaned.left.extend(swept.failed.iter().map(|(orphan, error)| format!("{orphan}: {error}")));
         if let (true, Some(engine)) = (images, &engine) {
             cleaned.images = prune_self_images(engine, |_| false).await?;

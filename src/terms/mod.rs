@@ -1,4 +1,4 @@
-//! The shared vocabulary: digests, axes, phases, cells, outcomes, signals and host facts.
+//! The shared vocabulary: digests, axes, phases, cells, outcomes, signals, host facts and the order of versions.
 //!
 //! This room imports no other. It holds plain data with one meaning everywhere: what a plan declares, a runner
 //! reports, the journal keeps and a verdict reads is spelled with these types and no others.
@@ -11,6 +11,7 @@ mod host;
 mod outcome;
 mod phase;
 mod signal;
+mod version;
 mod wording;
 
 pub use axis::{AXIS_NAMES, Axes, nearest};
@@ -21,4 +22,5 @@ pub use host::{CpuFacts, GpuFacts, HostFacts};
 pub use outcome::{Failure, FailureClass, Outcome, StopReason};
 pub use phase::{Phase, Stage};
 pub use signal::{Observer, Signal, SignalValue};
+pub use version::compare_versions;
 pub use wording::{decimals, is_name, significant, words};

@@ -7,6 +7,7 @@ use bollard::query_parameters::InspectContainerOptions;
 use lockstep::launch::{Engine, LaunchRequest, build_self_image, start, sweep};
 use lockstep::plan::Lane;
 
+use crate::images::labelled;
 use crate::lanes::expect;
 use crate::{Bench, Test, ask_engine, block_on, lane};
 
@@ -33,9 +34,10 @@ pub fn supervise() -> ExitCode {
             search_path: "/usr/bin:/bin",
             image: Some(&image),
         };
-        let container = start(&request, Some(&engine)).await.expect("the container starts");
+        let _container = start(&request, Some(&engine)).await.expect("the container starts");
         let process = start(&LaunchRequest { lane: &stubborn, ..request }, None).await.expect("the process starts");
-        let (id, pid) = (container.container_id().expect("an id"), process.pid().expect("a pid"));
+        let ids = labelled("abandoned").await.expect("the engine lists containers");
+        let (id, pid) = (ids.first().expect("an id"), process.pid().expect("a pid"));
         let mut stdout = std::io::stdout();
         writeln!(stdout, "{id} {pid}").and_then(|()| stdout.flush()).expect("the test reads");
         std::future::pending().await

@@ -8,6 +8,7 @@ use lockstep::launch::{Error, LaneInput, LaneOutput, Launched};
 use lockstep::terms::{Digest, SignalValue};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
+use crate::images::labelled;
 use crate::{Bench, Test, ask_engine, block_on};
 
 const LIMITS: &str = "[environment]\nDECLARED = \"yes\"\nRAYON_NUM_THREADS = \"1\"\n\
@@ -28,7 +29,7 @@ pub const TESTS: &[Test] = &[
     ("standard_error_is_kept_apart_and_its_end_is_kept", standard_error),
     ("a_runner_that_ignores_term_is_killed_and_its_container_removed", stubborn),
     ("a_runner_that_dies_of_memory_is_reported_so", out_of_memory),
-    ("processor_time_is_read_while_it_runs_and_stays_after_its_end", processor_time),
+    ("processor_time_is_read_while_it_runs_and_unknown_after_its_end", processor_time),
     ("a_lane_that_is_dropped_leaves_no_container", dropped),
     ("a_container_that_somebody_else_removed_is_gone_all_the_same", removed_by_others),
 ];
@@ -36,6 +37,8 @@ pub const TESTS: &[Test] = &[
 /// A lane and its streams.
 pub struct Talk {
     pub launched: Launched,
+    /// The engine's id of its container.
+    pub id: String,
     pub stdin: LaneInput,
     pub stdout: BufReader<LaneOutput>,
 }
@@ -45,7 +48,8 @@ impl Talk {
         let mut launched = bench.launch(run, LIMITS).await.map_err(|error| error.to_string())?;
         let stdin = launched.take_stdin().ok_or("no stdin")?;
         let stdout = BufReader::new(launched.take_stdout().ok_or("no stdout")?);
-        Ok(Self { launched, stdin, stdout })
+        let id = labelled(run).await?.pop().ok_or("no container")?;
+        Ok(Self { launched, id, stdin, stdout })
     }
 
     pub async fn ask(&mut self, command: &str) -> Result<String, String> {
@@ -65,9 +69,8 @@ impl Talk {
 
     /// Stops the lane and checks with the engine that the container is gone.
     pub async fn stop(mut self) -> Result<lockstep::launch::Exit, String> {
-        let id = self.launched.container_id().ok_or("no container")?.to_owned();
         let exit = self.launched.stop(GRACE).await.map_err(|error| error.to_string())?;
-        expect("the container", exists(&id).await, false)?;
+        expect("the container", exists(&self.id).await, false)?;
         Ok(exit)
     }
 }
@@ -100,6 +103,7 @@ fn limits(bench: &Bench) -> Result<(), String> {
             ("container.init", true.into()),
             ("container.readonly_rootfs", true.into()),
             ("container.network", "none".into()),
+            ("container.ipc", "none".into()),
             ("container.user", "65534:65534".into()),
             ("container.cap_drop", list(&["ALL"])),
             ("container.cap_add", list(&[])),
@@ -127,6 +131,19 @@ fn file_systems(bench: &Bench) -> Result<(), String> {
         let answer = talk.ask("execute /scratch/script").await?;
         expect("a program in scratch", answer, "error: Permission denied (os error 13)".to_owned())?;
         let mounts = talk.ask("read /proc/self/mounts").await?;
+        let mut places: Vec<String> =
+            mounts.split('|').filter_map(|line| line.split(' ').nth(1).map(str::to_owned)).collect();
+        places.extend(["/dev/shm", "/tmp", "/var/tmp", "/run"].map(str::to_owned));
+        places.sort();
+        places.dedup();
+        let mut writable = Vec::new();
+        for place in places {
+            let answer = talk.ask(&format!("write {}/probe", place.trim_end_matches('/'))).await?;
+            if answer == "written" {
+                writable.push(place);
+            }
+        }
+        expect("places that can be written to", writable, vec!["/scratch".to_owned()])?;
         let scratch = mounts.split('|').find(|line| line.contains(" /scratch ")).ok_or("scratch is no mount")?;
         for option in ["rw", "nosuid", "nodev", "noexec", "size=8192k"] {
             expect(option, scratch.split([' ', ',']).any(|found| found == option), true)?;
@@ -211,7 +228,7 @@ fn executable(bench: &Bench) -> Result<(), String> {
             other => expect("mappings", (other, permitted), (None, false))?,
         }
         let Some(SignalValue::Text(group)) = seen.get("cgroup.path") else { return Err("no control group".into()) };
-        expect("its group", group.contains(talk.launched.container_id().unwrap_or("?")), true)?;
+        expect("its group", group.contains(&talk.id), true)?;
         talk.stop().await?;
         expect("the process after the stop", std::path::Path::new(&format!("/proc/{pid}")).exists(), false)
     })
@@ -246,7 +263,7 @@ fn dropped_input(bench: &Bench) -> Result<(), String> {
     block_on(async {
         let mut talk = Talk::start(bench, "dropped-input").await?;
         talk.ask("echo ready").await?;
-        let Talk { mut launched, stdin, stdout: _stdout } = talk;
+        let Talk { mut launched, stdin, stdout: _stdout, id: _ } = talk;
         drop(stdin);
         let exit = launched.wait().await.map_err(|error| error.to_string())?;
         expect("status", exit.status, Some(7))?;
@@ -292,7 +309,7 @@ fn stubborn(bench: &Bench) -> Result<(), String> {
         talk.ask("ignore-term").await?;
         talk.ask("children 2").await?;
         let pid = talk.launched.pid().ok_or("the runner's process is not seen")?;
-        let id = talk.launched.container_id().ok_or("no container")?.to_owned();
+        let id = talk.id.clone();
         // Standard input stays open, so that only the signals can end it.
         let exit = talk.launched.stop(Duration::from_millis(300)).await.map_err(|error| error.to_string())?;
         expect("exit", (exit.status, exit.signal, exit.oom_killed), (Some(137), Some(9), false))?;
@@ -322,10 +339,8 @@ fn processor_time(bench: &Bench) -> Result<(), String> {
         let used = talk.launched.cpu_ns().await.ok_or("no processor time")? - before;
         expect("the work was counted", (20_000_000..400_000_000).contains(&used), true)
             .map_err(|error| format!("{error} ({used} ns)"))?;
-        expect("memory peak is known", talk.launched.memory_peak_bytes() > Some(1 << 20), true)?;
-        let last = talk.launched.cpu_ns().await;
         talk.launched.stop(GRACE).await.map_err(|error| error.to_string())?;
-        expect("the count after the end", talk.launched.cpu_ns().await >= last, true)
+        expect("the count after the end", talk.launched.cpu_ns().await, None)
     })
 }
 
@@ -333,7 +348,7 @@ fn dropped(bench: &Bench) -> Result<(), String> {
     block_on(async {
         let mut talk = Talk::start(bench, "dropped").await?;
         talk.ask("ignore-term").await?;
-        let id = talk.launched.container_id().ok_or("no container")?.to_owned();
+        let id = talk.id.clone();
         expect("the container before", exists(&id).await, true)?;
         drop(talk);
         expect("the container after", exists(&id).await, false)
@@ -344,7 +359,7 @@ fn removed_by_others(bench: &Bench) -> Result<(), String> {
     block_on(async {
         let mut talk = Talk::start(bench, "removed-by-others").await?;
         talk.ask("echo ready").await?;
-        let id = talk.launched.container_id().ok_or("no container")?.to_owned();
+        let id = talk.id.clone();
         let options = RemoveContainerOptionsBuilder::default().force(true).build();
         ask_engine().remove_container(&id, Some(options)).await.map_err(|error| error.to_string())?;
         match talk.launched.stop(GRACE).await {

@@ -80,7 +80,7 @@ fn lane(fault: &str) -> Lane {
 
 fn launch_ends(ledger: &Ledger) -> Vec<&LaunchEnd> {
     let end = |record| match record {
-        &Record::LaunchEnd(ref end) => Some(end),
+        Record::LaunchEnd(end) => Some(end),
         _ => None,
     };
     ledger.journal.records.iter().filter_map(end).collect()

@@ -27,9 +27,9 @@ pub(super) struct Attached {
 /// Attaches to a container that has been created and not started, so that nothing it writes is missed.
 pub(super) async fn attach(engine: &Engine, id: &str, tail: StderrTail) -> Result<Attached, Error> {
     let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
-    let attached = engine.docker().attach_container(id, Some(options)).await;
+    let attached = engine.docker().attach_container(id, Some(options));
     let AttachContainerResults { output, input } =
-        attached.map_err(Error::engine(format!("attaching to container {id}")))?;
+        engine.bring_up(format!("attaching to container {id}"), attached).await?;
     let (ours, theirs) = tokio::io::duplex(BUFFER_BYTES);
     Ok(Attached {
         streams: Streams::new(Some(LaneInput::new(input)), Some(Box::new(theirs))),

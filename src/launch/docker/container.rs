@@ -1,7 +1,7 @@
 //! A lane as a container.
 //!
 //! ```text
-//! create ──> attach ──> start ──> image read again and compared ──> running
+//! create ──> attach ──> start ──> image and confinement read again and compared ──> running
 //! running ──stop: TERM, grace, KILL──> ended ──remove──> confirmed gone (the engine answers 404)
 //! ```
 //! From the moment it is created the container belongs to an [`OwnedContainer`], which removes it when anything on
@@ -17,11 +17,12 @@ use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
     StartContainerOptions, StatsOptionsBuilder, WaitContainerOptionsBuilder,
 };
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::attach::attach;
+use super::confinement;
 use super::container_signals;
 use super::create::{MODEL_DIR_INSIDE, create_body};
 use super::engine::Engine;
@@ -51,7 +52,6 @@ pub(in crate::launch) struct ContainerLaunch {
     pub(in crate::launch) streams: Streams,
     tail: StderrTail,
     parting: JoinHandle<()>,
-    image: ImageFacts,
     warnings: Vec<String>,
     declared: Vec<String>,
     digests: DigestCache,
@@ -72,7 +72,8 @@ struct OwnedContainer {
 }
 
 impl ContainerLaunch {
-    /// Creates, attaches to and starts the lane's container, and compares the image that runs with the expected one.
+    /// Creates, attaches to and starts the lane's container, and compares the image that runs, and how it is
+    /// confined, with what was asked.
     pub(in crate::launch) async fn start(
         request: &LaunchRequest<'_>,
         docker: &DockerLane,
@@ -82,24 +83,23 @@ impl ContainerLaunch {
     ) -> Result<Self, Error> {
         let mounts = model_mounts(request.model_dir)?;
         let body = create_body(request.lane, docker, &image.id.to_string(), &mounts, marker);
-        let created = engine.docker().create_container(None::<CreateContainerOptions>, body).await;
-        let created =
-            created.map_err(Error::engine(format!("creating the container of lane {}", request.lane.name)))?;
         let lane = request.lane.name.clone();
+        let creation = engine.docker().create_container(None::<CreateContainerOptions>, body.clone());
+        let created = engine.bring_up(format!("creating the container of lane {lane}"), creation).await?;
         let container = OwnedContainer { engine: engine.clone(), id: created.id, lane, gone: false };
         let tail = StderrTail::default();
         let attached = attach(engine, &container.id, tail.clone()).await?;
-        let started = engine.docker().start_container(&container.id, None::<StartContainerOptions>).await;
-        started.map_err(Error::engine(format!("starting the container of lane {}", request.lane.name)))?;
+        let start = engine.docker().start_container(&container.id, None::<StartContainerOptions>);
+        engine.bring_up(format!("starting the container of lane {}", container.lane), start).await?;
         let inspect = container.inspect().await?;
         let facts = container.image(&inspect).await?;
         facts.check(&image.expected)?;
+        confinement::check(&container.lane, &body, &inspect)?;
         let init = container.first_process(&inspect);
         Ok(Self {
             streams: attached.streams,
             parting: attached.parting,
             tail,
-            image: facts,
             warnings: created.warnings,
             declared: request.lane.environment.keys().cloned().collect(),
             digests: DigestCache::default(),
@@ -117,18 +117,8 @@ impl ContainerLaunch {
         Path::new(MODEL_DIR_INSIDE)
     }
 
-    /// The image, as it was read again after the start.
-    pub(in crate::launch) const fn image(&self) -> &ImageFacts {
-        &self.image
-    }
-
     pub(in crate::launch) fn stderr_tail(&self) -> String {
         self.tail.text()
-    }
-
-    /// The engine's id of the container.
-    pub(in crate::launch) fn id(&self) -> &str {
-        &self.container.id
     }
 
     /// The runner's process id on this host: the first child of the container's init, once it runs its own program.
@@ -168,20 +158,17 @@ impl ContainerLaunch {
         Ok(found)
     }
 
-    /// Processor time so far, of everything in the container; from its control group, or else from the engine.
+    /// Processor time so far, of everything in the container; from its control group, or else from the engine. `None`
+    /// once the container has ended: its group is gone then, and the engine counts 0.
     pub(in crate::launch) async fn cpu_ns(&self) -> Option<u64> {
         let now = match self.cgroup.as_ref().and_then(Cgroup::cpu_ns) {
             None if self.exit.is_none() => self.container.cpu_ns().await,
             known => known,
         };
-        let before = self.cpu_ns.fetch_max(now.unwrap_or(0), Ordering::Relaxed);
-        let most = before.max(now.unwrap_or(0));
-        (most > 0 || now.is_some()).then_some(most)
-    }
-
-    /// The most memory that the container used at a time, in bytes, where its control group can be read.
-    pub(in crate::launch) fn memory_peak_bytes(&self) -> Option<u64> {
-        self.cgroup.as_ref()?.memory_peak_bytes()
+        let now = now.filter(|now| *now > 0)?;
+        // The time of what runs never falls, so less than before is the count of something that has ended.
+        let before = self.cpu_ns.fetch_max(now, Ordering::Relaxed);
+        (now >= before).then_some(now)
     }
 
     /// Waits until the container ends. May be given up and called again.
@@ -239,8 +226,8 @@ impl ContainerLaunch {
 
 impl OwnedContainer {
     async fn inspect(&self) -> Result<ContainerInspectResponse, Error> {
-        let answer = self.engine.docker().inspect_container(&self.id, None::<InspectContainerOptions>).await;
-        answer.map_err(Error::engine(format!("inspecting the container of lane {}", self.lane)))
+        let question = self.engine.docker().inspect_container(&self.id, None::<InspectContainerOptions>);
+        self.engine.ask(format!("inspecting the container of lane {}", self.lane), question).await
     }
 
     /// Reads the image that the container was made from.
@@ -292,7 +279,9 @@ impl OwnedContainer {
 
     async fn cpu_ns(&self) -> Option<u64> {
         let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
-        let stats = self.engine.docker().stats(&self.id, Some(options)).next().await?.ok()?;
+        let mut answers = self.engine.docker().stats(&self.id, Some(options));
+        let question = answers.next().map(Option::transpose);
+        let stats = self.engine.ask("reading a container's processor time", question).await.ok()??;
         stats.cpu_stats?.cpu_usage?.total_usage
     }
 

@@ -2,6 +2,7 @@
 
 use bollard::models::{ContainerInspectResponse, HostConfig, MountPoint};
 
+use super::confinement::no_new_privileges;
 use super::image::ImageFacts;
 use crate::terms::{Signal, SignalValue};
 
@@ -26,19 +27,16 @@ pub(super) fn of_container(container: &ContainerInspectResponse) -> Vec<Signal> 
     let host = container.host_config.clone().unwrap_or_default();
     let user = container.config.as_ref().and_then(|config| config.user.clone()).unwrap_or_default();
     let security = host.security_opt.clone().unwrap_or_default();
-    // Written `no-new-privileges`, `no-new-privileges:true` or `no-new-privileges=true`.
-    let no_new_privileges = security.iter().any(|option| {
-        option.strip_prefix("no-new-privileges").is_some_and(|rest| matches!(rest, "" | ":true" | "=true"))
-    });
     let list = |items: &Option<Vec<String>>| SignalValue::List(items.clone().unwrap_or_default());
     let mut signals = vec![
         Signal::outside("container.user", user),
         Signal::outside("container.readonly_rootfs", host.readonly_rootfs == Some(true)),
         Signal::outside("container.network", host.network_mode.clone().unwrap_or_default()),
+        Signal::outside("container.ipc", host.ipc_mode.clone().unwrap_or_default()),
         Signal::outside("container.cap_drop", list(&host.cap_drop)),
         Signal::outside("container.cap_add", list(&host.cap_add)),
         Signal::outside("container.privileged", host.privileged == Some(true)),
-        Signal::outside("container.no_new_privileges", no_new_privileges),
+        Signal::outside("container.no_new_privileges", no_new_privileges(&host)),
         Signal::outside("container.security_opt", SignalValue::List(security)),
         Signal::outside("container.init", host.init == Some(true)),
         Signal::outside("container.mounts", SignalValue::List(mounts(container, &host))),

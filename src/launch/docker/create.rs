@@ -62,7 +62,8 @@ fn host_config(lane: &Lane, docker: &DockerLane, model: &[ModelMount]) -> HostCo
         privileged: Some(false),
         readonly_rootfs: Some(true),
         init: Some(true),
-        ipc_mode: Some("private".to_owned()),
+        // A private one has `/dev/shm` besides, a second place to write to.
+        ipc_mode: Some("none".to_owned()),
         pids_limit: Some(i64::from(limits.pids)),
         memory: Some(memory_bytes),
         // Memory and swap together: the same number means no swap.

@@ -1,5 +1,6 @@
 //! The connection to a Docker engine, and why there is none.
 
+use std::cmp::Ordering;
 use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,12 +11,20 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 
 use crate::launch::availability::EngineFacts;
 use crate::launch::{Error, interpreter};
+use crate::terms::compare_versions;
 
 /// Where an engine listens unless told otherwise.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// How long an engine may take to say that it is there.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
-/// How long one request may take until its answer begins; loading an image takes longest.
+/// How long a question may take until it is answered in full.
+const QUESTION_DEADLINE: Duration = Duration::from_secs(20);
+/// How long creating, attaching to or starting a container may take: file systems are mounted and hooks run.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How long the engine may be silent while it loads or pulls an image.
+pub(in crate::launch) const NEWS_DEADLINE: Duration = Duration::from_secs(REQUEST_DEADLINE_S);
+/// The client's own limit on the time until an answer begins; each request has a shorter one of its own, except
+/// loading, pulling and waiting for a container to end.
 const REQUEST_DEADLINE_S: u64 = 600;
 /// The oldest API whose requests are understood in full: with an older one a request for GPUs is dropped silently.
 const OLDEST_API: &str = "1.40";
@@ -84,7 +93,7 @@ impl Engine {
         let (docker, info) =
             tokio::time::timeout(deadline, greeting).await.map_err(silent)?.map_err(|error| absent(&error))?;
         let api_version = docker.client_version().to_string();
-        if interpreter::compare(&api_version, OLDEST_API).is_lt() {
+        if compare_versions(&api_version, OLDEST_API) == Some(Ordering::Less) {
             return Err(Error::Absent {
                 reason: format!("the Docker engine at {host} speaks API {api_version}, older than {OLDEST_API}"),
                 remedy: "update the engine to Docker 19.03 or newer".to_owned(),
@@ -124,6 +133,24 @@ impl Engine {
         self.gpu_runtime || (self.local && hook())
     }
 
+    /// Waits for the answer to a question: inspecting, listing, removing an image.
+    pub(in crate::launch) async fn ask<T>(
+        &self,
+        doing: impl Into<String>,
+        question: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, Error> {
+        within(QUESTION_DEADLINE, doing.into(), question).await
+    }
+
+    /// Waits for a step of starting a container.
+    pub(in crate::launch) async fn bring_up<T>(
+        &self,
+        doing: impl Into<String>,
+        step: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, Error> {
+        within(START_DEADLINE, doing.into(), step).await
+    }
+
     /// Whether the engine's containers may be processes of this host.
     pub(in crate::launch) const fn is_local(&self) -> bool {
         self.local
@@ -131,6 +158,18 @@ impl Engine {
 
     pub(in crate::launch) const fn docker(&self) -> &Docker {
         &self.docker
+    }
+}
+
+/// Waits for an answer in full: the client's own limit ends where the answer begins.
+pub(in crate::launch) async fn within<T>(
+    deadline: Duration,
+    doing: String,
+    request: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(deadline, request).await {
+        Ok(answer) => answer.map_err(Error::engine(doing)),
+        Err(_) => Err(Error::Slow { doing, waited_s: deadline.as_secs_f64() }),
     }
 }
 
@@ -246,6 +285,13 @@ mod tests {
         let other = Engine::connect_within(Some(&host), ANSWER_DEADLINE).await.unwrap_err();
         assert!(matches!(&other, Error::Absent { reason, .. } if reason.contains("cannot be used")), "{other}");
         babbler.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_not_answered_in_time_says_so() {
+        let never = std::future::pending::<Result<(), bollard::errors::Error>>();
+        let error = within(Duration::from_millis(5), "listing containers".into(), never).await.unwrap_err();
+        assert!(matches!(&error, Error::Slow { doing, .. } if doing == "listing containers"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use bollard::models::ImageInspect;
 
 use super::engine::{Engine, ImageStore};
 use crate::launch::Error;
-use crate::plan::{ImagePin, SelfImagePin};
+use crate::plan::ImagePin;
 use crate::terms::Digest;
 
 /// An image that the engine holds and that may be run.
@@ -59,25 +59,14 @@ impl From<&ImagePin> for ExpectedImage {
     }
 }
 
-impl ExpectedImage {
-    /// What a run's own copy of a lock says about the image that was made from the executable; `None` for a lock
-    /// that pins the recipe alone.
-    #[must_use]
-    pub fn of_self_pin(pin: &SelfImagePin) -> Option<Self> {
-        let SelfImagePin { recipe: _, config, diff_ids } = pin.clone();
-        let reference = "made from the executable".to_owned();
-        Some(Self { reference, index: None, manifest: None, config: Some(config?), diff_ids })
-    }
-}
-
 impl ImageFacts {
     /// Reads what the engine says about `name`, an id or a reference; `None` when it holds no such image.
     pub(in crate::launch) async fn read(engine: &Engine, name: &str) -> Result<Option<Self>, Error> {
-        let doing = || format!("inspecting image {name}");
-        match engine.docker().inspect_image(name).await {
-            Ok(inspect) => Self::of(&inspect, engine.store(), doing()).map(Some),
-            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(Error::engine(doing())(error)),
+        let doing = format!("inspecting image {name}");
+        match engine.ask(doing.clone(), engine.docker().inspect_image(name)).await {
+            Ok(inspect) => Self::of(&inspect, engine.store(), doing).map(Some),
+            Err(error) if error.is_unknown() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -243,17 +232,6 @@ mod tests {
         };
         container(b"manifest").check(&expected).unwrap();
         assert_eq!(which(container(b"another platform").check(&expected)).0, "manifest");
-    }
-
-    #[test]
-    fn a_self_image_is_compared_by_what_its_pin_holds() {
-        let ImagePin { config, diff_ids, .. } = pin();
-        let self_pin = |config| SelfImagePin { recipe: Digest::of(b"recipe"), config, diff_ids: diff_ids.clone() };
-        assert_eq!(ExpectedImage::of_self_pin(&self_pin(None)), None, "a recipe alone names no image");
-        let expected = ExpectedImage::of_self_pin(&self_pin(Some(config))).unwrap();
-        facts(ImageStore::GraphDriver, b"config").check(&expected).unwrap();
-        facts(ImageStore::Containerd, b"manifest").check(&expected).unwrap();
-        assert_eq!(which(facts(ImageStore::GraphDriver, b"other").check(&expected)).0, "config");
     }
 
     #[test]

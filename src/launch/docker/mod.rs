@@ -5,6 +5,7 @@
 //! id, and after the start the image is read again from the container and compared digest by digest.
 
 mod attach;
+mod confinement;
 mod container;
 mod container_signals;
 mod create;
@@ -17,6 +18,7 @@ pub(super) use container::{ContainerLaunch, remove_container};
 pub use create::create_body;
 pub(super) use create::{MODEL_DIR_INSIDE, SCRATCH_DIR_INSIDE, USER};
 pub use engine::{Engine, ImageStore};
+pub(super) use engine::{NEWS_DEADLINE, within};
 pub use image::{ExpectedImage, ImageFacts, ResolvedImage, local_image};
 pub use model_mounts::ModelMount;
 pub use pull::{PullProgress, ensure_image};

@@ -4,9 +4,9 @@ use std::fmt;
 
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptionsBuilder;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::engine::Engine;
+use super::engine::{Engine, NEWS_DEADLINE, within};
 use super::image::{ExpectedImage, ImageFacts, ResolvedImage};
 use crate::launch::Error;
 use crate::plan::ImagePin;
@@ -63,8 +63,10 @@ pub async fn ensure_image(
         .platform(&pin.platform)
         .build();
     let mut messages = engine.docker().create_image(Some(options), None, None);
-    while let Some(message) = messages.next().await {
-        progress(progress_of(message.map_err(Error::engine(format!("pulling {by_manifest}")))?));
+    while let Some(message) =
+        within(NEWS_DEADLINE, format!("pulling {by_manifest}"), messages.next().map(Option::transpose)).await?
+    {
+        progress(progress_of(message));
     }
     let facts = ImageFacts::read(engine, &by_manifest).await?.ok_or_else(|| Error::Answer {
         doing: format!("pulling {by_manifest}"),

@@ -1,4 +1,4 @@
-//! A process's control groups, version 1, 2 or both: limits, processor time, memory peak.
+//! A process's control groups, version 1, 2 or both: limits and processor time.
 
 use std::path::{Path, PathBuf};
 
@@ -108,12 +108,6 @@ impl Cgroup {
                 usage.trim().parse::<u64>().ok()?.checked_mul(1_000)
             }
         }
-    }
-
-    /// The most memory that the group used at a time, in bytes.
-    pub(in crate::launch) fn memory_peak_bytes(&self) -> Option<u64> {
-        let folder = self.memory.as_ref()?;
-        number(&folder.group.join(folder.version.pick("memory.max_usage_in_bytes", "memory.peak")))
     }
 }
 
@@ -231,7 +225,6 @@ mod tests {
         write(&outer, "pids.max", "64\n");
         write(&inner, "pids.max", "256\n");
         write(&inner, "cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
-        write(&inner, "memory.peak", "999\n");
         let folder = Folder { version: Version::Two, mount: root.path().to_owned(), group: inner };
         let [memory, cpu, cpuacct, pids] = [(); 4].map(|()| Some(folder.clone()));
         let cgroup = Cgroup { path: "/outer/inner".into(), memory, cpu, cpuacct, pids };
@@ -239,6 +232,5 @@ mod tests {
         assert_eq!(cgroup.cpu_limit(), Some(1.5));
         assert_eq!(cgroup.pids_limit(), Some(64));
         assert_eq!(cgroup.cpu_ns(), Some(1_234_000));
-        assert_eq!(cgroup.memory_peak_bytes(), Some(999));
     }
 }

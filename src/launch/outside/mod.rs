@@ -4,6 +4,7 @@
 //! look, so that a host that shows less gives fewer signals and no error.
 
 pub(super) mod cgroup;
+pub(super) mod children;
 pub(super) mod digests;
 pub(super) mod procfs;
 pub(super) mod signals;

@@ -76,6 +76,14 @@ pub(in crate::launch) fn environment(pid: u32) -> Option<BTreeMap<String, String
     )
 }
 
+/// The command line, one entry an argument; empty of a process that has ended.
+pub(in crate::launch) fn command_line(pid: u32) -> Option<Vec<String>> {
+    let text = text(pid, "cmdline")?;
+    // Each argument ends with a zero byte, an empty one too.
+    let arguments = text.strip_suffix('\0').unwrap_or(&text);
+    Some(if text.is_empty() { Vec::new() } else { arguments.split('\0').map(str::to_owned).collect() })
+}
+
 /// A field of `/proc/PID/status`, for example `CapEff`.
 pub(in crate::launch) fn status_field(status: &str, name: &str) -> Option<String> {
     status.lines().find_map(|line| {

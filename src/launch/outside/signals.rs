@@ -25,6 +25,9 @@ pub(in crate::launch) fn of_process(pid: u32, declared: &[String], digests: &Dig
     if let Some(digest) = digests.executable(pid) {
         signals.push(Signal::outside("process.exe_sha256", digest.to_string()));
     }
+    if let Some(arguments) = procfs::command_line(pid).filter(|arguments| !arguments.is_empty()) {
+        signals.push(Signal::outside("process.cmdline", SignalValue::List(arguments)));
+    }
     maps(pid, digests, &mut signals);
     environment(pid, declared, &mut signals);
     status(pid, &mut signals);

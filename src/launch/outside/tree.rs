@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
+use super::children;
 use super::procfs::{self, Stat};
 use crate::launch::supervisor::Marker;
 
@@ -16,7 +17,8 @@ pub(in crate::launch) struct Member {
     pub start_ticks: u64,
 }
 
-/// The processes of one launch: the leader, its group, its descendants, and whoever carries its marks.
+/// The processes of one launch: the leader, its group, its descendants, whoever carries its marks, and what
+/// this process was given when its parents ended.
 #[derive(Debug, Clone)]
 pub(in crate::launch) struct ProcessTree {
     leader: Member,
@@ -30,7 +32,7 @@ impl ProcessTree {
     }
 
     /// Every process of the lane that has not ended. A grandchild that left the group, the session and its parent is
-    /// still found by the marks in its environment.
+    /// still found by the marks in its environment, or because it was given to this process.
     pub(in crate::launch) fn living(&self) -> Vec<Member> {
         let stats = procfs::all_stats();
         // A group's id is its leader's; when another process has that id by now, the group is another's too.
@@ -41,7 +43,10 @@ impl ProcessTree {
                 || (group_is_ours && stat.pgrp == self.leader.pid)
                 || procfs::environment(stat.pid).is_some_and(|environment| self.marker.is_on(&environment))
         };
-        let roots = stats.iter().filter(|stat| belongs(stat)).map(|stat| stat.pid).collect();
+        let adopted = children::adopted_from(self.leader, &stats);
+        children::reap(&ended(&adopted, &stats));
+        let marked = stats.iter().filter(|stat| belongs(stat)).map(|stat| stat.pid);
+        let roots = marked.chain(adopted.iter().map(|child| child.pid)).collect();
         let tree = with_descendants(roots, &stats);
         stats.iter().filter(|stat| tree.contains(&stat.pid) && !stat.is_dead()).map(member).collect()
     }
@@ -105,6 +110,11 @@ pub(in crate::launch) fn is_living(seen: Member) -> bool {
 /// The process behind a `stat`.
 pub(in crate::launch) const fn member(stat: &Stat) -> Member {
     Member { pid: stat.pid, start_ticks: stat.start_ticks }
+}
+
+/// Those of `members` that have ended.
+fn ended(members: &[Member], stats: &[Stat]) -> Vec<Member> {
+    stats.iter().filter(|stat| stat.is_dead()).map(member).filter(|dead| members.contains(dead)).collect()
 }
 
 fn with_descendants(mut found: BTreeSet<u32>, stats: &[Stat]) -> BTreeSet<u32> {

@@ -5,14 +5,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use bollard::query_parameters::{ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc::{self, Sender};
 
 use super::archive::{ImageArchive, REPOSITORY};
 use super::layout::IMAGE_LABEL;
 use crate::launch::Error;
-use crate::launch::docker::{Engine, ExpectedImage, ImageFacts, ResolvedImage};
-use crate::plan::SelfImagePin;
+use crate::launch::docker::{Engine, ExpectedImage, ImageFacts, NEWS_DEADLINE, ResolvedImage, within};
 use crate::terms::Digest;
 
 /// Bytes that are handed to the engine at a time.
@@ -41,13 +40,6 @@ impl SelfImage {
     pub fn resolved(&self) -> ResolvedImage {
         let expected = expected(&self.reference, self.config, self.manifest, &self.diff_ids);
         ResolvedImage { id: self.id, expected }
-    }
-
-    /// The pin for the run's own copy of the lock of a lane that runs `command` in it.
-    #[must_use]
-    pub fn pin(&self, command: &[String]) -> SelfImagePin {
-        let recipe = super::layout::recipe_digest(command);
-        SelfImagePin { recipe, config: Some(self.config), diff_ids: self.diff_ids.clone() }
     }
 }
 
@@ -95,14 +87,15 @@ pub async fn build_self_image(engine: &Engine, executable: &Path) -> Result<Self
 pub async fn prune_self_images(engine: &Engine, keep: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
     let filters = HashMap::from([("label", vec![IMAGE_LABEL])]);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
-    let images = engine.docker().list_images(Some(options)).await.map_err(Error::engine("listing images"))?;
+    let images = engine.ask("listing images", engine.docker().list_images(Some(options))).await?;
     let mut removed = Vec::new();
     for name in images.into_iter().flat_map(|image| image.repo_tags) {
         if !name.starts_with(REPOSITORY) || keep(&name) {
             continue;
         }
         let options = RemoveImageOptionsBuilder::default().build();
-        if engine.docker().remove_image(&name, Some(options), None).await.is_ok() {
+        let removal = engine.docker().remove_image(&name, Some(options), None);
+        if engine.ask(format!("removing image {name}"), removal).await.is_ok() {
             removed.push(name);
         }
     }
@@ -124,10 +117,15 @@ async fn load(engine: &Engine, archive: ImageArchive) -> Result<(), Error> {
     let options = ImportImageOptionsBuilder::default().quiet(true).build();
     let mut messages = engine.docker().import_image_stream(options, chunks, None);
     let mut outcome = Ok(());
-    while let Some(message) = messages.next().await {
-        if let Err(error) = message {
-            outcome = Err(Error::engine(doing.clone())(error));
-            break;
+    loop {
+        let news = messages.next().map(Option::transpose);
+        match within(NEWS_DEADLINE, doing.clone(), news).await {
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
         }
     }
     drop(messages);
