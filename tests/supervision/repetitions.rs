@@ -79,10 +79,12 @@ fn lane(fault: &str) -> Lane {
 }
 
 fn launch_ends(ledger: &Ledger) -> Vec<&LaunchEnd> {
-    let end = |record| match record {
-        Record::LaunchEnd(end) => Some(end),
-        _ => None,
-    };
+    fn end(record: &Record) -> Option<&LaunchEnd> {
+        match record {
+            Record::LaunchEnd(end) => Some(end),
+            _ => None,
+        }
+    }
     ledger.journal.records.iter().filter_map(end).collect()
 }
 
