@@ -77,8 +77,8 @@ fn check_stored_verdict(folder: &RunFolder, derived: &Verdict) -> Result<(), Err
         Agreement::Different(difference) => {
             let found = format!("{} is not what plan and journal give: {difference}", path.display());
             let hint = format!(
-                "plan, journal or verdict was changed afterwards, or the run went on without being concluded, which \
-                 `lockstep resume {}` does",
+                "`lockstep judge` derives it again; plan, journal or verdict was changed afterwards, or the run went on \
+                 without being concluded, which `lockstep resume {}` does",
                 folder.id
             );
             Err(Error::usage(found, hint))
