@@ -30,7 +30,7 @@ pub(in crate::cli) fn execute(options: &Options) -> Result<Exit, Error> {
         return Ok(Exit::AsExpected);
     };
     let schema: Option<Schema> = match name {
-        "journal" => Some(schema_for!(Record)),
+        "journal" => Some(journal_line()),
         "run" => Some(schema_for!(RunFacts)),
         "snapshot" => Some(schema_for!(Snapshot)),
         "verdict" => Some(schema_for!(Verdict)),
@@ -47,4 +47,24 @@ pub(in crate::cli) fn execute(options: &Options) -> Result<Exit, Error> {
     };
     emit_json(&schema)?;
     Ok(Exit::AsExpected)
+}
+
+/// A record as it stands in the file: with its place in the chain as last key.
+fn journal_line() -> Schema {
+    let mut schema = schema_for!(Record);
+    let chain = serde_json::json!({
+        "description": "SHA-256, in hex, of the previous line's chain, a line feed and this record without this key.",
+        "type": "string",
+        "pattern": "^[0-9a-f]{64}$",
+    });
+    let kinds = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut);
+    for kind in kinds.into_iter().flatten() {
+        if let Some(properties) = kind.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+            properties.insert("chain".to_owned(), chain.clone());
+        }
+        if let Some(required) = kind.get_mut("required").and_then(serde_json::Value::as_array_mut) {
+            required.push("chain".into());
+        }
+    }
+    schema
 }
