@@ -41,7 +41,15 @@ pub(super) fn emit_json(value: &impl serde::Serialize) -> Result<(), Error> {
 
 /// How a table may be drawn on standard output.
 pub(super) fn style() -> crate::report::Style {
-    let terminal = std::io::stdout().is_terminal();
+    style_on(std::io::stdout().is_terminal())
+}
+
+/// How one may be drawn on standard error.
+pub(super) fn note_style() -> crate::report::Style {
+    style_on(std::io::stderr().is_terminal())
+}
+
+fn style_on(terminal: bool) -> crate::report::Style {
     let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let columns = std::env::var("COLUMNS").ok().and_then(|value| value.parse().ok());
     let width = columns.or_else(terminal_width).unwrap_or(120);

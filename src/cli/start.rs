@@ -7,7 +7,7 @@ use clap::Parser as _;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::arguments::{Arguments, Verb};
-use super::output::{note, style};
+use super::output::{note, note_style};
 use super::verbs;
 use super::{Error, Exit, Project};
 
@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
     let exit = match ended {
         Ok(Ok(code)) => return code,
         Ok(Err(error)) => {
-            let (bold, plain) = if style().color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+            let (bold, plain) = if note_style().color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
             note(&format!("{bold}error:{plain} {error}"));
             error.exit()
         }
