@@ -6,6 +6,9 @@
 
 use crate::journal::Busy;
 
+/// The grain of `/proc/stat` and `/proc/PID/stat`: 100 Hz on every architecture that Linux shows to programs.
+const TICK_NS: u64 = 10_000_000;
+
 /// What the kernel has charged so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reading {
@@ -34,10 +37,13 @@ impl Reading {
     pub(super) fn until(&self, end: &Self, cores: u32) -> Busy {
         let busy_ns = end.busy_ns.saturating_sub(self.busy_ns);
         let own_ns = end.own_ns.saturating_sub(self.own_ns);
+        // The kernel counts whole ticks, each charged to whoever ran at its end: a window's count may be off by one on
+        // every processor, which in a short window would be more than the window itself.
+        let unresolved_ns = u64::from(cores).saturating_mul(TICK_NS);
         let pressure = self.pressure_ns.zip(end.pressure_ns).map(|(a, b)| b.saturating_sub(a) / 1_000_000);
         Busy {
             window_ms: end.at.saturating_duration_since(self.at).as_millis() as u64,
-            others_ms: busy_ns.saturating_sub(own_ns) / 1_000_000,
+            others_ms: busy_ns.saturating_sub(own_ns).saturating_sub(unresolved_ns) / 1_000_000,
             steal_ms: end.steal_ns.saturating_sub(self.steal_ns) / 1_000_000,
             pressure_ms: pressure,
             cores,
@@ -92,7 +98,15 @@ mod tests {
             at: at + std::time::Duration::from_secs(2),
         };
         let busy = start.until(&end, 2);
-        assert_eq!((busy.window_ms, busy.others_ms, busy.steal_ms), (2_000, 500, 200));
-        assert!((busy.share_pct() - 17.5).abs() < 1e-9);
+        assert_eq!((busy.window_ms, busy.others_ms, busy.steal_ms), (2_000, 480, 200));
+        assert!((busy.share_pct() - 17.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_window_shorter_than_the_counters_grain_shows_no_others() {
+        let at = std::time::Instant::now();
+        let start = Reading { busy_ns: 0, steal_ns: 0, pressure_ns: None, own_ns: 0, at };
+        let end = Reading { busy_ns: 20_000_000, at: at + std::time::Duration::from_millis(5), ..start };
+        assert_eq!(start.until(&end, 2).others_ms, 0);
     }
 }
