@@ -180,10 +180,10 @@ pub(super) fn ids(project: &Project) -> Vec<String> {
     ids
 }
 
-/// Sorts by time of day; the tail keeps two runs of one second apart.
+/// Sorts by the time of the start; the tail keeps apart two runs that start in the same millisecond.
 fn fresh_id() -> String {
     let now = jiff::Timestamp::now();
     let seed = format!("{}:{}", now.as_nanosecond(), std::process::id());
     let tail: String = Digest::of(seed.as_bytes()).hex().chars().take(4).collect();
-    format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%SZ"))
+    format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%S%3fZ"))
 }
