@@ -30,7 +30,7 @@ use libtest_mimic::{Arguments, Completion, Trial};
 #[derive(Clone, Copy)]
 pub enum Needs {
     Nothing,
-    /// The scripted runner of `examples/`.
+    /// The scripted runner of `tests/fixtures`.
     Scripted,
     /// A program on the search path, here for its own sake.
     Program(&'static str),

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
-/// A test, and whether it needs the scripted runner of `examples/`.
+/// A test, and whether it needs the scripted runner of `tests/fixtures`.
 #[derive(Clone, Copy)]
 pub struct Named(&'static str, bool, fn());
 

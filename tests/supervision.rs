@@ -1,6 +1,6 @@
 //! What a lane can do wrong, and what the supervisor makes of it: one row for every planned repetition, a typed
 //! outcome, a fresh process after a crash or hang, and nothing left behind. Real processes, scripted by
-//! `examples/faulty_runner.rs`.
+//! `tests/fixtures/faulty_runner.rs`.
 
 #[path = "supervision/launches.rs"]
 mod launches;

@@ -141,7 +141,7 @@ const OTHER_ERRORS: &[Exception] = &[
 ];
 
 struct Tree {
-    /// Rust below `src`, `tests`, `benches` and `examples`.
+    /// Rust below `src`, `tests` and `benches`.
     sources: Vec<Source>,
     /// All files that are text, with their text.
     texts: Vec<(String, String)>,
@@ -163,7 +163,7 @@ fn read(root: &Path) -> Tree {
     let mut tree = Tree { sources: Vec::new(), texts: Vec::new(), broken: Vec::new(), folders: BTreeSet::new() };
     for path in tree::files(root) {
         let Ok(text) = std::fs::read_to_string(root.join(&path)) else { continue };
-        let in_code = ["src/", "tests/", "benches/", "examples/"].iter().any(|folder| path.starts_with(folder));
+        let in_code = ["src/", "tests/", "benches/"].iter().any(|folder| path.starts_with(folder));
         if in_code && path.ends_with(".rs") {
             match Source::parse(&path, &text) {
                 Ok(source) => tree.sources.push(source),

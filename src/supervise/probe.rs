@@ -50,6 +50,7 @@ pub fn look_at_lane(
     super::segment::runtime()?.block_on(async {
         let stop = Stop::listen();
         let engine = Engine::connect(inputs.docker_host.as_deref()).await.ok();
+        super::segment::sweep_orphans(engine.as_ref(), listener).await?;
         let host = super::host::look();
         let probed = probe(inputs, lane, engine.as_ref(), &stop, &host, listener).await?;
         Ok(probed.map(|Probed { declaration, looks, .. }| LaneLook { declaration, looks, host: host.signals }))
@@ -132,13 +133,13 @@ impl Prober<'_> {
                 return Err(Setback::Absent(Failure::new(FailureClass::Absent, reason).with_remedy(remedy)));
             }
         }
-        self.check_lock()?;
+        let lock = self.valid_lock()?;
         let mut built = None;
         if let Launcher::Docker(docker) = &self.lane.lane.launcher {
             let mut stop = self.stop.clone();
             // A build or a pull may take long; nothing of it has to be undone.
             let image = tokio::select! {
-                image = self.image(docker, listener) => image?,
+                image = self.image(docker, lock, listener) => image?,
                 () = stop.asked() => return Err(Setback::Stopped),
             };
             if let Some(config) = image.expected.config {
@@ -155,7 +156,7 @@ impl Prober<'_> {
         if let Some(digest) = executable {
             probed.declaration.declared.insert("binary".to_owned(), digest.to_string());
         }
-        probed.run_lock = self.lane.lock.as_ref().map(|lock| run_copy(lock, executable, built));
+        probed.run_lock = lock.map(|lock| run_copy(lock, executable, built));
         let text = probed.run_lock.as_ref().and_then(|lock| canonical_json(lock).ok());
         probed.declaration.lock = text.map(|text| Digest::of(text.as_bytes()));
         Ok(())
@@ -169,7 +170,8 @@ impl Prober<'_> {
         (model_mib > limit_mib).then(|| Failure::new(FailureClass::Absent, message))
     }
 
-    fn check_lock(&self) -> Result<(), Setback> {
+    /// The lane's lock, as long as it says what the lane is. One that does not is none for who runs without locks.
+    fn valid_lock(&self) -> Result<Option<&Lock>, Setback> {
         let LaneInput { lane, lock, files, unlocked, .. } = self.lane;
         let refuse = |message: String, remedy: String| {
             Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy))
@@ -179,10 +181,15 @@ impl Prober<'_> {
             Launcher::Process(_) => None,
         };
         match lock {
-            Some(lock) => verify_lock(lane, lock, files, recipe).map_err(|error| {
-                refuse(error.to_string(), format!("run `lockstep lock {}` once the change is meant", lane.name))
-            }),
-            None if *unlocked => Ok(()),
+            Some(lock) => match verify_lock(lane, lock, files, recipe) {
+                Ok(()) => Ok(Some(lock)),
+                Err(_) if *unlocked => Ok(None),
+                Err(error) => {
+                    let remedy = "do so once the change is meant, or pass --unlocked; its rows will say so";
+                    Err(refuse(error.to_string(), remedy.to_owned()))
+                }
+            },
+            None if *unlocked => Ok(None),
             None => Err(refuse(
                 format!("lane {} has no lock, so nothing says what it should be", lane.name),
                 format!("run `lockstep lock {}`, or pass --unlocked; its rows will say so", lane.name),
@@ -190,7 +197,12 @@ impl Prober<'_> {
         }
     }
 
-    async fn image(&self, docker: &DockerLane, listener: &mut dyn FnMut(Event)) -> Result<ResolvedImage, Setback> {
+    async fn image(
+        &self,
+        docker: &DockerLane,
+        lock: Option<&Lock>,
+        listener: &mut dyn FnMut(Event),
+    ) -> Result<ResolvedImage, Setback> {
         let refuse = |error: crate::launch::Error| {
             Setback::Refused(Failure::new(FailureClass::Launch, format!("preparing the image: {error}")))
         };
@@ -202,10 +214,10 @@ impl Prober<'_> {
             listener(Event::Preparing(format!("image of {} from its own executable", self.lane.lane.name)));
             return Ok(build_self_image(engine, &self.inputs.own_executable).await.map_err(refuse)?.resolved());
         }
-        if self.lane.lock.is_none() && self.lane.unlocked {
+        if lock.is_none() && self.lane.unlocked {
             return local_image(engine, &docker.image).await.map_err(refuse);
         }
-        let Some(pin) = self.lane.lock.as_ref().and_then(|lock| lock.image.as_ref()) else {
+        let Some(pin) = lock.and_then(|lock| lock.image.as_ref()) else {
             let message = format!("image {} is pinned by no lock; a tag alone names nothing", docker.image);
             let remedy = format!("run `lockstep lock {}`", self.lane.lane.name);
             return Err(Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy)));

@@ -79,7 +79,7 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
 }
 
 /// Ends what earlier supervisors left behind. What cannot be looked at or ended is told; it stops no run.
-async fn sweep_orphans(engine: Option<&Engine>, listener: &mut dyn FnMut(Event)) -> Result<(), Error> {
+pub(super) async fn sweep_orphans(engine: Option<&Engine>, listener: &mut dyn FnMut(Event)) -> Result<(), Error> {
     let swept = sweep(engine).await?;
     for orphan in swept.removed {
         listener(Event::OrphanRemoved(orphan.to_string()));

@@ -88,7 +88,7 @@ fn no_snapshot() {
     let project = Project::new();
     project.plan(&PlanText::new("tiny", &["native", "native-again"]));
     let run = project.run(&["run", "tiny"]);
-    run.exits(0).ended.tells(&["no snapshot of this host class", &format!("lockstep accept {}", run.id)]);
+    run.exits(0).ended.prints(&["No snapshot of this host class", &format!("lockstep accept {}", run.id)]);
     let verified = project.lockstep(&["verify", "latest"]);
     verified.exits(6).tells(&["no snapshot of plan tiny", "lockstep accept"]);
 }

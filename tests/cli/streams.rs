@@ -77,9 +77,9 @@ fn json() {
     mine.plan(&PlanText::new("tiny", &["native", "native-again"]));
     let run = mine.run(&["run", "tiny", "--format", "json"]);
     run.exits(0);
-    assert_eq!(run.ended.json()["journal"]["run"], run.id.as_str());
+    assert_eq!(run.ended.json()["verdict"]["journal"]["run"], run.id.as_str());
     let alone = mine.run(&["lane", "native", "--plan", "tiny", "--format", "json"]);
-    assert_eq!(alone.exits(0).ended.json()["plan"], "tiny+native");
+    assert_eq!(alone.exits(0).ended.json()["verdict"]["plan"], "tiny+native");
 }
 
 fn report_forms() {

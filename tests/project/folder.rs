@@ -14,7 +14,7 @@ use super::{Ended, Lane, PlanText, Started};
 const FOREIGN: [&str; 7] =
     ["LOCKSTEP_PROJECT", "LOCKSTEP_LOG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "RUST_LOG", "RUST_BACKTRACE"];
 
-/// The scripted runner of `examples/`, which cargo builds with the tests unless a single test target is asked for.
+/// The scripted runner of `tests/fixtures`, which cargo builds with the tests unless a single test target is asked for.
 pub fn faulty_runner() -> Result<PathBuf, String> {
     let own = std::env::current_exe().expect("a running test has a path");
     let built = own.ancestors().nth(2).map(|profile| profile.join("examples/faulty_runner"));

@@ -39,7 +39,7 @@ fn rows(run: &std::path::Path) -> BTreeMap<String, Row> {
 fn killed_often() {
     const KILLS: usize = 12;
     let project = Project::new();
-    let plan = PlanText { repetitions: 15, new_tokens: 24, ..PlanText::new("long", &["native", "native-again"]) };
+    let plan = PlanText { repetitions: 60, new_tokens: 24, ..PlanText::new("long", &["native", "native-again"]) };
     project.plan(&plan);
     let mut random = SplitMix64::seed_from_u64(20_260_101);
     let (mut known, mut with_rows, mut arguments) = (BTreeMap::new(), 0, ["run", "long"]);
@@ -72,7 +72,7 @@ fn killed_often() {
     let now = rows(&run.path);
     assert!(known.iter().all(|(place, row)| now.get(place) == Some(row)), "a finished row was lost or changed");
     let verdict = run.verdict();
-    let covered = |lane: &lockstep::verdict::LaneCell| (lane.ok, lane.planned) == (45, 45);
+    let covered = |lane: &lockstep::verdict::LaneCell| (lane.ok, lane.planned) == (180, 180);
     assert!(verdict.cells.iter().flat_map(|cell| &cell.lanes).all(covered), "{:?}", verdict.cells);
 }
 

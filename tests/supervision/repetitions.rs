@@ -79,13 +79,13 @@ fn lane(fault: &str) -> Lane {
 }
 
 fn launch_ends(ledger: &Ledger) -> Vec<&LaunchEnd> {
-    fn end(record: &Record) -> Option<&LaunchEnd> {
-        match record {
-            Record::LaunchEnd(end) => Some(end),
-            _ => None,
+    let mut ends = Vec::new();
+    for record in &ledger.journal.records {
+        if let Record::LaunchEnd(end) = record {
+            ends.push(end);
         }
     }
-    ledger.journal.records.iter().filter_map(end).collect()
+    ends
 }
 
 fn hung_processes_end() {

@@ -8,7 +8,7 @@ use crate::snapshot::compare_runs;
 
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lockstep compare 20260101T120000Z-ab12 latest")]
+#[command(after_help = "Example:\n  lockstep compare 20260101T120000123Z-ab12 latest")]
 pub(in crate::cli) struct Options {
     /// The first run.
     first: String,
