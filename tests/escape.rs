@@ -2,6 +2,7 @@
 //! that its supervisor did not start, and with other lanes about it could be anybody's.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use lockstep::launch::{LaunchRequest, start};
@@ -9,7 +10,7 @@ use lockstep::plan::Lane;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// Leaves session and group, forks twice, clears the environment, is deaf to TERM, and says who it is.
-const ESCAPE: &str = "setsid env -i sh -c '(trap \"\" TERM HUP; exec sh -c \"echo \\$\\$; exec sleep 600\") &'; cat";
+const ESCAPE: &str = "setsid env -i sh -c '(trap \"\" TERM HUP; exec sh -c \"echo \\$\\$; exec sleep 60\") &'; cat";
 
 /// Parent and session of a process that has not ended.
 fn look(pid: &str) -> Option<(u32, String)> {
@@ -37,7 +38,8 @@ async fn what_forks_twice_and_clears_every_mark_still_ends_with_its_lane() {
         image: None,
     };
     // This one belongs to the supervisor and to no lane.
-    let mut bystander = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    let mut sleep = std::process::Command::new("sleep");
+    let mut bystander = sleep.arg("60").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut launched = start(&request, None).await.unwrap();
     let leader = launched.pid().unwrap();
     let mut output = BufReader::new(launched.take_stdout().unwrap()).lines();

@@ -12,7 +12,7 @@
 //! | `process` | a lane as a process: own group, cleared environment, marked |
 //! | `docker` | the engine, the create request, attach, images by digest |
 //! | `self_image` | an image made from the running executable and its libraries |
-//! | `outside` | `/proc` and cgroups: signals, processor time, the lane's process tree |
+//! | `outside` | `/proc` and cgroups: signals, processor time, the lane's process tree, and the children that this process was given |
 //! | `supervisor`, `sweep` | whose lane is it, is that supervisor alive, and the end of orphans |
 //!
 //! Every lane carries the identity of its supervisor (process id, start time, process id namespace; a container also

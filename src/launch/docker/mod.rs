@@ -2,7 +2,8 @@
 //!
 //! An image is never run by its tag. [`ensure_image`] turns a lock's pin (and [`crate::launch::build_self_image`] the
 //! running executable) into a [`ResolvedImage`], which names the engine's own id; the container is created from that
-//! id, and after the start the image is read again from the container and compared digest by digest.
+//! id, and after the start the image is read again from the container and compared digest by digest. How the
+//! container is confined is read and compared likewise: one with fewer walls than were asked for is refused.
 
 mod attach;
 mod confinement;
