@@ -107,23 +107,20 @@ impl Launch<'_, '_> {
         if let Err(trouble) = measured {
             return self.troubled(session, trouble, due, busy).await;
         }
-        match self.look(&mut session, Stage::AtExit).await {
-            Ok(()) => self.end(session.leave().await, busy, None)?,
+        // A lane that gives no account of itself as it leaves has not passed its last preflight, whatever kept it.
+        let (gone, disowned) = match self.look(&mut session, Stage::AtExit).await {
+            Ok(()) | Err(Trouble::Replace) => (session.leave().await, None),
             Err(Trouble::Ours(error)) => return Err(error),
-            Err(Trouble::Halt(Halt::Broken(Outcome::Refused, failure))) => {
-                self.end(session.leave().await, busy, Some(failure))?;
-            }
-            // All rows are written; a runner that dies on its way out takes none of them back.
-            Err(Trouble::Halt(halt)) => {
-                let (halt, gone) = session.kill_for(halt).await;
-                if let Halt::Broken(outcome, failure) = halt {
-                    let told = format!("lane {} {outcome} on its way out: {}", self.planned.lane, failure.message);
-                    self.recorder.tell(Event::Warning(told));
-                }
-                self.end(gone, busy, None)?;
-            }
-            Err(Trouble::Replace) => self.end(session.leave().await, busy, None)?,
+            Err(Trouble::Halt(halt)) => match session.kill_for(halt).await {
+                (Halt::Broken(_, failure), gone) => (gone, Some(failure)),
+                (Halt::Stopped, gone) => (gone, None),
+            },
+        };
+        if let Some(failure) = &disowned {
+            let told = format!("lane {}: its rows do not count: {}", self.planned.lane, failure.message);
+            self.recorder.tell(Event::Warning(told));
         }
+        self.end(gone, busy, disowned)?;
         Ok(LaunchOutcome::Done)
     }
 

@@ -230,7 +230,12 @@ impl Prober<'_> {
     /// A launch up to the loaded model, for what it shows.
     async fn launch(&self, probed: &mut Probed) -> Result<(), Setback> {
         let request = launch_request(self.inputs, self.lane, probed.image.as_ref());
-        let mut session = Session::open(&request, self.engine, self.stop).await.map_err(setback)?;
+        let mut session =
+            Session::open(&request, self.engine, self.stop).await.map_err(|halted| match setback(halted) {
+                // It never spoke.
+                Setback::Broken(failure) => Setback::Refused(failure),
+                other => other,
+            })?;
         match self.looks(&mut session, probed).await {
             Ok(()) => match session.leave().await.trouble {
                 None => Ok(()),

@@ -163,7 +163,7 @@ fn contaminated() {
     assert!(verdict.contamination.contaminated && verdict.journal.rows == 12, "{:?}", verdict.contamination);
     let share = verdict.contamination.share_pct.expect("windows were measured");
     assert!((2.0..=100.0).contains(&share), "others took {share} % of the host");
-    project.lockstep(&["accept", "latest"]).exits(2).tells(&["processor time", "2 %", "run again"]);
+    project.lockstep(&["accept", "latest"]).exits(2).tells(&["processor time", "2.00 %", "run again"]);
     assert!(!project.file("snapshots").exists());
 }
 

@@ -11,8 +11,6 @@ use crate::scene::{Expected, Named, check, run_beside_healthy, run_faults};
 const AT_FIRST_LOOK: &[(&str, &str)] = &[
     ("no-greeting", "no progress for 1.0 s in step load"),
     ("wrong-version", "wire protocol 2"),
-    ("hang-on-load", "no progress for 1.0 s in step load"),
-    ("fatal-on-load", "the scripted model is not there"),
     ("wrong-stage", "at_exit"),
 ];
 
@@ -44,8 +42,12 @@ pub fn trials() -> Vec<Named> {
         };
         trials.push((name, Box::new(test)));
     }
+    for (fault, outcome) in [("hang-on-load", Outcome::Hung), ("fatal-on-load", Outcome::Crashed)] {
+        let name = format!("{}_in_every_launch_is_{outcome}_and_the_lane_is_given_up", fault.replace('-', "_"));
+        trials.push((name, Box::new(move || never_loads(fault, outcome))));
+    }
     let more: [(&str, fn()); 4] = [
-        ("a_lane_that_never_starts_again_is_given_up_block_by_block", given_up),
+        ("a_lane_that_never_starts_again_is_given_up", given_up),
         ("a_crash_in_a_cells_warmup_is_that_cells_crash", warmup_crash),
         ("another_runner_than_the_declared_one_is_refused", other_runner),
         ("a_launch_that_breaks_the_wire_as_it_leaves_does_not_count", disowned),
@@ -72,17 +74,27 @@ fn refused(fault: &str, reason: &str) {
     }
 }
 
+/// The lane speaks, so it is no refusal: its rows say what it does.
+fn never_loads(fault: &str, outcome: Outcome) {
+    let project = Project::new();
+    let (run, ledger) = run_beside_healthy(&project, &lane(fault));
+    run.exits(5);
+    assert_eq!((ledger.state("faulty"), ledger.launches("faulty")), (LaneState::Ready, 3));
+    assert_eq!(ledger.outcomes("faulty"), [(outcome, 3), (Outcome::Skipped, 9)].into());
+    assert_eq!(ledger.outcomes("healthy"), [(Outcome::Ok, 12)].into(), "the other lane is measured all the same");
+}
+
 fn given_up() {
     let project = Project::new();
     let lane = lane("fatal-on-load").script(&COUNTING.replace("CONDITION", "-ge 1"));
     let (run, ledger) = run_beside_healthy(&project, &lane);
     run.exits(5);
-    assert_eq!(ledger.outcomes("faulty"), [(Outcome::Crashed, 12)].into());
-    assert_eq!(ledger.launches("faulty"), 9, "three for each of three blocks");
+    assert_eq!(ledger.outcomes("faulty"), [(Outcome::Crashed, 3), (Outcome::Skipped, 9)].into());
+    assert_eq!(ledger.launches("faulty"), 3, "three in the first block");
     let without_launch = ledger.rows_of("faulty").into_iter().filter(|row| row.launch.is_none());
     let messages: Vec<&str> =
         without_launch.filter_map(|row| row.failure.as_ref()).map(|failure| failure.message.as_str()).collect();
-    assert_eq!(messages.len(), 3);
+    assert_eq!(messages.len(), 9);
     assert!(messages.iter().all(|message| message.contains("not attempted")), "{messages:?}");
 }
 
