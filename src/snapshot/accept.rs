@@ -54,7 +54,7 @@ pub fn refusal_reasons(verdict: &Verdict) -> Vec<RefusalReason> {
     if nothing_measured(verdict) {
         reasons.push(RefusalReason::NothingMeasured);
     }
-    reasons.extend(verdict.lanes.iter().filter_map(lane_reason));
+    reasons.extend(verdict.lanes.iter().filter_map(|lane| lane_reason(verdict, lane)));
     reasons.extend(verdict.lanes.iter().filter_map(|lane| coverage_reason(verdict, lane)));
     reasons.extend(verdict.hypotheses.iter().filter_map(hypothesis_reason));
     reasons
@@ -65,8 +65,10 @@ pub(super) fn nothing_measured(verdict: &Verdict) -> bool {
         || !verdict.cells.iter().flat_map(|cell| &cell.lanes).any(|lane| lane.ok > 0)
 }
 
-fn lane_reason(lane: &LaneVerdict) -> Option<RefusalReason> {
-    let refused = lane.state == LaneState::Refused || lane.outcomes.contains_key(&Outcome::Refused);
+fn lane_reason(verdict: &Verdict, lane: &LaneVerdict) -> Option<RefusalReason> {
+    // Every attempt counts among the outcomes; what was refused once and measured since does not make the conclusion.
+    let in_rows = verdict.conclusion == Conclusion::Refused && lane.outcomes.contains_key(&Outcome::Refused);
+    let refused = lane.state == LaneState::Refused || in_rows;
     if refused {
         return Some(RefusalReason::LaneRefused { lane: lane.lane.clone(), failure: lane.failure.clone() });
     }
