@@ -70,6 +70,11 @@ pub(super) fn experiment(
         }
     };
     let model_dir = std::path::absolute(&model_dir).map_err(Error::file("finding", &model_dir))?;
+    if model_dir.to_str().is_none() {
+        let found =
+            format!("{} holds bytes that are no UTF-8, which run.json and the wire cannot carry", model_dir.display());
+        return Err(Error::usage(found, "give the folder another name, or a link to it"));
+    }
     let text = with_token_ids(&text, &Plan::parse(file, &text)?, &model_dir)?;
     let plan = Plan::parse(file, &text)?;
     let model = folder_digest(&model_dir)?;

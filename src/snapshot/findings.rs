@@ -70,6 +70,8 @@ fn finding_change(old: &SnapshotHypothesis, new: &HypothesisVerdict) -> Option<C
         (_, true) if new.negative_control && fails(new.finding) => Severity::CouldNotCompare,
         (_, true) if fails(new.finding) => Severity::Regression,
         (true, true) if fails(old.finding) => Severity::Improvement,
+        // Significant here and not there is no difference between here and there.
+        (_, true) if is_timing(old, new) && !any_cell_moved(old, new) => Severity::CouldNotCompare,
         (true, true) => Severity::Changed,
         (false, true) => Severity::New,
     };
@@ -78,6 +80,14 @@ fn finding_change(old: &SnapshotHypothesis, new: &HypothesisVerdict) -> Option<C
     Some(match new.reasons.first() {
         Some(reason) => change.note(reason.clone()),
         None => change,
+    })
+}
+
+/// Whether some cell's difference then and now cannot be one and the same.
+fn any_cell_moved(old: &SnapshotHypothesis, new: &HypothesisVerdict) -> bool {
+    old.cells.iter().any(|then| {
+        let now = new.cells.iter().find(|cell| cell.cell == then.cell).and_then(|cell| cell.interval_pct);
+        then.interval_pct.zip(now).is_some_and(|(then, now)| lie_apart(then, now))
     })
 }
 

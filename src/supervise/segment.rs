@@ -342,7 +342,7 @@ impl<'a> Run<'a> {
             stop: self.stop,
             image: probed.image.as_ref(),
             plan: self.inputs.plan.digest(),
-            unlocked: probed.run_lock.is_none(),
+            unlocked: probed.run_lock.is_none() && probed.declaration.state == LaneState::Ready,
         })
     }
 

@@ -164,11 +164,18 @@ fn a_decided_finding_that_becomes_another_changes_by_what_the_plan_expects() {
     let improvement = between(finding(2, Finding::Faster), |_| {});
     assert_eq!(only(&improvement).severity, Severity::Improvement);
     let either = |v: &mut Verdict| v.hypotheses[2].expected.clear();
-    let changed = between(either, |v| {
-        either(v);
-        v.hypotheses[2].finding = Finding::Faster;
-    });
-    assert_eq!(only(&changed).severity, Severity::Changed);
+    let other = |moved_pct: f64| {
+        between(either, move |v| {
+            either(v);
+            v.hypotheses[2].finding = Finding::Faster;
+            for cell in &mut v.hypotheses[2].cells {
+                cell.interval_pct = cell.interval_pct.map(|ends| ends.map(|end| end + moved_pct));
+            }
+        })
+    };
+    assert_eq!(only(&other(-500.0)).severity, Severity::Changed);
+    // Another result over intervals that overlap: significant here and not there.
+    assert_eq!(only(&other(0.0)).severity, Severity::CouldNotCompare);
     let tokens = after(finding(0, Finding::NotIdentical));
     assert_eq!(only(&tokens).severity, Severity::Regression);
 }
@@ -180,7 +187,7 @@ fn a_finding_that_is_no_longer_decided_could_not_be_compared() {
         assert_eq!((only(&comparison).severity, comparison.status), (Severity::CouldNotCompare, Status::Inconclusive));
     }
     let decided_now = between(finding(2, Finding::CouldNotTell), |_| {});
-    assert_eq!((only(&decided_now).severity, decided_now.status), (Severity::New, Status::Changed));
+    assert_eq!((only(&decided_now).severity, decided_now.status), (Severity::CouldNotCompare, Status::Inconclusive));
 }
 
 #[test]
