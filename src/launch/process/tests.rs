@@ -147,7 +147,9 @@ async fn what_is_seen_from_outside_names_executable_libraries_and_environment() 
     let seen = loop {
         let seen: BTreeMap<String, SignalValue> =
             launched.observe().await.unwrap().into_iter().map(|signal| (signal.name, signal.value)).collect();
-        if seen.get("process.exe") == Some(&SignalValue::from(cat.to_string_lossy().into_owned())) {
+        // And its loader maps the C library a moment after that.
+        let mapped = matches!(seen.get("process.maps"), Some(SignalValue::List(maps)) if maps.iter().any(|path| path.contains("libc")));
+        if mapped && seen.get("process.exe") == Some(&SignalValue::from(cat.to_string_lossy().into_owned())) {
             break seen;
         }
     };
