@@ -10,11 +10,13 @@
 //! | [`launch`] lanes start and stop | [`snapshot`] what was accepted | [`cli`] the verbs |
 //! | [`wire`] supervisor and runner talk | [`report`] how it reads | |
 //! | [`runner`] the process in a lane | | |
-//! | [`engine`] native inference | | |
-//! | [`supervise`] walks lanes through cells | | |
+//! | [`engine`] native inference | [`import`] what others measured | |
+//! | [`supervise`] walks lanes through cells | [`audit`] what others claim | |
 
+pub mod audit;
 pub mod cli;
 pub mod engine;
+pub mod import;
 pub mod journal;
 pub mod launch;
 pub mod lock;

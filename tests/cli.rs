@@ -3,8 +3,12 @@
 
 #[path = "cli/acceptance.rs"]
 mod acceptance;
+#[path = "cli/calibrations.rs"]
+mod calibrations;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/imports.rs"]
+mod imports;
 #[path = "cli/inputs.rs"]
 mod inputs;
 #[path = "cli/locks.rs"]
@@ -43,7 +47,9 @@ pub struct Named(&'static str, Needs, fn());
 fn main() -> ExitCode {
     let files = [
         acceptance::TRIALS,
+        calibrations::TRIALS,
         help::TRIALS,
+        imports::TRIALS,
         inputs::TRIALS,
         locks::TRIALS,
         models::TRIALS,

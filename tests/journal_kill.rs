@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use lockstep::journal::{Error, Opened, Record, Writer, read_file};
+use lockstep::journal::{Error, LaunchEnd, Opened, Record, Writer, read_file};
 
 /// Appends rows until it is killed, or an append fails.
 const CHILD_APPEND: &str = "child:append";
@@ -65,6 +65,8 @@ fn try_append(path: &Path, more: usize) -> Result<(), Error> {
     };
     if records.is_empty() {
         writer.append(&fixture(0))?;
+    } else {
+        writer.append(&Record::Reopen { reason: "resumed".to_owned(), signals: Vec::new() })?;
     }
     let Record::LaunchStart(mut start) = fixture(2) else { panic!("line 3 of the fixture starts a launch") };
     start.launch = records.iter().filter(|record| matches!(record, Record::LaunchStart(_))).count() as u32;
@@ -78,6 +80,8 @@ fn try_append(path: &Path, more: usize) -> Result<(), Error> {
         }
         println!("{rep}");
     }
+    let end = LaunchEnd { launch: start.launch, exit_status: Some(0), signal: None, busy: None, disowned: None };
+    writer.append(&Record::LaunchEnd(end))?;
     writer.seal().map(|_| ())
 }
 

@@ -1,7 +1,10 @@
-//! Whatever stands in a plan, a lane, a lock or a journal, its parser answers and does not panic.
+//! Whatever stands in a plan, a lane, a lock, a journal or a file to import, its parser answers and does not panic.
 //!
 //! Inputs are bytes without sense, text of the format's own characters, and valid files that were damaged. Each trial
 //! runs on a thread with the usual small stack, prints how many inputs it tried, and takes the same ones every time.
+
+#[path = "parsers_fuzz/imports.rs"]
+mod imports;
 
 use std::process::ExitCode;
 
@@ -24,7 +27,7 @@ type Verdict = Result<bool, TestCaseError>;
 
 fn main() -> ExitCode {
     let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
-    let trials = vec![
+    let mut trials = vec![
         trial("plan", texts(&[PLAN]), plan),
         trial("lane", texts(&LANES), lane),
         trial("lock", texts(&LOCKS), lock),
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         }),
         Trial::test("a_damaged_archive_never_panics", archives),
     ];
+    trials.extend(imports::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -152,6 +156,8 @@ const EXTREMES: &[&str] = &[
     "-0",
     "-0.0",
     "nan",
+    "NaN",
+    "-Infinity",
     "-nan",
     "inf",
     "-inf",

@@ -17,7 +17,9 @@ fn committed() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     for plan in std::fs::read_dir(root().join("snapshots")).unwrap().map(Result::unwrap).filter(|e| e.path().is_dir()) {
         for file in std::fs::read_dir(plan.path()).unwrap().map(|file| file.unwrap().path()) {
-            if file.extension().is_some_and(|extension| extension == "json") {
+            // What a published report's tables say has no host; tests/published.rs judges it again.
+            let is_published = file.file_name().is_some_and(|name| name == "published.json");
+            if file.extension().is_some_and(|extension| extension == "json") && !is_published {
                 found.push((plan.file_name().into_string().unwrap(), file));
             }
         }
@@ -42,7 +44,9 @@ fn every_snapshot_follows_from_its_journal_to_the_byte() {
         let journal = decompress(&store::read_archive(&place).unwrap(), MAX_JOURNAL_BYTES).unwrap();
         let read = read(&journal).unwrap();
         store::check_seal(&snapshot, &journal, read.head).unwrap();
-        let again = Snapshot::from_verdict(&judge(&plan, &read).unwrap(), Digest::of(&journal)).unwrap();
+        let again =
+            Snapshot::accept(&judge(&plan, &read).unwrap(), Digest::of(&journal), None, snapshot.forced.as_deref())
+                .unwrap();
         assert_eq!(again.to_json().unwrap().into_bytes(), bytes, "{} is not what its journal gives", file.display());
     }
 }

@@ -2,6 +2,10 @@
 //! outcome, a fresh process after a crash or hang, and nothing left behind. Real processes, scripted by
 //! `tests/fixtures/faulty_runner.rs`.
 
+#[path = "supervision/confirmation.rs"]
+mod confirmation;
+#[path = "supervision/expectations.rs"]
+mod expectations;
 #[path = "supervision/launches.rs"]
 mod launches;
 #[path = "supervision/leftovers.rs"]
@@ -19,7 +23,13 @@ use libtest_mimic::{Arguments, Completion, Trial};
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
-    for (name, test) in repetitions::trials().into_iter().chain(launches::trials()).chain(leftovers::trials()) {
+    for (name, test) in repetitions::trials()
+        .into_iter()
+        .chain(launches::trials())
+        .chain(leftovers::trials())
+        .chain(expectations::trials())
+        .chain(confirmation::trials())
+    {
         trials.push(Trial::ignorable_test(name, move || match project::faulty_runner() {
             Ok(_) => {
                 test();

@@ -46,6 +46,8 @@ pub(super) enum Verb {
     Plan(verbs::plan::Options),
     /// Start one lane and show what preflight sees.
     Preflight(verbs::preflight::Options),
+    /// Measure how often this host shows a difference where there is none, and how small a one it finds.
+    Calibrate(verbs::calibrate::Options),
     /// Go on with an interrupted run.
     Resume(verbs::resume::Options),
     /// Run again what failed in a run.
@@ -54,6 +56,10 @@ pub(super) enum Verb {
     Runs(verbs::runs::Options),
     /// Derive the verdict from a plan and a journal: the same bytes give the same verdict on any host.
     Judge(verbs::judge::Options),
+    /// Turn others' result files and printed tables into a journal that says so.
+    Import(verbs::import::Options),
+    /// Audit published claims against the tables they were printed with.
+    Audit(verbs::audit::Options),
     /// Compare a run with the accepted snapshot of its host class.
     Verify(verbs::verify::Options),
     /// Accept a run's verdict as the snapshot of its host class.
@@ -80,4 +86,7 @@ pub(super) enum Verb {
     /// Serve the wire on standard input and output: the process inside a native lane.
     #[command(hide = true)]
     Runner,
+    /// Compute one formula, confined, from standard input to standard output: the process inside an audit.
+    #[command(hide = true)]
+    AuditFormula,
 }

@@ -1,10 +1,12 @@
 //! From a run's folder to what the supervisor needs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Error;
 use super::project::FoundLane;
 use super::run_folder::RunFolder;
+use crate::journal::Calibration;
 use crate::lock::FolderDigest;
 use crate::plan::{Plan, PlannedLane};
 use crate::supervise::{Inputs, LaneInput, Mode};
@@ -21,6 +23,10 @@ pub(super) struct Assembly<'a> {
     pub max_positions: u32,
     pub unlocked: bool,
     pub mode: Mode,
+    /// What is known of the host.
+    pub calibration: Option<Calibration>,
+    /// Lanes that are slowed down on purpose, and by how much in percent.
+    pub slowdowns: BTreeMap<String, f64>,
 }
 
 impl Assembly<'_> {
@@ -48,6 +54,8 @@ impl Assembly<'_> {
             search_path: search_path(),
             docker_host: docker_host(),
             mode: self.mode,
+            calibration: self.calibration,
+            slowdowns: self.slowdowns,
         })
     }
 }

@@ -20,6 +20,11 @@ pub(super) struct Counts {
 const LARGE_BYTES: u64 = 64 << 20;
 
 impl Counts {
+    /// All three.
+    pub(super) const fn of(launches: u32, repetitions: u32, warmup: u32) -> Self {
+        Self { launches: Some(launches), repetitions: Some(repetitions), warmup: Some(warmup) }
+    }
+
     /// What a checkpoint of this size is measured with when nobody says otherwise; a plan's floor of launches holds.
     pub(super) fn for_weights(weights_bytes: u64, min_launches: u32) -> Self {
         if weights_bytes <= LARGE_BYTES {

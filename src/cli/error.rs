@@ -45,6 +45,12 @@ pub enum Error {
     /// A journal.
     #[error(transparent)]
     Journal(#[from] crate::journal::Error),
+    /// Others' files.
+    #[error(transparent)]
+    Import(#[from] crate::import::Error),
+    /// Claims, or their tables.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::Error),
     /// Plan and journal are no pair.
     #[error(transparent)]
     Verdict(#[from] crate::verdict::Error),

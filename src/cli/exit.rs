@@ -1,6 +1,6 @@
 //! The exit codes: one table, documented and stable.
 
-use crate::snapshot::Status;
+use crate::snapshot::{ChangeKind, Status};
 use crate::verdict::Conclusion;
 
 /// How a command ended.
@@ -99,6 +99,42 @@ impl From<Status> for Exit {
             Status::OtherHostClass => Self::SnapshotMissing,
         }
     }
+}
+
+impl From<ChangeKind> for Exit {
+    /// What a failed gate of this kind leads to. An undecided one leads to [`Exit::Inconclusive`].
+    fn from(kind: ChangeKind) -> Self {
+        match kind {
+            ChangeKind::NothingMeasured => Self::NothingMeasured,
+            ChangeKind::RunUnfinished | ChangeKind::HostInDoubt => Self::Inconclusive,
+            ChangeKind::PlanChanged
+            | ChangeKind::ModelChanged
+            | ChangeKind::LanesChanged
+            | ChangeKind::VerdictChanged
+            | ChangeKind::ExpectedFailurePassed
+            | ChangeKind::ParityChanged
+            | ChangeKind::TokensChanged
+            | ChangeKind::OutcomesChanged
+            | ChangeKind::CoverageShrank
+            | ChangeKind::CoverageGrew
+            | ChangeKind::MagnitudeLeftBand => Self::Changed,
+        }
+    }
+}
+
+/// The gates of `verify`, as its help lists them.
+#[must_use]
+pub fn gates_help() -> String {
+    let mut text = String::from("Gates, with the exit code of each:\n");
+    for kind in ChangeKind::ALL {
+        text.push_str(&format!("  {:<24} {}  {}\n", kind.name(), Exit::from(kind).code(), kind.meaning()));
+    }
+    text.push_str(
+        "\nA gate that the run does not show either way is undecided: 5. Where several codes apply,\n\
+         `lockstep help exit-codes` says which is taken.\n\nExamples:\n  lockstep verify latest\n  \
+         lockstep verify latest --format junit > gates.xml\n  lockstep verify latest --confirm",
+    );
+    text
 }
 
 /// The table as `lockstep help exit-codes` prints it.

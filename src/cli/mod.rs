@@ -5,12 +5,14 @@
 
 mod arguments;
 mod assemble;
+mod calibrations;
 mod counts;
 mod durable;
 mod error;
 mod exit;
 mod leftovers;
 mod output;
+mod pair_plan;
 mod prepare;
 mod progress;
 mod project;

@@ -192,7 +192,23 @@ pub(super) fn with_lane_alone(text: &str, plan: &Plan, lane: &str) -> Result<Str
     tables.push(table);
     document["lane"] = Item::ArrayOfTables(tables);
     document.remove("hypothesis");
+    keep_expected_failures_of(&mut document, lane);
     Ok(document.to_string())
+}
+
+/// Expected failures of other lanes go; those of all lanes are this lane's too.
+fn keep_expected_failures_of(document: &mut DocumentMut, lane: &str) {
+    let mine = |name: Option<&str>| matches!(name, Some("*")) || name == Some(lane);
+    match document.get_mut("expected_failure") {
+        Some(Item::ArrayOfTables(tables)) => tables.retain(|table| mine(table.get("lane").and_then(Item::as_str))),
+        Some(Item::Value(toml_edit::Value::Array(list))) => {
+            list.retain(|value| {
+                let table = value.as_inline_table();
+                mine(table.and_then(|table| table.get("lane")).and_then(toml_edit::Value::as_str))
+            });
+        }
+        _ => {}
+    }
 }
 
 /// The folder of the generated checkpoint; generated on first use and checked against the plan's digest.

@@ -16,7 +16,7 @@ pub(super) struct Progress {
     terminal: bool,
     done: u64,
     total: u64,
-    outcomes: BTreeMap<Outcome, u64>,
+    counts: BTreeMap<&'static str, u64>,
     lane: String,
     next_line_pct: u64,
 }
@@ -31,7 +31,7 @@ impl Progress {
             terminal: std::io::stderr().is_terminal(),
             done: 0,
             total: 0,
-            outcomes: BTreeMap::new(),
+            counts: BTreeMap::new(),
             lane: String::new(),
             next_line_pct: LINE_EVERY_PCT,
         }
@@ -43,7 +43,7 @@ impl Progress {
             Event::OrphanRemoved(what) => self.line(&format!("removed what an earlier run left behind: {what}")),
             Event::Preparing(what) => self.line(&format!("preparing {what}")),
             Event::Warning(what) => self.line(&format!("warning: {what}")),
-            Event::Stopping => self.line("stopping; `lockstep resume latest` goes on"),
+            Event::Stopping => self.line("stopping, which may take the lane's grace; once more to stop at once; `lockstep resume latest` goes on"),
             Event::Lane { lane, state, reason } => {
                 let word = match state {
                     LaneState::Ready => "ready",
@@ -53,7 +53,7 @@ impl Progress {
                 let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                 self.line(&format!("lane {lane} {word}{reason}"));
             }
-            Event::Begin { segment: _, done, total } => self.begin(done, total),
+            Event::Begin { segment: _, done, total } => self.begin_of("repetitions", done, total),
             Event::Launch { lane, block } => {
                 self.lane = format!("{lane} #{block}");
                 if let Some(bar) = &self.bar {
@@ -61,12 +61,12 @@ impl Progress {
                 }
             }
             Event::Row { lane, cell, outcome, message } => {
-                *self.outcomes.entry(outcome).or_insert(0) += 1;
                 if outcome.is_failure() && outcome != Outcome::Refused {
                     self.line(&format!("{lane} {cell} {outcome}: {}", message.unwrap_or_default()));
                 }
-                if !matches!(outcome, Outcome::Skipped | Outcome::Refused) {
-                    self.step();
+                match outcome {
+                    Outcome::Skipped | Outcome::Refused => *self.counts.entry(outcome.name()).or_insert(0) += 1,
+                    _ => self.count(outcome.name()),
                 }
             }
         }
@@ -79,9 +79,10 @@ impl Progress {
         }
     }
 
-    fn begin(&mut self, done: u64, total: u64) {
+    /// Begins to count.
+    pub(super) fn begin_of(&mut self, what: &str, done: u64, total: u64) {
         (self.done, self.total) = (done, total);
-        self.line(&format!("{} repetitions to measure", total.saturating_sub(done)));
+        self.line(&format!("{} {what} to measure", total.saturating_sub(done)));
         if self.terminal {
             let bar = ProgressBar::new(total);
             let template = "{bar:40} {pos}/{len} {msg} [{elapsed_precise} left {eta_precise}]";
@@ -93,7 +94,9 @@ impl Progress {
         }
     }
 
-    fn step(&mut self) {
+    /// One more is done, and this is what came of it.
+    pub(super) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_insert(0) += 1;
         self.done += 1;
         if let Some(bar) = &self.bar {
             bar.set_position(self.done);
@@ -102,8 +105,7 @@ impl Progress {
         let pct = (100 * self.done).checked_div(self.total).unwrap_or(100);
         if pct >= self.next_line_pct {
             self.next_line_pct = pct - pct % LINE_EVERY_PCT + LINE_EVERY_PCT;
-            let counts: Vec<String> =
-                self.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
+            let counts: Vec<String> = self.counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
             note(&format!("{pct:>3} %  {}/{}  {}  {}", self.done, self.total, self.lane, counts.join(", ")));
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use super::Error;
-use crate::plan::{Lane, Launcher, Lock, Plan};
+use crate::plan::{Lane, Launcher, Lock, Plan, PlanFile};
 use crate::terms::{Digest, nearest};
 
 static PLANS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plans");
@@ -81,23 +81,34 @@ impl Project {
 
     /// The plan of that name, or in that file.
     pub(super) fn plan(&self, name: &str) -> Result<(Plan, Found), Error> {
+        let (file, found) = self.plan_text(name)?;
+        Ok((Plan::parse(&file, &found.text)?, found))
+    }
+
+    /// The plan or design of that name, or in that file.
+    pub(super) fn plan_file(&self, name: &str) -> Result<(PlanFile, Found), Error> {
+        let (file, found) = self.plan_text(name)?;
+        Ok((PlanFile::parse(&file, &found.text)?, found))
+    }
+
+    /// The plan or design in that file, or else that of that name.
+    pub(super) fn plan_file_at(&self, path: &str) -> Result<(PlanFile, Found), Error> {
+        if !Path::new(path).is_file() {
+            return self.plan_file(path);
+        }
+        let text = std::fs::read_to_string(path).map_err(Error::file("reading the plan", path))?;
+        Ok((PlanFile::parse(path, &text)?, Found { text, source: path.to_owned() }))
+    }
+
+    /// The text of the plan of that name, or in that file, and how errors name it.
+    fn plan_text(&self, name: &str) -> Result<(String, Found), Error> {
         let found = if name.ends_with(".toml") || name.contains('/') {
             let text = std::fs::read_to_string(name).map_err(Error::file("reading the plan", name))?;
             Found { text, source: name.to_owned() }
         } else {
             self.find("plan", "plans", &PLANS, name, "toml")?
         };
-        let plan = Plan::parse(&display(&found.source, "plans", name, "toml"), &found.text)?;
-        Ok((plan, found))
-    }
-
-    /// The plan in that file, or else that of that name.
-    pub(super) fn plan_at(&self, path: &str) -> Result<(Plan, Found), Error> {
-        if !Path::new(path).is_file() {
-            return self.plan(path);
-        }
-        let text = std::fs::read_to_string(path).map_err(Error::file("reading the plan", path))?;
-        Ok((Plan::parse(path, &text)?, Found { text, source: path.to_owned() }))
+        Ok((display(&found.source, "plans", name, "toml"), found))
     }
 
     /// The lane of that name with lock and files.

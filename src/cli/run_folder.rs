@@ -46,6 +46,9 @@ pub(super) struct RunFacts {
     pub model_dir: PathBuf,
     /// Whether lanes may run without a lock.
     pub unlocked: bool,
+    /// The run that this one was made to confirm, as its plan asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirms: Option<String>,
 }
 
 impl RunFolder {

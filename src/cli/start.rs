@@ -57,6 +57,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     if matches!(arguments.verb, Verb::Runner) {
         return Ok(verbs::runner::execute());
     }
+    if matches!(arguments.verb, Verb::AuditFormula) {
+        return Ok(verbs::audit_formula::execute());
+    }
     let project = arguments.project()?;
     let version = env!("CARGO_PKG_VERSION");
     tracing::debug!(version, project = %project.root().display(), arguments = ?arguments.verb, "lockstep");
@@ -72,10 +75,13 @@ fn of_project(project: &Project, verb: &Verb) -> Result<Exit, Error> {
         Verb::Lanes(options) => verbs::lanes::execute(project, options),
         Verb::Plan(options) => verbs::plan::execute(project, options),
         Verb::Preflight(options) => verbs::preflight::execute(project, options),
+        Verb::Calibrate(options) => verbs::calibrate::execute(project, options),
         Verb::Resume(options) => verbs::resume::execute(project, options),
         Verb::Rerun(options) => verbs::rerun::execute(project, options),
         Verb::Runs(options) => verbs::runs::execute(project, options),
         Verb::Judge(options) => verbs::judge::execute(project, options),
+        Verb::Import(options) => verbs::import::execute(project, options),
+        Verb::Audit(options) => verbs::audit::execute(options),
         Verb::Verify(options) => verbs::verify::execute(project, options),
         Verb::Accept(options) => verbs::accept::execute(project, options),
         Verb::Report(options) => verbs::report::execute(project, options),
@@ -87,6 +93,8 @@ fn of_project(project: &Project, verb: &Verb) -> Result<Exit, Error> {
         Verb::Schema(options) => verbs::schema::execute(options),
         Verb::Completions(options) => verbs::completions::execute(options),
         Verb::ExitCodes => verbs::exit_codes::execute(),
-        Verb::Runner => Err(Error::Internal("the runner was started as a verb of a project".to_owned())),
+        Verb::Runner | Verb::AuditFormula => {
+            Err(Error::Internal("a process inside was started as a verb of a project".to_owned()))
+        }
     }
 }

@@ -22,6 +22,12 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The journal could not be read on.
+    #[error("the journal could not be read on: {source}; {}", remedy(source))]
+    Unread {
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// A new journal was asked for where one stands.
     #[error("{path:?} exists already; `lockstep resume` goes on with it, and a new run takes a new folder")]
     Exists {
@@ -48,6 +54,14 @@ pub enum Error {
         source: io::Error,
         /// Whether the file was cut back to the last whole record.
         readable: bool,
+    },
+    /// A record that need not be kept could not be written.
+    #[error("the record of line {line} could not be written: {source}; {}", remedy(source))]
+    Unwritten {
+        /// The line.
+        line: usize,
+        /// What the operating system said.
+        source: io::Error,
     },
     /// The writer failed before and takes no more.
     #[error("the journal {path:?} takes no more records, because writing one failed before; `lockstep resume` goes on")]
@@ -169,6 +183,58 @@ pub enum Error {
         /// The number found.
         found: u32,
     },
+    /// A header states what its kind of segment cannot know, or not what it must.
+    #[error("line {line}: the segment is {what}; {EDITED}")]
+    Origin {
+        /// The line.
+        line: usize,
+        /// What it is, and what is wrong with it.
+        what: String,
+    },
+    /// A record stands in a segment of the other kind.
+    #[error("line {line}: a {found} has no place in {} {segment} segment; {EDITED}", if *segment == "imported" { "an" } else { "a" })]
+    Misplaced {
+        /// The line.
+        line: usize,
+        /// The record's type.
+        found: &'static str,
+        /// `measured` or `imported`.
+        segment: &'static str,
+    },
+    /// An observation names a file that its header does not.
+    #[error("line {line}: the file {source_name:?} is none of the imported ones ({}); {EDITED}", known.join(", "))]
+    UnknownSource {
+        /// The line.
+        line: usize,
+        /// The file.
+        source_name: String,
+        /// The header's files.
+        known: Vec<String>,
+    },
+    /// Rows of a table, or lines of a file, do not ascend.
+    #[error(
+        "line {line}: place {found} of {what} {name:?} comes after place {previous} of it, places must ascend; {EDITED}"
+    )]
+    ImportOrder {
+        /// The line.
+        line: usize,
+        /// `table` or `file`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The place before.
+        previous: u64,
+        /// The place found.
+        found: u64,
+    },
+    /// An imported record contradicts itself.
+    #[error("line {line}: {what}; {EDITED}")]
+    Imported {
+        /// The line.
+        line: usize,
+        /// What it says, and what contradicts it.
+        what: String,
+    },
     /// A header belongs to another run or plan than the first one.
     #[error("line {line}: the segment's {what} is {found}, the first segment's is {expected}; {EDITED}")]
     OtherRun {
@@ -209,15 +275,27 @@ pub enum Error {
         /// The row's.
         found: Digest,
     },
-    /// A launch's number is not above all before it.
-    #[error("line {line}: launch {found} starts after launch {previous}, numbers must ascend; {EDITED}")]
+    /// A launch's number is not the next one.
+    #[error("line {line}: launch {found} starts where launch {expected} comes next; {EDITED}")]
     LaunchOrder {
         /// The line.
         line: usize,
-        /// The highest number so far.
-        previous: u32,
+        /// The next number.
+        expected: u32,
         /// The number found.
         found: u32,
+    },
+    /// An attempt that no run makes.
+    #[error("line {line}: attempt {attempt} at a repetition of cell {cell}, {what}; {EDITED}")]
+    Attempt {
+        /// The line.
+        line: usize,
+        /// The cell.
+        cell: CellId,
+        /// The attempt.
+        attempt: u32,
+        /// What is wrong with it.
+        what: &'static str,
     },
     /// A record names a launch that does not fit it.
     #[error("line {line}: launch {launch} {what}; {EDITED}")]
@@ -297,11 +375,17 @@ impl Error {
             | Self::Format { line, .. }
             | Self::NoHeader { line, .. }
             | Self::SegmentOrder { line, .. }
+            | Self::Origin { line, .. }
+            | Self::Misplaced { line, .. }
+            | Self::UnknownSource { line, .. }
+            | Self::ImportOrder { line, .. }
+            | Self::Imported { line, .. }
             | Self::OtherRun { line, .. }
             | Self::LaneTwice { line, .. }
             | Self::UnknownLane { line, .. }
             | Self::OtherPlan { line, .. }
             | Self::LaunchOrder { line, .. }
+            | Self::Attempt { line, .. }
             | Self::WrongLaunch { line, .. }
             | Self::NoLaunch { line, .. }
             | Self::Duplicate { line, .. }
@@ -311,6 +395,8 @@ impl Error {
             | Self::Exists { .. }
             | Self::Held { .. }
             | Self::Write { .. }
+            | Self::Unwritten { .. }
+            | Self::Unread { .. }
             | Self::Spent { .. }
             | Self::Changed { .. }
             | Self::NotRecordable { .. }
@@ -325,7 +411,7 @@ impl Error {
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Io { source, .. } | Self::Write { source, .. } => matches!(
+            Self::Io { source, .. } | Self::Write { source, .. } | Self::Unwritten { source, .. } => matches!(
                 source.kind(),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
             ),

@@ -5,27 +5,38 @@
 //!
 //! Data takes one way: [`Record`] → `chain` (one line, with its digest over all lines before it) → [`Writer`] (on
 //! disk before `append` returns) → [`read`] (chain again, then `structure`: headers, launches, duplicates, seal) →
-//! [`Journal`]. `structure` stands on both sides, so a writer refuses what a reader would refuse.
+//! [`Journal`], or [`stream_file`], which keeps nothing and gives record by record. `structure` stands on both sides, so a writer refuses what a reader would refuse.
 //!
 //! A line is the record's compact JSON with a last key `chain`: the SHA-256 of the previous line's chain (hex), a
 //! line feed, and the record's JSON without that key. Before the first line stands the digest of a fixed text.
 //!
+//! A segment is measured by us, or imported: then its header says from which files, and it holds [`Summary`] and
+//! [`Observation`] records in the place of launches and rows.
+//!
 //! [`compress`] and [`decompress`] are the form in which a snapshot keeps a journal.
 
 mod archive;
+mod attempts;
+mod calibration;
 mod chain;
 mod error;
+mod imported;
 mod read;
 mod record;
+mod stream;
 mod structure;
 mod writer;
 
 pub use archive::{compress, decompress};
+pub use calibration::{Calibration, CalibrationState, Detections, Slowdown};
 pub use error::Error;
-pub use read::{Journal, MAX_JOURNAL_BYTES, Segment, Torn, encode, read, read_file};
+pub use imported::{ImportedFile, ImportedFrom, Metric, Observation, Summary, SummaryCell};
+pub use read::{Journal, MAX_JOURNAL_BYTES, Segment, Torn, encode, read, read_file, write_unsynced};
 pub use record::{
-    Busy, FORMAT, Header, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Preflight, Record, Row, Seal, ToolFacts,
+    Busy, FORMAT, Header, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Measured, Preflight, Record, Row, Seal,
+    ToolFacts,
 };
+pub use stream::{Ending, stream_file};
 pub use writer::{Opened, Writer};
 
 #[cfg(test)]

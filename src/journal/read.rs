@@ -1,13 +1,13 @@
 //! Bytes → records whose chain and structure held.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::structure::Structure;
-use super::{Error, Header, Record, Row, archive, chain};
+use super::{Ending, Error, Header, Observation, Record, Row, Summary, archive, chain};
 use crate::terms::{Digest, Failure, Outcome};
 
 /// The longest journal that is written or read, in bytes.
@@ -92,6 +92,22 @@ impl Journal {
         })
     }
 
+    /// The imported printed rows, in the order of the file.
+    pub fn summaries(&self) -> impl Iterator<Item = &Summary> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Summary(summary) => Some(summary.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The imported raw rows, in the order of the file.
+    pub fn observations(&self) -> impl Iterator<Item = &Observation> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Observation(observation) => Some(observation.as_ref()),
+            _ => None,
+        })
+    }
+
     /// Every row with its segment's number, in the order of the file.
     pub fn rows(&self) -> impl Iterator<Item = (u32, &Row)> {
         self.segments().flat_map(|segment| segment.rows().map(move |row| (segment.header.segment, row)))
@@ -138,17 +154,39 @@ pub fn read_file(path: &Path) -> Result<Journal, Error> {
 /// # Errors
 /// The records are no journal, or one of them has no JSON form.
 pub fn encode(records: &[Record]) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    write_unsynced(&mut bytes, records)?;
+    Ok(bytes)
+}
+
+/// Writes `records` to `out` as a journal and gives the chain of the last. Nothing is synced and nothing is locked: for
+/// journals that can be made again. A run writes with [`super::Writer`].
+///
+/// # Errors
+/// The records are no journal, one of them has no JSON form, or `out` does not take it.
+pub fn write_unsynced<R: Borrow<Record>>(
+    out: &mut impl io::Write,
+    records: impl IntoIterator<Item = R>,
+) -> Result<Digest, Error> {
     let mut structure = Structure::default();
     let mut head = chain::origin();
-    let mut bytes = Vec::new();
     for record in records {
+        let record = record.borrow();
         structure.check(record)?;
         let (line, chain) = chain::encode(&head, record)?;
         structure.take(record);
         head = chain;
-        bytes.extend_from_slice(&line);
+        out.write_all(&line).map_err(|source| Error::Unwritten { line: structure.records(), source })?;
     }
-    Ok(bytes)
+    Ok(head)
+}
+
+impl Journal {
+    /// How it ends.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        Ending { sealed: self.sealed, head: self.head, torn: self.torn.clone() }
+    }
 }
 
 pub(super) fn read_all(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Calibration, ImportedFrom, Observation, Summary};
 use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Signal, SignalValue, Stage, StopReason};
 
 /// The format version that this build writes and reads.
@@ -23,6 +24,10 @@ pub enum Record {
     LaunchEnd(LaunchEnd),
     /// One attempt at one cell.
     Row(Box<Row>),
+    /// A printed row of a table, in an imported segment.
+    Summary(Box<Summary>),
+    /// A raw row of someone else's file, in an imported segment.
+    Observation(Box<Observation>),
     /// The run was stopped before its end, by Ctrl-C for example; `resume` goes on.
     Pause {
         /// Why.
@@ -32,6 +37,9 @@ pub enum Record {
     Reopen {
         /// Why.
         reason: String,
+        /// Host signals as it goes on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        signals: Vec<Signal>,
     },
     /// Closes what was planned.
     Seal(Seal),
@@ -47,6 +55,8 @@ impl Record {
             Self::LaunchStart(_) => "launch_start",
             Self::LaunchEnd(_) => "launch_end",
             Self::Row(_) => "row",
+            Self::Summary(_) => "summary",
+            Self::Observation(_) => "observation",
             Self::Pause { .. } => "pause",
             Self::Reopen { .. } => "reopen",
             Self::Seal(_) => "seal",
@@ -54,8 +64,9 @@ impl Record {
     }
 }
 
-/// Opens a segment: the part of a journal made on one host, boot, device and binary. Holds all that `judge` needs
-/// beside plan and rows.
+/// Opens a segment: the part of a journal made on one host, boot, device and binary, or imported from one set of files.
+/// Holds all that `judge` needs beside plan and records. A measured segment states time, tool and host, an imported one
+/// states none of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -65,12 +76,15 @@ pub struct Header {
     pub run: String,
     /// Segment, from 0.
     pub segment: u32,
-    /// Start of the segment, RFC 3339 in UTC; the only time of day in the journal.
-    pub started_at: String,
+    /// Start of a measured segment, RFC 3339 in UTC; the only time of day in the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
     /// What measured.
-    pub tool: ToolFacts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<ToolFacts>,
     /// The host.
-    pub host: HostFacts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostFacts>,
     /// Host signals at the segment's start.
     pub signals: Vec<Signal>,
     /// The plan's name.
@@ -79,9 +93,50 @@ pub struct Header {
     pub plan_sha256: Digest,
     /// The lanes, in plan order.
     pub lanes: Vec<LaneDeclaration>,
-    /// The host's measured false-positive rate, when there is one.
+    /// How far the host can be believed, where `calibrate` has measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<BTreeMap<String, SignalValue>>,
+    pub calibration: Option<Calibration>,
+    /// Where the records come from, when others measured them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedFrom>,
+}
+
+/// What the header of a measured segment states and that of an imported one cannot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured<'a> {
+    /// Start of the segment, RFC 3339 in UTC.
+    pub started_at: &'a str,
+    /// What measured.
+    pub tool: &'a ToolFacts,
+    /// The host.
+    pub host: &'a HostFacts,
+}
+
+impl Header {
+    /// Time, tool and host; absent in an imported segment. Every journal that was read or written has all or none.
+    #[must_use]
+    pub fn measured(&self) -> Option<Measured<'_>> {
+        match self {
+            Self { imported: None, started_at: Some(started_at), tool: Some(tool), host: Some(host), .. } => {
+                Some(Measured { started_at, tool, host })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether `next` is of the same host, boot, devices, executable and lanes, so that what it would open belongs to
+    /// this segment.
+    #[must_use]
+    pub fn is_continued_by(&self, next: &Self) -> bool {
+        let machine = |header: &Self| {
+            let Measured { tool, host, .. } = header.measured()?;
+            let devices: Vec<_> = host.gpus.iter().map(|gpu| gpu.uuid.clone()).collect();
+            Some((host.machine, host.boot.clone(), tool.clone(), devices))
+        };
+        let same_lanes = self.lanes.len() == next.lanes.len()
+            && self.lanes.iter().zip(&next.lanes).all(|(one, other)| one.is_same_as(other));
+        same_lanes && machine(self).is_some_and(|here| Some(here) == machine(next))
+    }
 }
 
 /// The tool that measured.
@@ -113,11 +168,27 @@ pub struct LaneDeclaration {
     pub declared: Axes,
     /// Axes that preflight observed in a first launch of the lane.
     pub observed: Axes,
+    /// Those of them that rest on the runner's own word: nothing was seen of them from outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_own_word: Vec<String>,
+    /// By how much the lane is slowed down on purpose, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowdown_pct: Option<f64>,
     /// Where manifest and lock came from: `embedded`, or a path below the project folder.
     pub source: String,
     /// Why the lane takes no part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+impl LaneDeclaration {
+    /// Whether `other` is the same stack in the same state.
+    fn is_same_as(&self, other: &Self) -> bool {
+        let identity = |lane: &Self| {
+            (lane.lane.clone(), lane.state, lane.manifest, lane.lock, lane.declared.clone(), lane.observed.clone())
+        };
+        identity(self) == identity(other)
+    }
 }
 
 /// Whether a lane takes part.
@@ -206,16 +277,22 @@ pub struct Busy {
     /// Time that some task waited for a processor (pressure stall), in milliseconds; absent without PSI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure_ms: Option<u64>,
+    /// Processor time of lane and supervisor, in milliseconds, summed over processors; absent in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_ms: Option<u64>,
     /// Logical processors.
     pub cores: u32,
 }
 
 impl Busy {
-    /// Share of the host's processor time that others and the hypervisor took, in percent.
+    /// What of the pressure lane and supervisor cannot have caused themselves, in milliseconds.
+    ///
+    /// Tasks wait for a processor while all processors are taken. Lane and supervisor alone can have taken all of them
+    /// for `own / cores` at the most; whoever waited longer waited for others, or was held back by a quota, which shows
+    /// in no processor's accounts.
     #[must_use]
-    pub fn share_pct(&self) -> f64 {
-        let capacity_ms = self.window_ms as f64 * f64::from(self.cores.max(1));
-        if capacity_ms == 0.0 { 0.0 } else { 100.0 * (self.others_ms + self.steal_ms) as f64 / capacity_ms }
+    pub fn unexplained_pressure_ms(&self) -> Option<u64> {
+        Some(self.pressure_ms?.saturating_sub(self.own_ms? / u64::from(self.cores.max(1))).min(self.window_ms))
     }
 }
 

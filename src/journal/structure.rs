@@ -1,14 +1,16 @@
 //! What must hold between records. Reader and writer both ask here, so that what is written can be read.
 //!
 //! ```text
-//! header → (preflight | launch_start | launch_end | row | pause | reopen)* → header …   a segment after another
+//! header → (preflight | launch_start | launch_end | row | pause | reopen)* → header …   a measured segment
+//! header → (summary | observation)* → header …                                         an imported segment
 //!                                                             → seal → header | reopen …   more work after the end
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Error, FORMAT, Header, LaunchEnd, LaunchStart, Preflight, Record, Row, Seal};
-use crate::terms::{CellId, Digest, Outcome};
+use super::attempts::Attempts;
+use super::{Error, FORMAT, Header, LaunchEnd, LaunchStart, Observation, Preflight, Record, Row, Seal, Summary};
+use crate::terms::{Digest, Outcome};
 
 /// The state after some records: enough to judge the next one.
 #[derive(Debug, Default)]
@@ -17,7 +19,13 @@ pub(super) struct Structure {
     rows: usize,
     segment: Option<OpenSegment>,
     launches: BTreeMap<u32, Launched>,
-    attempts: HashMap<Attempt, usize>,
+    attempts: Attempts,
+    /// The launch that has begun and not ended since the run began or went on.
+    under_way: Option<u32>,
+    /// The line since which the run goes on without a break.
+    since: usize,
+    tables: HashMap<String, u64>,
+    sources: HashMap<String, u64>,
     sealed: bool,
 }
 
@@ -28,6 +36,8 @@ struct OpenSegment {
     plan: Digest,
     number: u32,
     lanes: Vec<String>,
+    /// The names of the imported files; absent in a measured segment.
+    imported: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -36,15 +46,6 @@ struct Launched {
     block: u32,
     segment: u32,
     ended: bool,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Attempt {
-    lane: String,
-    block: u32,
-    cell: CellId,
-    rep: u32,
-    attempt: u32,
 }
 
 impl Structure {
@@ -76,12 +77,15 @@ impl Structure {
         if self.sealed && !matches!(record, Record::Reopen { .. }) {
             return Err(Error::AfterSeal { line, found: record.kind() });
         }
+        segment.check_place(line, record)?;
         match record {
             Record::Header(_) | Record::Pause { .. } | Record::Reopen { .. } => Ok(()),
             Record::Preflight(preflight) => self.check_preflight(line, segment, preflight),
             Record::LaunchStart(start) => self.check_start(line, segment, start),
             Record::LaunchEnd(end) => self.check_end(line, end),
             Record::Row(row) => self.check_row(line, segment, row),
+            Record::Summary(summary) => self.check_summary(line, summary),
+            Record::Observation(observation) => self.check_observation(line, segment, observation),
             Record::Seal(seal) => self.check_seal(line, seal),
         }
     }
@@ -92,28 +96,40 @@ impl Structure {
         self.sealed = matches!(record, Record::Seal(_));
         match record {
             Record::Header(header) => {
+                (self.under_way, self.since) = (None, self.records);
                 self.segment = Some(OpenSegment {
                     run: header.run.clone(),
                     plan: header.plan_sha256,
                     number: header.segment,
                     lanes: header.lanes.iter().map(|lane| lane.lane.clone()).collect(),
+                    imported: header
+                        .imported
+                        .as_ref()
+                        .map(|from| from.files.iter().map(|file| file.name.clone()).collect()),
                 });
             }
             Record::LaunchStart(start) => {
                 let segment = self.segment.as_ref().map_or(0, |segment| segment.number);
                 let launched = Launched { lane: start.lane.clone(), block: start.block, segment, ended: false };
                 self.launches.insert(start.launch, launched);
+                self.under_way = Some(start.launch);
             }
             Record::LaunchEnd(end) => {
                 if let Some(launched) = self.launches.get_mut(&end.launch) {
                     launched.ended = true;
                 }
+                self.under_way = self.under_way.filter(|launch| *launch != end.launch);
             }
             Record::Row(row) => {
                 self.rows += 1;
-                self.attempts.insert(Attempt::of(row), self.records);
+                self.attempts.take(row, self.records);
             }
-            Record::Preflight(_) | Record::Pause { .. } | Record::Reopen { .. } | Record::Seal(_) => {}
+            Record::Summary(summary) => drop(self.tables.insert(summary.table.clone(), summary.row)),
+            Record::Observation(observation) => {
+                self.sources.insert(observation.source.clone(), observation.line);
+            }
+            Record::Reopen { .. } => (self.under_way, self.since) = (None, self.records),
+            Record::Preflight(_) | Record::Pause { .. } | Record::Seal(_) => {}
         }
     }
 
@@ -121,6 +137,7 @@ impl Structure {
         if header.format != FORMAT {
             return Err(Error::Format { line, found: u64::from(header.format), expected: FORMAT });
         }
+        check_origin(line, header)?;
         let expected = self.segment.as_ref().map_or(0, |segment| segment.number.saturating_add(1));
         if header.segment != expected {
             return Err(Error::SegmentOrder { line, expected, found: header.segment });
@@ -152,11 +169,18 @@ impl Structure {
 
     fn check_start(&self, line: usize, segment: &OpenSegment, start: &LaunchStart) -> Result<(), Error> {
         segment.check_lane(line, &start.lane)?;
-        match self.launches.last_key_value() {
-            Some((&previous, _)) if start.launch <= previous => {
-                Err(Error::LaunchOrder { line, previous, found: start.launch })
-            }
-            _ => Ok(()),
+        let expected = self.launches.last_key_value().map_or(0, |(previous, _)| previous.saturating_add(1));
+        if start.launch != expected {
+            return Err(Error::LaunchOrder { line, expected, found: start.launch });
+        }
+        self.check_nothing_under_way(line)
+    }
+
+    /// One lane has the host at a time. A launch that outlived its supervisor is gone when the run goes on.
+    fn check_nothing_under_way(&self, line: usize) -> Result<(), Error> {
+        match self.under_way {
+            Some(launch) => Err(Error::WrongLaunch { line, launch, what: "has not ended yet".to_owned() }),
+            None => Ok(()),
         }
     }
 
@@ -175,15 +199,44 @@ impl Structure {
             return Err(Error::OtherPlan { line, expected: segment.plan, found: row.plan });
         }
         segment.check_lane(line, &row.lane)?;
-        if let Some(&first) = self.attempts.get(&Attempt::of(row)) {
-            let Attempt { lane, block, cell, rep, attempt } = Attempt::of(row);
+        if let Some(first) = self.attempts.line(row, row.attempt) {
+            let Row { lane, block, cell, rep, attempt, .. } = row;
+            let (lane, block, cell, rep, attempt) = (lane.clone(), *block, cell.clone(), *rep, *attempt);
             return Err(Error::Duplicate { line, first, lane, block, cell, rep, attempt });
         }
+        self.check_attempt(line, row)?;
         match (row.launch, row.outcome) {
             (Some(launch), _) => self.check_launched(line, segment, launch, &row.lane, Some(row.block)),
             (None, Outcome::Crashed | Outcome::Refused | Outcome::Skipped) => Ok(()),
             (None, outcome) => Err(Error::NoLaunch { line, outcome }),
         }
+    }
+
+    /// Attempts count from 0, and the next one is made when the run goes on.
+    fn check_attempt(&self, line: usize, row: &Row) -> Result<(), Error> {
+        let Some(previous) = row.attempt.checked_sub(1) else { return Ok(()) };
+        let what = match self.attempts.line(row, previous) {
+            Some(before) if before < self.since => return Ok(()),
+            Some(_) => "and the run has not been gone on with since the one before",
+            None => "and the one before is not there",
+        };
+        Err(Error::Attempt { line, cell: row.cell.clone(), attempt: row.attempt, what })
+    }
+
+    fn check_summary(&self, line: usize, summary: &Summary) -> Result<(), Error> {
+        let place = self.tables.get(&summary.table).copied().unwrap_or_default();
+        check_ascent(line, "table", &summary.table, place, summary.row)?;
+        summary.contradiction().map_or(Ok(()), |what| Err(Error::Imported { line, what }))
+    }
+
+    fn check_observation(&self, line: usize, segment: &OpenSegment, found: &Observation) -> Result<(), Error> {
+        let files = segment.imported.as_deref().unwrap_or_default();
+        if !files.contains(&found.source) {
+            return Err(Error::UnknownSource { line, source_name: found.source.clone(), known: files.to_vec() });
+        }
+        let place = self.sources.get(&found.source).copied().unwrap_or_default();
+        check_ascent(line, "file", &found.source, place, found.line)?;
+        found.contradiction().map_or(Ok(()), |what| Err(Error::Imported { line, what }))
     }
 
     fn check_launched(
@@ -206,11 +259,16 @@ impl Structure {
             Some(started) if block.is_some_and(|block| block != started.block) => {
                 wrong(format!("is of block {}, and this row is of block {}", started.block, block.unwrap_or_default()))
             }
+            Some(started) if started.ended => wrong("has ended before this record".to_owned()),
+            Some(_) if self.under_way != Some(launch) => {
+                wrong("was under way when the run broke off, and a later record names it".to_owned())
+            }
             Some(_) => Ok(()),
         }
     }
 
     fn check_seal(&self, line: usize, seal: &Seal) -> Result<(), Error> {
+        self.check_nothing_under_way(line)?;
         let Seal { rows, records } = self.seal();
         if (rows, records) == (seal.rows, seal.records) {
             return Ok(());
@@ -219,18 +277,62 @@ impl Structure {
     }
 }
 
+/// A header states either who measured or what was imported, and nothing that its kind of segment cannot know.
+fn check_origin(line: usize, header: &Header) -> Result<(), Error> {
+    let Header { started_at, tool, host, signals, lanes, calibration, imported, .. } = header;
+    let stated = [("started_at", started_at.is_some()), ("tool", tool.is_some()), ("host", host.is_some())];
+    let ours = [("signals", !signals.is_empty()), ("lanes", !lanes.is_empty()), ("calibration", calibration.is_some())];
+    let no_time = started_at.as_ref().filter(|at| at.parse::<jiff::Timestamp>().is_err());
+    if let Some(found) = no_time {
+        return Err(Error::Origin { line, what: format!("measured and started at {found:?}, which is no time") });
+    }
+    let what = match imported {
+        None => stated.iter().find(|(_, stated)| !stated).map(|(name, _)| format!("measured and states no {name}")),
+        Some(from) if from.files.is_empty() => Some("imported and names no file".to_owned()),
+        Some(from) => {
+            let mut names = BTreeSet::new();
+            let twice = from.files.iter().find(|file| !names.insert(file.name.as_str()));
+            let claimed = stated.iter().chain(&ours).find(|(_, stated)| *stated);
+            twice.map(|file| format!("imported and names the file {:?} twice", file.name)).or_else(|| {
+                claimed.map(|(name, _)| format!("imported and states {name}, which only a measurement knows"))
+            })
+        }
+    };
+    what.map_or(Ok(()), |what| Err(Error::Origin { line, what }))
+}
+
+/// Rows of one table, and lines of one file, come in the order in which they stand there, so none stands twice.
+fn check_ascent(line: usize, what: &'static str, name: &str, previous: u64, found: u64) -> Result<(), Error> {
+    if found > previous {
+        return Ok(());
+    }
+    Err(Error::ImportOrder { line, what, name: name.to_owned(), previous, found })
+}
+
 impl OpenSegment {
+    /// Whether a measured or an imported segment, whichever this is, may hold the record.
+    fn check_place(&self, line: usize, record: &Record) -> Result<(), Error> {
+        let fits = match record {
+            Record::Header(_) | Record::Seal(_) => true,
+            Record::Summary(_) | Record::Observation(_) => self.imported.is_some(),
+            Record::Preflight(_)
+            | Record::LaunchStart(_)
+            | Record::LaunchEnd(_)
+            | Record::Row(_)
+            | Record::Pause { .. }
+            | Record::Reopen { .. } => self.imported.is_none(),
+        };
+        if fits {
+            return Ok(());
+        }
+        let segment = if self.imported.is_some() { "imported" } else { "measured" };
+        Err(Error::Misplaced { line, found: record.kind(), segment })
+    }
+
     fn check_lane(&self, line: usize, lane: &str) -> Result<(), Error> {
         if self.lanes.iter().any(|known| known == lane) {
             return Ok(());
         }
         Err(Error::UnknownLane { line, lane: lane.to_owned(), known: self.lanes.clone() })
-    }
-}
-
-impl Attempt {
-    fn of(row: &Row) -> Self {
-        let Row { lane, block, cell, rep, attempt, .. } = row;
-        Self { lane: lane.clone(), block: *block, cell: cell.clone(), rep: *rep, attempt: *attempt }
     }
 }

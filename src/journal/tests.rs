@@ -1,18 +1,27 @@
 //! What a reader takes, and what it says about the rest.
 
 use super::fixture::{LAST_ROW_LINE, ROW_LINE, SECOND_HEADER_LINE, chained, records, row, sealed};
-use super::{Error, FORMAT, Journal, Record, Seal, encode, read, read_file};
+use super::{Error, FORMAT, Journal, LaunchEnd, LaunchStart, Record, Seal, encode, read, read_file};
 use crate::terms::{Digest, Outcome, SignalValue};
 
 fn bytes() -> Vec<u8> {
     encode(&sealed()).expect("the fixture is a journal")
 }
 
+fn start(launch: u32) -> Record {
+    Record::LaunchStart(LaunchStart { launch, lane: "native".into(), block: 1, position: 0 })
+}
+
+fn end(launch: u32) -> Record {
+    Record::LaunchEnd(LaunchEnd { launch, exit_status: Some(0), signal: None, busy: None, disowned: None })
+}
+
 /// A sealed journal that is short enough to try every byte of it.
 fn short() -> Vec<u8> {
     let mut all = records();
     all.truncate(ROW_LINE);
-    all.push(Record::Seal(Seal { rows: 1, records: ROW_LINE as u64 }));
+    all.push(end(0));
+    all.push(Record::Seal(Seal { rows: 1, records: ROW_LINE as u64 + 1 }));
     encode(&all).expect("the fixture's beginning is a journal")
 }
 
@@ -79,7 +88,7 @@ fn the_line_format_is_the_documented_one() {
 #[test]
 fn the_format_does_not_move_between_releases() {
     // Pinned: journals that users keep must stay readable; a change here needs a new FORMAT.
-    insta::assert_snapshot!(read(&bytes()).unwrap().head, @"sha256:82cee274f2992513ca8390ec734b8d62698f573ff2359ddf4e1eb6188dc14cc7");
+    insta::assert_snapshot!(read(&bytes()).unwrap().head, @"sha256:3205b5ff67dca840dc58d7c6ed2826980a7b082c6b1c1e78a32feeda00e311f4");
 }
 
 #[test]
@@ -235,8 +244,7 @@ fn an_attempt_stands_once() {
             "{error}"
         );
     }
-    let next: [fn(&mut super::Row); 3] =
-        [|row| row.attempt = 1, |row| row.rep = 1, |row| row.cell = "/00000000".parse().unwrap()];
+    let next: [fn(&mut super::Row); 2] = [|row| row.rep = 1, |row| row.cell = "/00000000".parse().unwrap()];
     for change in next {
         assert!(read(&chained(&after(ROW_LINE, row(ROW_LINE, change)))).is_ok());
     }
@@ -244,6 +252,49 @@ fn an_attempt_stands_once() {
     let mut all = records();
     all.push(row(LAST_ROW_LINE, |_| ()));
     assert!(matches!(fault(&all), Error::Duplicate { line: 17, first: LAST_ROW_LINE, .. }));
+}
+
+#[test]
+fn attempts_count_without_holes_and_the_next_is_made_when_the_run_goes_on() {
+    let again = |attempt, launch| {
+        row(ROW_LINE, |row| {
+            row.attempt = attempt;
+            row.launch = Some(launch);
+        })
+    };
+    let error = fault(&after(ROW_LINE, again(1, 0)));
+    assert!(matches!(error, Error::Attempt { line: 6, attempt: 1, .. }), "{error}");
+    assert!(error.to_string().contains("has not been gone on with since"), "{error}");
+    let gone_on = |attempt| {
+        let reopen = Record::Reopen { reason: "resumed".into(), signals: Vec::new() };
+        let start = LaunchStart { launch: 1, lane: "native".into(), block: 0, position: 0 };
+        [&records()[..7], &[reopen, Record::LaunchStart(start), again(attempt, 1)]].concat()
+    };
+    assert!(read(&chained(&gone_on(1))).is_ok());
+    let error = fault(&gone_on(2));
+    assert!(error.to_string().contains("and the one before is not there"), "{error}");
+}
+
+#[test]
+fn one_launch_is_under_way_at_a_time_and_none_outlives_a_seal() {
+    let error = fault(&after(ROW_LINE, start(1)));
+    assert!(error.to_string().starts_with("line 6: launch 0 has not ended yet; "), "{error}");
+    let error = fault(&after(ROW_LINE, Record::Seal(Seal { rows: 1, records: 5 })));
+    assert!(error.to_string().starts_with("line 6: launch 0 has not ended yet; "), "{error}");
+    let error = fault(&after(7, row(ROW_LINE, |row| row.rep = 1)));
+    assert!(error.to_string().starts_with("line 8: launch 0 has ended before this record; "), "{error}");
+    let reopen = Record::Reopen { reason: "resumed".into(), signals: Vec::new() };
+    let broken_off = [&records()[..ROW_LINE], &[reopen, row(ROW_LINE, |row| row.rep = 1)]].concat();
+    let error = fault(&broken_off);
+    assert!(error.to_string().contains("launch 0 was under way when the run broke off"), "{error}");
+}
+
+#[test]
+fn a_measured_segment_starts_at_a_time() {
+    let mut all = records();
+    let Record::Header(header) = &mut all[0] else { panic!("the fixture starts with a header") };
+    header.started_at = Some("a while ago".into());
+    assert!(fault(&all).to_string().contains("started at \"a while ago\", which is no time"));
 }
 
 #[test]
@@ -268,14 +319,13 @@ fn a_row_carries_its_plan_lane_and_launch() {
 }
 
 #[test]
-fn launches_ascend_and_end_once() {
+fn launches_count_up_and_end_once() {
     let record = |json: &str| serde_json::from_str::<Record>(json).unwrap();
-    let start = |launch: u32| {
-        record(&format!(r#"{{"type":"launch_start","launch":{launch},"lane":"native","block":1,"position":0}}"#))
-    };
-    assert!(matches!(fault(&after(16, start(2))), Error::LaunchOrder { line: 17, previous: 2, found: 2 }));
-    assert!(matches!(fault(&after(16, start(0))), Error::LaunchOrder { line: 17, previous: 2, found: 0 }));
-    assert!(read(&chained(&after(16, start(7)))).is_ok());
+    for number in [0, 2, 4] {
+        let error = fault(&after(16, start(number)));
+        assert!(matches!(error, Error::LaunchOrder { line: 17, expected: 3, found } if found == number), "{error}");
+    }
+    assert!(read(&chained(&after(16, start(3)))).is_ok());
     let error = fault(&after(16, record(r#"{"type":"launch_end","launch":2}"#)));
     assert!(error.to_string().starts_with("line 17: launch 2 ends twice; "), "{error}");
     let error = fault(&after(16, record(r#"{"type":"launch_end","launch":3}"#)));
@@ -316,11 +366,11 @@ fn a_seal_counts_right_and_ends_its_segment() {
 #[test]
 fn a_number_that_json_cannot_hold_is_not_recorded() {
     for number in [f64::NAN, f64::INFINITY] {
-        let mut all = records();
-        all.push(row(LAST_ROW_LINE, |row| {
+        let unwritable = row(LAST_ROW_LINE, |row| {
             row.rep = 7;
             row.evidence.insert("share".into(), SignalValue::Float(number));
-        }));
+        });
+        let all = after(LAST_ROW_LINE, unwritable);
         assert!(matches!(encode(&all), Err(Error::NotRecordable { kind: "row", .. })));
     }
 }

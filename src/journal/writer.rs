@@ -177,7 +177,7 @@ fn set_aside(torn: &Torn, path: &Path) -> Result<(), Error> {
 mod tests {
     use std::fs;
 
-    use super::super::fixture::{LAST_ROW_LINE, ROW_LINE, records, row, sealed};
+    use super::super::fixture::{ROW_LINE, records, row, sealed};
     use super::super::{encode, read_file};
     use super::*;
 
@@ -298,10 +298,8 @@ mod tests {
             writer.append(&record).unwrap();
         }
         assert!(matches!(writer.append(&row(ROW_LINE, |_| ())), Err(Error::Duplicate { .. })));
-        let unwritable = row(LAST_ROW_LINE, |row| {
-            row.rep = 1;
-            row.evidence.insert("share".into(), crate::terms::SignalValue::Float(f64::NAN));
-        });
+        let share = crate::terms::Signal::outside("share", crate::terms::SignalValue::Float(f64::NAN));
+        let unwritable = Record::Reopen { reason: "resumed".into(), signals: vec![share] };
         assert!(matches!(writer.append(&unwritable), Err(Error::NotRecordable { .. })));
         assert_eq!(read_file(&path).unwrap().records, records());
         writer.seal().unwrap();
@@ -314,7 +312,7 @@ mod tests {
         let mut writer = written(&path);
         let mut stranger = OpenOptions::new().append(true).open(&path).unwrap();
         stranger.write_all(b"hello\n").unwrap();
-        let error = writer.append(&row(LAST_ROW_LINE, |row| row.rep = 1)).unwrap_err();
+        let error = writer.append(&Record::Pause { reason: "asked to stop".into() }).unwrap_err();
         assert!(
             matches!(error, Error::Changed { expected_bytes, found_bytes, .. } if found_bytes == expected_bytes + 6)
         );

@@ -9,7 +9,7 @@ use super::document::Document;
 use super::raw_plan::{RawHypothesis, RawKind, RawPlan, RawPlannedLane, RawRun, RawWorkload};
 use super::{
     Contrast, Coverage, Error, Expectation, Hypothesis, HypothesisKind, ModelSpec, Plan, PlannedLane, Prompt,
-    RunSettings, StatisticsSettings, Workload,
+    RunSettings, StatisticsSettings, Workload, expected_failure,
 };
 use crate::terms::{Phase, SamplingSpec, is_name, nearest};
 
@@ -28,12 +28,28 @@ const MAX_ROWS: u64 = 1_000_000;
 /// Most prompt tokens over all cells, which are held at once.
 const MAX_PROMPT_TOKENS: u64 = 1 << 24;
 
+/// Most runs that may be asked to confirm one; each costs as much as the first.
+const MAX_CONFIRMATIONS: u32 = 10;
+
 /// The launch is the unit of replication: with fewer than three there is no spread to speak of.
 const MIN_LAUNCHES: u32 = 3;
 
 pub(super) fn check(document: &Document<'_>, raw: RawPlan) -> Result<Plan, Error> {
-    let RawPlan { schema, name, description, seed, model, run, workloads, lanes, hypotheses, statistics, coverage } =
-        raw;
+    let RawPlan {
+        schema,
+        name,
+        description,
+        seed,
+        model,
+        run,
+        workloads,
+        lanes,
+        hypotheses,
+        statistics,
+        coverage,
+        gate,
+        expected_failures: expected,
+    } = raw;
     schema_version(document, schema)?;
     self::name(document, "name", &name)?;
     check_model(document, &model)?;
@@ -44,7 +60,24 @@ pub(super) fn check(document: &Document<'_>, raw: RawPlan) -> Result<Plan, Error
     check_totals(document, &workloads, &lanes)?;
     check_reach(document, &coverage, &lanes)?;
     let hypotheses = check_hypotheses(document, hypotheses, &lanes, &workloads)?;
-    Ok(Plan { name, description, seed, model, run, workloads, lanes, hypotheses, statistics, coverage })
+    range(document, "gate.confirm_by_rerun", gate.confirm_by_rerun, 0, MAX_CONFIRMATIONS)?;
+    let expected_failures = Vec::new();
+    let mut plan = Plan {
+        name,
+        description,
+        seed,
+        model,
+        run,
+        workloads,
+        lanes,
+        hypotheses,
+        statistics,
+        coverage,
+        gate,
+        expected_failures,
+    };
+    plan.expected_failures = expected_failure::check(document, expected, &plan)?;
+    Ok(plan)
 }
 
 pub(super) fn schema_version(document: &Document<'_>, schema: u32) -> Result<(), Error> {
@@ -67,7 +100,7 @@ pub(super) fn name(document: &Document<'_>, path: &str, name: &str) -> Result<()
     Err(document.fault(path, message, None))
 }
 
-fn range(document: &Document<'_>, path: &str, value: u32, least: u32, most: u32) -> Result<(), Error> {
+pub(super) fn range(document: &Document<'_>, path: &str, value: u32, least: u32, most: u32) -> Result<(), Error> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
@@ -75,7 +108,7 @@ fn range(document: &Document<'_>, path: &str, value: u32, least: u32, most: u32)
 }
 
 /// `value` must lie in the open interval, which also keeps NaN out.
-fn between(document: &Document<'_>, path: &str, value: f64, above: f64, below: f64) -> Result<(), Error> {
+pub(super) fn between(document: &Document<'_>, path: &str, value: f64, above: f64, below: f64) -> Result<(), Error> {
     if value > above && value < below {
         return Ok(());
     }
@@ -83,7 +116,11 @@ fn between(document: &Document<'_>, path: &str, value: f64, above: f64, below: f
 }
 
 /// No value twice.
-fn unique<'a>(document: &Document<'_>, list: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+pub(super) fn unique<'a>(
+    document: &Document<'_>,
+    list: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
     for (index, name) in names.enumerate() {
         if !seen.insert(name) {

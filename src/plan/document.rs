@@ -37,6 +37,11 @@ impl<'a> Document<'a> {
         toml::from_str(self.text).map_err(|error| self.explain(&error))
     }
 
+    /// Whether the text has that key at its top. A text that is no TOML, or too large to be asked, has none.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.check_size().is_ok() && self.find(key).is_some()
+    }
+
     /// Keeps out what would cost more to parse than any plan, lane or lock is worth.
     fn check_size(&self) -> Result<(), Error> {
         let file = self.file.to_owned();

@@ -6,28 +6,48 @@
 //! | file | raw | checked |
 //! |---|---|---|
 //! | `plans/NAME.toml` | `raw_plan::RawPlan` | [`Plan`] |
+//! | `plans/NAME.toml` with `[published]` | `raw_design::RawDesign` | [`Design`] |
 //! | `lanes/NAME.toml` | `raw_lane::RawLane` | [`Lane`] |
 //! | `lockfiles/NAME.lock` | – | [`Lock`] |
 
+mod check_design;
 mod check_plan;
+mod criterion;
+mod design;
 mod document;
 mod error;
+mod expected_failure;
+mod gate;
 mod lane;
 mod lock_file;
 mod model;
 mod plan_file;
+mod raw_design;
 mod raw_lane;
 mod raw_plan;
+mod rule;
 mod schedule;
 mod schema;
 
+pub use criterion::{
+    CorrelationCriterion, CrashBoundary, DifferenceCriterion, Direction, EffectBands, MeanContrast, MeanSide,
+    ParallelEfficiency, Portability, PortabilitySide, ReproductionBands, Saturation, StatedDifferences,
+    StaticCacheRescue,
+};
+pub use design::{Design, DesignHypothesis, PlanFile, Published, Replication};
 pub use error::{Error, Fault};
+pub use expected_failure::ExpectedFailure;
+pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
 pub use lane::{DockerLane, Gate, GateTest, Lane, Launcher, Limits, ProcessLane, Program};
 pub use lock_file::{ImagePin, Lock, SelfImagePin};
 pub use model::{ModelSpec, Synthetic};
 pub use plan_file::{
-    Contrast, Coverage, Expectation, Hypothesis, HypothesisKind, LaunchStatistic, Plan, PlannedLane, Prompt,
-    RunSettings, StatisticsSettings, Workload,
+    Contrast, Coverage, Expectation, GateSettings, Hypothesis, HypothesisKind, LaunchStatistic, Plan, PlannedLane,
+    Prompt, RunSettings, StatisticsSettings, Workload,
+};
+pub use rule::{
+    AxisDecomposition, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger, Hangs,
+    Licence, MatchedPairs, Need, Null, Precondition, Rows, Rule, SingleDelta, Statement, TableNeed,
 };
 pub use schedule::{PlannedLaunch, Repetition, Schedule};
 pub use schema::{SCHEMA_NAMES, schema};

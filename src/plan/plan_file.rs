@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
-use super::{Error, ModelSpec, check_plan};
+use super::{Error, ExpectedFailure, ModelSpec, check_plan};
 use crate::terms::{Cell, Digest, Phase, SamplingSpec, canonical_json};
 
 /// The experiment as it was registered before anything was measured. Every invariant that the fields' documents
@@ -31,6 +31,12 @@ pub struct Plan {
     pub statistics: StatisticsSettings,
     /// Floors below which the verdict abstains.
     pub coverage: Coverage,
+    /// What a regression needs to stand.
+    #[serde(skip_serializing_if = "GateSettings::is_default")]
+    pub gate: GateSettings,
+    /// Failures that are expected; no two of the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expected_failures: Vec<ExpectedFailure>,
 }
 
 /// Launches, repetitions, limits.
@@ -218,6 +224,20 @@ impl Default for Coverage {
     }
 }
 
+/// What a regression needs to stand. A plan that says nothing of it keeps the digest that it had.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateSettings {
+    /// Further runs of the plan that must all show a regression in times before it stands; 0: it stands at once.
+    pub confirm_by_rerun: u32,
+}
+
+impl GateSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Plan {
     /// Reads a plan; `file` names it in errors.
     ///
@@ -225,6 +245,12 @@ impl Plan {
     /// A fault with file, line, key path and what to try.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let document = Document::new(file, text);
+        if document.has("published") {
+            let hint =
+                "judge a journal of its tables: `lockstep judge PLAN JOURNAL`; `lockstep import table` makes one";
+            let message = "this is the design of a published report, which is judged and never run";
+            return Err(document.fault("published", message, Some(hint.to_owned())));
+        }
         check_plan::check(&document, document.read()?)
     }
 

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::plan_file::{Coverage, Expectation, LaunchStatistic};
+use super::expected_failure::RawExpectedFailure;
+use super::plan_file::{Coverage, Expectation, GateSettings, LaunchStatistic};
 use super::{ModelSpec, StatisticsSettings};
 use crate::terms::{Phase, SamplingSpec};
 
@@ -26,6 +27,10 @@ pub(super) struct RawPlan {
     pub statistics: StatisticsSettings,
     #[serde(default)]
     pub coverage: Coverage,
+    #[serde(default)]
+    pub gate: GateSettings,
+    #[serde(default, rename = "expected_failure")]
+    pub expected_failures: Vec<RawExpectedFailure>,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]

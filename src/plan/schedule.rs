@@ -7,7 +7,7 @@
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 
-use super::Plan;
+use super::{Plan, PlannedLane};
 
 /// Every launch of a plan, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +47,8 @@ impl Schedule {
         let blocks = plan.lanes.iter().map(|lane| lane.launches).max().unwrap_or(0);
         let mut launches = Vec::new();
         for block in 0..blocks {
-            let mut lanes: Vec<_> = plan.lanes.iter().collect();
-            shuffle(&mut lanes, stream(plan.seed, 0, u64::from(block / 2)));
-            if block % 2 == 1 {
-                lanes.reverse();
-            }
-            let order = repetitions(plan, cells, block);
-            let running = lanes.into_iter().filter(|lane| block < lane.launches);
-            for (position, lane) in (0..).zip(running) {
+            let order = Self::repetitions(plan, cells, block);
+            for (position, lane) in (0..).zip(Self::lanes(plan, block)) {
                 launches.push(PlannedLaunch {
                     block,
                     position,
@@ -66,13 +60,28 @@ impl Schedule {
         }
         Self { launches }
     }
-}
 
-fn repetitions(plan: &Plan, cells: usize, block: u32) -> Vec<Repetition> {
-    let most = plan.lanes.iter().map(|lane| lane.repetitions).max().unwrap_or(0);
-    let mut order: Vec<_> = (0..most).flat_map(|rep| (0..cells).map(move |cell| Repetition { cell, rep })).collect();
-    shuffle(&mut order, stream(plan.seed, 1, u64::from(block)));
-    order
+    /// The lanes of a block, in the order of their launches.
+    #[must_use]
+    pub fn lanes(plan: &Plan, block: u32) -> Vec<&PlannedLane> {
+        let mut lanes: Vec<_> = plan.lanes.iter().collect();
+        shuffle(&mut lanes, stream(plan.seed, 0, u64::from(block / 2)));
+        if block % 2 == 1 {
+            lanes.reverse();
+        }
+        lanes.retain(|lane| block < lane.launches);
+        lanes
+    }
+
+    /// What is repeated in a block, in order; a lane with fewer repetitions leaves out the later ones.
+    #[must_use]
+    pub fn repetitions(plan: &Plan, cells: usize, block: u32) -> Vec<Repetition> {
+        let most = plan.lanes.iter().map(|lane| lane.repetitions).max().unwrap_or(0);
+        let mut order: Vec<_> =
+            (0..most).flat_map(|rep| (0..cells).map(move |cell| Repetition { cell, rep })).collect();
+        shuffle(&mut order, stream(plan.seed, 1, u64::from(block)));
+        order
+    }
 }
 
 /// A stream of its own for each purpose and index, so that adding a block changes no earlier one.
@@ -97,7 +106,6 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::PlannedLane;
     use super::*;
 
     fn plan() -> Plan {

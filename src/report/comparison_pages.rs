@@ -5,7 +5,8 @@ use super::page::{Page, Table, Tone, numbers, words as text};
 use super::sections::conclusion_words;
 use super::terminal::{self, Style};
 use crate::snapshot::{
-    AxisDifference, Change, Comparison, HostClass, Magnitudes, Part, RunComparison, RunLaneCell, Severity, Side, Status,
+    AxisDifference, Change, Comparison, ConfirmationState, GateStanding, HostClass, Magnitudes, Part, RunComparison,
+    RunLaneCell, Severity, Side, Status,
 };
 use crate::terms::{Digest, words};
 use crate::verdict::Finding;
@@ -34,6 +35,11 @@ fn comparison_page(comparison: &Comparison) -> Page {
         Magnitudes::NotCompared { reason } => format!("Times and timing findings were NOT compared: {reason}."),
     });
     sides(["snapshot", "run"], &comparison.then, &comparison.now, &mut page);
+    if let Some(confirmation) = &comparison.confirmation {
+        page.heading("Confirmation");
+        page.bullets(vec![confirmation.sentence()]);
+    }
+    gates(comparison, &mut page);
     for severity in Severity::ALL {
         changes(comparison, severity, &mut page);
     }
@@ -55,6 +61,9 @@ fn banner(comparison: &Comparison, page: &mut Page) {
         Status::Same => (Tone::Good, format!("SAME: nothing changed since the snapshot; {counts}")),
         Status::Changed if worse => (Tone::Bad, format!("CHANGED since the snapshot: {counts}")),
         Status::Changed => (Tone::Doubt, format!("CHANGED since the snapshot: {counts}")),
+        Status::Inconclusive if comparison.confirmation.is_some() => {
+            (Tone::Doubt, format!("INCONCLUSIVE: the regression in times is not confirmed; {counts}"))
+        }
         Status::Inconclusive => (Tone::Doubt, format!("INCONCLUSIVE: nothing is known to have changed; {counts}")),
         Status::OtherHostClass => (
             Tone::Doubt,
@@ -105,9 +114,26 @@ fn shown_or_nothing(value: Option<&String>) -> String {
     value.map_or_else(|| NONE.to_owned(), |value| shown(value))
 }
 
+/// The gates that did not pass, each with what it means.
+fn gates(comparison: &Comparison, page: &mut Page) {
+    let mut table = Table::new([text("Gate"), text(""), numbers("Changes"), text("Meaning").wraps_sentences()]);
+    for gate in comparison.gates.iter().filter(|gate| gate.standing != GateStanding::Passed) {
+        table.row([
+            gate.kind.name().to_owned(),
+            words(gate.standing.name()),
+            gate.changes.to_string(),
+            gate.kind.meaning().to_owned(),
+        ]);
+    }
+    if !table.rows.is_empty() {
+        page.heading(format!("Gates that did not pass, of {}", comparison.gates.len()));
+        page.table(table);
+    }
+}
+
 fn changes(comparison: &Comparison, severity: Severity, page: &mut Page) {
     let mut table = Table::new([
-        text("Part"),
+        text("Gate"),
         text("Where").wraps(),
         text("Snapshot").wraps(),
         text("Run").wraps(),
@@ -116,7 +142,7 @@ fn changes(comparison: &Comparison, severity: Severity, page: &mut Page) {
     ]);
     for change in comparison.of(severity) {
         table.row([
-            change.part.name().to_owned(),
+            change.kind.name().to_owned(),
             place(change),
             value(change, change.from.as_ref()),
             value(change, change.to.as_ref()),
@@ -184,6 +210,10 @@ fn next(comparison: &Comparison, page: &mut Page) {
     }
     if comparison.changes.iter().any(|change| change.part == Part::Journal) {
         commands.push(("Finish the run, if it was stopped".to_owned(), format!("lockstep resume {run}")));
+    }
+    if comparison.confirmation_state() == Some(ConfirmationState::Asked) {
+        let what = "Make the runs that the plan asks for before the regression stands".to_owned();
+        commands.push((what, format!("lockstep verify {run} --confirm")));
     }
     match comparison.status() {
         Status::Same => return,

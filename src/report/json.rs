@@ -4,13 +4,21 @@ use serde::Serialize;
 
 use super::Error;
 use crate::snapshot::{Comparison, RunComparison};
-use crate::verdict::Verdict;
+use crate::verdict::{PublishedVerdict, Verdict};
 
 /// The verdict: what stands in `verdict.json`.
 ///
 /// # Errors
 /// [`Error::Json`] when a value has no JSON form.
 pub fn json(verdict: &Verdict) -> Result<String, Error> {
+    pretty("the verdict", verdict)
+}
+
+/// The verdict on a published report: what stands in `snapshots/PLAN/published.json`.
+///
+/// # Errors
+/// [`Error::Json`] when a value has no JSON form.
+pub fn published_json(verdict: &PublishedVerdict) -> Result<String, Error> {
     pretty("the verdict", verdict)
 }
 

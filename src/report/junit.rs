@@ -2,7 +2,8 @@
 //!
 //! One suite holds the hypotheses, and one suite per lane its cells. A result that is not as expected, a refused lane and
 //! a repetition without an `ok` row are failures. What was not measured or could not be decided is skipped, with its
-//! reason. A repetition that failed first and was `ok` at a later attempt is a success that carries its failures as flaky.
+//! reason. A cell that fails as the plan expects is skipped with that reason, one that passes nevertheless is a failure.
+//! A repetition that failed first and was `ok` at a later attempt is a success that carries its failures as flaky.
 //! A last suite holds the conclusion, so that no run but one as expected is all green: it is a failure when it is not as
 //! expected, and an error when the run gives no conclusion to rely on (inconclusive, refused, nothing measured, or not
 //! come to its end).
@@ -11,10 +12,14 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
+use super::expected_section::deciding;
 use super::sections::{Standing, conclusion_words, describe, outcomes, standing, why};
 use super::{Error, plain};
 use crate::terms::{Failure, Outcome, words};
-use crate::verdict::{CellVerdict, Conclusion, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, Verdict};
+use crate::verdict::{
+    CellVerdict, Conclusion, ExpectationStanding, ExpectedFailureVerdict, HypothesisVerdict, LaneCell, LaneState,
+    LaneVerdict, Verdict,
+};
 
 /// The verdict as JUnit XML. Nothing in it comes from the clock or from chance.
 ///
@@ -64,15 +69,15 @@ fn told(mut status: TestCaseStatus, kind: &str, message: &str, detail: &str) -> 
     status
 }
 
-fn failed(kind: &str, message: &str, detail: &str) -> TestCaseStatus {
+pub(super) fn failed(kind: &str, message: &str, detail: &str) -> TestCaseStatus {
     told(TestCaseStatus::non_success(NonSuccessKind::Failure), kind, message, detail)
 }
 
-fn error(kind: &str, message: &str, detail: &str) -> TestCaseStatus {
+pub(super) fn error(kind: &str, message: &str, detail: &str) -> TestCaseStatus {
     told(TestCaseStatus::non_success(NonSuccessKind::Error), kind, message, detail)
 }
 
-fn skipped(kind: &str, message: &str) -> TestCaseStatus {
+pub(super) fn skipped(kind: &str, message: &str) -> TestCaseStatus {
     told(TestCaseStatus::skipped(), kind, message, "")
 }
 
@@ -91,7 +96,9 @@ fn hypothesis_case(verdict: &Verdict, hypothesis: &HypothesisVerdict) -> TestCas
 
 fn cell_case(verdict: &Verdict, lane: &LaneVerdict, cell: &CellVerdict) -> TestCase {
     let met = cell.lanes.iter().find(|it| it.lane == lane.lane);
+    let expected = deciding(verdict, lane, &cell.cell);
     let status = match (lane.state, met) {
+        _ if expected.is_some() => expected.map_or_else(TestCaseStatus::success, as_expected),
         (LaneState::Ready, Some(met)) => measured(met),
         (LaneState::Ready, None) => skipped("not_measured", "the run has not come to this cell"),
         (LaneState::Skipped, _) => skipped("skipped", &why_absent(lane)),
@@ -104,6 +111,14 @@ fn cell_case(verdict: &Verdict, lane: &LaneVerdict, cell: &CellVerdict) -> TestC
         case.set_time(mean);
     }
     case
+}
+
+/// A failure as expected is no failure, and no success either; one that did not come is a failure.
+fn as_expected(found: &ExpectedFailureVerdict) -> TestCaseStatus {
+    match found.standing {
+        ExpectationStanding::Passed => failed("expected_failure_passed", &found.sentence(), ""),
+        _ => skipped("expected_failure", &found.sentence()),
+    }
 }
 
 fn why_absent(lane: &LaneVerdict) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::calibration_pages;
 use super::number::{
     NONE, difference_pct, gib, mean_ms, ms, or_none, probability, seconds, share_pct, signed_pct, significant,
 };
@@ -326,14 +327,18 @@ pub(super) fn host(verdict: &Verdict, full: bool, page: &mut Page) {
     page.bullets(verdict.journal.segments.iter().map(told).collect());
     let contamination = &verdict.contamination;
     let limit = share_pct(contamination.limit_pct);
-    page.paragraph(match contamination.share_pct {
-        Some(share) => format!(
-            "{}Others took {} % of the host's processor time in {} of measured windows; the plan allows {limit} %.",
+    page.paragraph(match contamination.window_ms {
+        0 => format!("No measured window says what others took of the host's processor time (limit {limit} %)."),
+        window_ms => format!(
+            "{}In {} of measured windows, by the lane that was disturbed most, {}; the plan allows {limit} %.",
             if contamination.contaminated { "CONTAMINATED. " } else { "" },
-            share_pct(share),
-            seconds(contamination.window_ms)
+            seconds(window_ms),
+            contamination.told(),
         ),
-        None => format!("No measured window says what others took of the host's processor time (limit {limit} %)."),
+    });
+    page.paragraph(match &verdict.calibration {
+        Some(calibration) => calibration_pages::in_brief(calibration),
+        None => "Not calibrated: how often this host shows a difference where there is none is not known.".to_owned(),
     });
     if full {
         let gaps = verdict.coverage_gaps.iter();
@@ -362,7 +367,9 @@ pub(super) fn next(verdict: &Verdict, page: &mut Page) {
         command("Try the failed rows again", format!("lockstep rerun {run} --failed"));
     }
     if verdict.contamination.contaminated {
-        command("Run again where nothing else uses the host", format!("lockstep run {}", verdict.plan));
+        // What stands behind a `+` are the options of this run; the plan's name is what stands before.
+        let plan = verdict.plan.split('+').next().unwrap_or_default();
+        command("Run again with the same options, where nothing else uses the host", format!("lockstep run {plan}"));
     }
     let reasons = refusal_reasons(verdict);
     if reasons.is_empty() {

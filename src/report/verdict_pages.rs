@@ -1,6 +1,8 @@
 //! The verdict as a terminal summary and as a Markdown report.
 
+use super::expected_section::expected_failures;
 use super::markdown_page;
+use super::number::NONE;
 use super::page::{Page, Table, words};
 use super::sections;
 use super::terminal::{self, Style};
@@ -35,6 +37,7 @@ pub fn text(verdict: &Verdict, style: Style) -> String {
     sections::contrasts(verdict, false, &mut page);
     sections::noise_floor(verdict, &mut page);
     sections::lanes(verdict, &mut page);
+    expected_failures(verdict, &mut page);
     sections::cells(verdict, false, &mut page);
     sections::host(verdict, false, &mut page);
     sections::next(verdict, &mut page);
@@ -51,6 +54,7 @@ pub fn markdown(verdict: &Verdict) -> String {
     sections::contrasts(verdict, true, &mut page);
     sections::noise_floor(verdict, &mut page);
     sections::lanes(verdict, &mut page);
+    expected_failures(verdict, &mut page);
     sections::cells(verdict, true, &mut page);
     sections::host(verdict, true, &mut page);
     axes(verdict, &mut page);
@@ -82,9 +86,14 @@ fn axes(verdict: &Verdict, page: &mut Page) {
         names.sort();
         names.dedup();
         for (index, name) in names.into_iter().enumerate() {
-            let value = |axes: &crate::terms::Axes| axes.get(name).cloned().unwrap_or_default();
+            let value = |axes: &crate::terms::Axes| axes.get(name).cloned().unwrap_or_else(|| NONE.to_owned());
             let first = if index == 0 { lane.lane.clone() } else { String::new() };
-            table.row([first, name.clone(), value(&lane.declared), value(&lane.observed)]);
+            let observed = match lane.observed.get(name) {
+                Some(seen) if lane.by_own_word.contains(name) => format!("{seen} (by its own word)"),
+                Some(seen) => seen.clone(),
+                None => "not seen".to_owned(),
+            };
+            table.row([first, name.clone(), value(&lane.declared), observed]);
         }
     }
     if !table.rows.is_empty() {

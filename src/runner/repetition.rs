@@ -22,14 +22,22 @@ pub(super) struct Timed {
 pub(super) fn repetition<B: Backend>(
     backend: &mut B,
     work: &Work,
+    slowdown_pct: Option<f64>,
     max_positions: u32,
     pulse: &Pulse,
 ) -> Result<Timed, Error> {
     check(work, max_positions)?;
+    check_slowdown(slowdown_pct)?;
     catching("running a cell", || {
         let mut job = backend.prepare(work, pulse)?;
         let start = Instant::now();
         backend.measure(&mut job, pulse)?;
+        if let Some(pct) = slowdown_pct {
+            let until = start.elapsed().mul_f64(1.0 + pct / 100.0);
+            while start.elapsed() < until {
+                std::hint::spin_loop();
+            }
+        }
         let wall = start.elapsed();
         let finished = backend.finish(job)?;
         Ok(Timed { wall_ns: nanoseconds(wall), finished })
@@ -58,6 +66,17 @@ pub(super) fn catching<T>(doing: &'static str, work: impl FnOnce() -> Result<T, 
             .unwrap_or_else(|| "a panic without a message".to_owned());
         Err(Error::Panicked { doing, message })
     })
+}
+
+fn check_slowdown(pct: Option<f64>) -> Result<(), Error> {
+    match pct {
+        Some(pct) if !(0.0..=1_000.0).contains(&pct) => Err(Error::InvalidWork {
+            field: "slowdown_pct",
+            found: pct.to_string(),
+            expected: "from 0 to 1000".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Checks what needs no model to check.

@@ -183,7 +183,7 @@ impl<B: Backend, W: Write> Session<'_, B, W> {
 
     fn repeat(&mut self, run: &RunRequest) -> Reply {
         self.begin_work(if run.warmup { Step::Warmup } else { Step::Measure });
-        match repetition(&mut self.backend, &run.work, self.max_positions, self.pulse) {
+        match repetition(&mut self.backend, &run.work, run.slowdown_pct, self.max_positions, self.pulse) {
             Ok(timed) => Reply::Result(RunResult {
                 id: run.id,
                 cell: run.cell.clone(),

@@ -194,7 +194,7 @@ fn work() -> Work {
 }
 
 fn run(id: u64, warmup: bool, work: Work) -> Request {
-    Request::Run(RunRequest { id, cell: "/a1b2c3d4".parse().unwrap(), warmup, work })
+    Request::Run(RunRequest { id, cell: "/a1b2c3d4".parse().unwrap(), warmup, work, slowdown_pct: None })
 }
 
 fn failure(reply: Reply) -> (u64, bool, String) {

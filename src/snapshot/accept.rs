@@ -14,7 +14,8 @@ use super::value::{
 use super::{HostClass, Refusal, RefusalReason, host_class};
 use crate::terms::{Digest, Outcome};
 use crate::verdict::{
-    CellVerdict, Conclusion, Finding, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, SegmentFacts, Verdict,
+    Calibration, CalibrationState, CellVerdict, Conclusion, ExpectationStanding, ExpectedFailureVerdict, Finding,
+    HypothesisVerdict, LaneCell, LaneState, LaneVerdict, SegmentFacts, Verdict,
 };
 
 /// The host classes of a verdict's segments, each once, in journal order.
@@ -44,8 +45,7 @@ pub fn refusal_reasons(verdict: &Verdict) -> Vec<RefusalReason> {
         reasons.push(RefusalReason::Unsealed);
     }
     if verdict.contamination.contaminated {
-        let (share_pct, limit_pct) = (verdict.contamination.share_pct, verdict.contamination.limit_pct);
-        reasons.push(RefusalReason::Contaminated { share_pct, limit_pct });
+        reasons.push(RefusalReason::Contaminated(verdict.contamination.clone()));
     }
     let classes = host_classes(verdict);
     if classes.len() > 1 {
@@ -56,8 +56,15 @@ pub fn refusal_reasons(verdict: &Verdict) -> Vec<RefusalReason> {
     }
     reasons.extend(verdict.lanes.iter().filter_map(|lane| lane_reason(verdict, lane)));
     reasons.extend(verdict.lanes.iter().filter_map(|lane| coverage_reason(verdict, lane)));
+    reasons.extend(verdict.lanes.iter().filter_map(|lane| passed_reason(verdict, lane)));
     reasons.extend(verdict.hypotheses.iter().filter_map(hypothesis_reason));
+    reasons.extend(verdict.calibration.as_ref().and_then(calibration_reason));
     reasons
+}
+
+fn calibration_reason(calibration: &Calibration) -> Option<RefusalReason> {
+    let failed = calibration.state == CalibrationState::Failed;
+    failed.then(|| RefusalReason::CalibrationFailed(Box::new(calibration.clone())))
 }
 
 pub(super) fn nothing_measured(verdict: &Verdict) -> bool {
@@ -68,11 +75,29 @@ pub(super) fn nothing_measured(verdict: &Verdict) -> bool {
 fn lane_reason(verdict: &Verdict, lane: &LaneVerdict) -> Option<RefusalReason> {
     // Every attempt counts among the outcomes; what was refused once and measured since does not make the conclusion.
     let in_rows = verdict.conclusion == Conclusion::Refused && lane.outcomes.contains_key(&Outcome::Refused);
+    if let Some(slowdown_pct) = lane.slowdown_pct {
+        return Some(RefusalReason::SlowedDown { lane: lane.lane.clone(), slowdown_pct });
+    }
     let refused = lane.state == LaneState::Refused || in_rows;
-    if refused {
+    if refused && !refusal_is_expected(verdict, lane) {
         return Some(RefusalReason::LaneRefused { lane: lane.lane.clone(), failure: lane.failure.clone() });
     }
     (lane.unlocked && lane.state == LaneState::Ready).then(|| RefusalReason::Unlocked { lane: lane.lane.clone() })
+}
+
+/// Whether the plan expects the lane to be refused in every cell.
+fn refusal_is_expected(verdict: &Verdict, lane: &LaneVerdict) -> bool {
+    let expected = verdict.expected_failures.iter().filter(|it| {
+        it.lane == lane.lane && it.outcome == Outcome::Refused && it.standing == ExpectationStanding::FailedAsExpected
+    });
+    expected.count() >= verdict.cells.len().max(1)
+}
+
+/// One reason per lane, however many of its cells passed.
+fn passed_reason(verdict: &Verdict, lane: &LaneVerdict) -> Option<RefusalReason> {
+    let passed = |it: &&ExpectedFailureVerdict| it.lane == lane.lane && it.standing == ExpectationStanding::Passed;
+    let found = verdict.expected_failures.iter().find(passed)?;
+    Some(RefusalReason::ExpectedFailurePassed { lane: lane.lane.clone(), cell: found.cell.clone() })
 }
 
 /// One reason per lane, however many of its cells are below their floor.
@@ -104,7 +129,24 @@ impl Snapshot {
     /// # Errors
     /// Every reason why the verdict cannot become a snapshot, each with what to try.
     pub fn from_verdict(verdict: &Verdict, journal_sha256: Digest) -> Result<Self, Refusal> {
-        let reasons = refusal_reasons(verdict);
+        Self::accept(verdict, journal_sha256, None, None)
+    }
+
+    /// As [`Snapshot::from_verdict`], on a host of which `known` has been learned since the run began. `forced` is why it
+    /// is accepted although a calibration failed; it lifts that reason and no other, and stands in the snapshot.
+    ///
+    /// # Errors
+    /// As [`Snapshot::from_verdict`].
+    pub fn accept(
+        verdict: &Verdict,
+        journal_sha256: Digest,
+        known: Option<&Calibration>,
+        forced: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let mut reasons = refusal_reasons(verdict);
+        reasons.extend(known.and_then(calibration_reason));
+        reasons.dedup();
+        reasons.retain(|reason| forced.is_none() || !matches!(reason, RefusalReason::CalibrationFailed(_)));
         let refused = |reasons| Refusal { run: verdict.journal.run.clone(), reasons };
         if !reasons.is_empty() {
             return Err(refused(reasons));
@@ -121,10 +163,13 @@ impl Snapshot {
             run: verdict.journal.run.clone(),
             measured_at: first.started_at.clone(),
             conclusion: verdict.conclusion,
+            forced: forced.map(str::to_owned),
+            calibration: verdict.calibration.clone(),
             seal: verdict.journal.head,
             journal_sha256,
             rows: verdict.journal.rows,
             others_share_pct: verdict.contamination.share_pct,
+            pressure_pct: verdict.contamination.pressure_pct,
             others_limit_pct: verdict.contamination.limit_pct,
             segments: verdict.journal.segments.iter().map(segment).collect(),
             hypotheses: verdict.hypotheses.iter().map(hypothesis).collect(),
@@ -170,7 +215,19 @@ fn hypothesis(verdict: &HypothesisVerdict) -> SnapshotHypothesis {
 }
 
 fn lane(verdict: &LaneVerdict) -> SnapshotLane {
-    let LaneVerdict { lane, optional, state, unlocked: _, launches, outcomes, declared, observed, failure } = verdict;
+    let LaneVerdict {
+        lane,
+        optional,
+        state,
+        unlocked: _,
+        launches,
+        outcomes,
+        declared,
+        observed,
+        by_own_word: _,
+        slowdown_pct: _,
+        failure,
+    } = verdict;
     SnapshotLane {
         lane: lane.clone(),
         optional: *optional,

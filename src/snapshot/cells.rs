@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ChangeKind;
 use super::accept::not_ok;
 use super::compare::Comparing;
 use super::comparison::{Change, Part, Severity};
@@ -107,7 +108,7 @@ fn told_outcomes(counts: &BTreeMap<Outcome, u64>) -> String {
 
 fn coverage(comparing: &Comparing<'_>, was: &SnapshotLaneCell, is: &LaneCell) -> Option<Change> {
     if (was.ok, was.planned) == (is.ok, is.planned) {
-        return None;
+        return fewer_launches(comparing, was, is);
     }
     // Shares, because another plan may ask for another number: ok / planned, crosswise.
     let (old, new) = (u128::from(was.ok) * u128::from(is.planned), u128::from(is.ok) * u128::from(was.planned));
@@ -117,7 +118,21 @@ fn coverage(comparing: &Comparing<'_>, was: &SnapshotLaneCell, is: &LaneCell) ->
         std::cmp::Ordering::Equal => Severity::Changed,
     };
     let told = |ok: u64, planned: u64| Some(format!("{ok} of {planned} ok"));
-    Some(Change::new(Part::Coverage, severity, "").values(told(was.ok, was.planned), told(is.ok, is.planned)))
+    let change = Change::new(Part::Coverage, severity, "").values(told(was.ok, was.planned), told(is.ok, is.planned));
+    // Fewer of fewer that were planned is the same share, and less evidence all the same.
+    let grew = new >= old && is.ok >= was.ok;
+    Some(change.kind(if grew { ChangeKind::CoverageGrew } else { ChangeKind::CoverageShrank }))
+}
+
+/// As many repetitions from fewer launches, by another plan. By the same one, fewer launches only say that fewer
+/// processes broke down and were replaced.
+fn fewer_launches(comparing: &Comparing<'_>, was: &SnapshotLaneCell, is: &LaneCell) -> Option<Change> {
+    let (old, new) = (was.time.as_ref()?.launches, is.time.as_ref()?.launches);
+    if new >= old || comparing.then.plan_sha256 == comparing.now.plan_sha256 {
+        return None;
+    }
+    let told = |launches: u64| Some(format!("{} ok in {launches} launches", is.ok));
+    Some(Change::new(Part::Coverage, Severity::Changed, "").values(told(old), told(new)))
 }
 
 fn magnitude(comparing: &Comparing<'_>, was: &SnapshotLaneCell, is: &LaneCell) -> Option<Change> {

@@ -15,15 +15,17 @@
 //!   Better or worse, both are changes: an improvement needs `accept` too.
 //! - **Another host class**: magnitudes and timing findings are not compared at all.
 //! - **An optional lane that is absent on this host** is told, with the hypotheses that need it, and counts as nothing.
+//! - **An expected failure that passed** is an improvement that no `accept` takes: the plan's expectation must go.
 //! - **A contaminated host, an unfinished run**: what they put in doubt could not be compared, and is no regression.
 
 use super::accept::{host_classes, nothing_measured, segment};
 use super::axes::{Identity, LaneAxes, bearing, differences};
 use super::comparison::{AxisDifference, Change, Comparison, Magnitudes, Part, Severity, Side, Status};
+use super::gate::gates;
 use super::value::{FORMAT, Snapshot};
-use super::{HostClass, cells, findings};
-use crate::terms::significant;
-use crate::verdict::{LaneState, LaneVerdict, Verdict};
+use super::{ChangeKind, HostClass, cells, findings};
+use crate::terms::{significant, words};
+use crate::verdict::{ExpectationStanding, LaneState, LaneVerdict, Verdict};
 
 /// A comparison in the making.
 pub(super) struct Comparing<'a> {
@@ -84,18 +86,22 @@ pub fn compare(then: &Snapshot, now: &Verdict, band_pct: f64) -> Comparison {
     };
     whole(&mut comparing, &classes);
     if !nothing_measured(now) {
+        expected_failures(&mut comparing);
         lanes(&mut comparing);
         findings::compare(&mut comparing);
         cells::compare(&mut comparing);
     }
     let Comparing { axes, changes, .. } = comparing;
+    let magnitudes = magnitudes(then, now, obstacle, &classes, band_pct);
     Comparison {
         format: FORMAT,
         plan: now.plan.clone(),
         status: status(&changes, obstacle),
         then: side_of_snapshot(then),
         now: side_of_verdict(now),
-        magnitudes: magnitudes(then, now, obstacle, &classes, band_pct),
+        gates: gates(&changes, &magnitudes),
+        confirmation: None,
+        magnitudes,
         changes,
         axes,
     }
@@ -114,8 +120,7 @@ fn obstacle(then: &Snapshot, now: &Verdict, classes: &[HostClass]) -> Option<Obs
 }
 
 fn status(changes: &[Change], obstacle: Option<Obstacle>) -> Status {
-    let counts = |change: &Change| !matches!(change.severity, Severity::CouldNotCompare | Severity::Skipped);
-    if changes.iter().any(counts) {
+    if changes.iter().any(|change| change.severity.counts()) {
         Status::Changed
     } else if obstacle == Some(Obstacle::OtherHostClass) {
         Status::OtherHostClass
@@ -175,17 +180,16 @@ fn whole(comparing: &mut Comparing<'_>, classes: &[HostClass]) {
         comparing.push(doubt(Part::Journal, "the journal").values(Some("sealed".into()), Some(found)), &[]);
     }
     if nothing_measured(now) {
-        let change = doubt(Part::Coverage, "all cells").values(None, Some("nothing was measured".into()));
+        let change = doubt(Part::Coverage, "all cells")
+            .kind(ChangeKind::NothingMeasured)
+            .values(None, Some("nothing was measured".into()));
         comparing.push(change, &[]);
     }
     match comparing.obstacle {
         Some(Obstacle::Contaminated) => {
-            let share = |pct: Option<f64>| {
-                pct.map(|pct| format!("others took {} % of the processor time", significant(pct, 3)))
-            };
-            let change = doubt(Part::Contamination, "the host")
-                .values(share(then.others_share_pct), share(now.contamination.share_pct))
-                .note(format!(
+            let before = then.others_share_pct.map(|pct| format!("others took {} %", significant(pct, 3)));
+            let change =
+                doubt(Part::Contamination, "the host").values(before, Some(now.contamination.told())).note(format!(
                     "the plan allows {} %; times were not compared, run again on a quiet host",
                     significant(now.contamination.limit_pct, 3)
                 ));
@@ -193,11 +197,27 @@ fn whole(comparing: &mut Comparing<'_>, classes: &[HostClass]) {
         }
         Some(Obstacle::MixedHostClasses) => {
             let change = doubt(Part::Journal, "the host class")
+                .kind(ChangeKind::HostInDoubt)
                 .values(Some(then.host_class.to_string()), Some(join(classes)))
                 .note("times of several host classes in one run were not compared");
             comparing.push(change, &[]);
         }
         Some(Obstacle::OtherHostClass) | None => {}
+    }
+}
+
+/// Cells that are `ok` although the plan expects them to fail, whatever the snapshot says of them: the expectation must go
+/// before anything can be accepted.
+fn expected_failures(comparing: &mut Comparing<'_>) {
+    let now = comparing.now;
+    for found in now.expected_failures.iter().filter(|it| it.standing == ExpectationStanding::Passed) {
+        let what = format!("{} until {}", words(found.outcome.name()), found.expires);
+        let change = Change::new(Part::ExpectedFailure, Severity::Improvement, "expected failure")
+            .lane(&found.lane)
+            .cell(&found.cell)
+            .values(Some(what), Some(format!("{} of {} ok", found.ok, found.planned)))
+            .note(format!("{}; take the expectation out of the plan", found.reason));
+        comparing.push(change, std::slice::from_ref(&found.lane));
     }
 }
 

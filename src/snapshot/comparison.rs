@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::HostClass;
+use super::{ChangeKind, Confirmation, Gate, HostClass};
 use crate::terms::{CellId, Digest};
 use crate::verdict::Conclusion;
 
@@ -22,6 +22,11 @@ pub struct Comparison {
     pub now: Side,
     /// Whether times were compared.
     pub magnitudes: Magnitudes,
+    /// Every kind of change, and how it came out.
+    pub gates: Vec<Gate>,
+    /// What further runs say of a regression in times, where the plan asks for such runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
     /// What changed, in the order plan, host, lanes, hypotheses, cells.
     pub changes: Vec<Change>,
     /// Every identity axis that differs, whether or not a change stands beside it.
@@ -106,6 +111,8 @@ pub enum Part {
     Coverage,
     /// Times.
     Magnitude,
+    /// A failure that the plan expects.
+    ExpectedFailure,
 }
 
 impl Part {
@@ -125,6 +132,7 @@ impl Part {
             Self::Outcomes => "outcomes",
             Self::Coverage => "coverage",
             Self::Magnitude => "magnitude",
+            Self::ExpectedFailure => "expected_failure",
         }
     }
 }
@@ -161,6 +169,12 @@ impl Severity {
         Self::Skipped,
     ];
 
+    /// Whether it makes the run another than the accepted one, so that it needs `accept`.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        !matches!(self, Self::CouldNotCompare | Self::Skipped)
+    }
+
     /// The name used in files and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -180,6 +194,8 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
+    /// The kind of change: the gate that it is told by.
+    pub kind: ChangeKind,
     /// The part of the verdict.
     pub part: Part,
     /// How it counts.
@@ -208,6 +224,7 @@ impl Change {
     /// A change of `part` with nothing else known.
     pub(super) fn new(part: Part, severity: Severity, what: impl Into<String>) -> Self {
         Self {
+            kind: ChangeKind::of(part, severity),
             part,
             severity,
             what: what.into(),
@@ -218,6 +235,12 @@ impl Change {
             note: None,
             axes: Vec::new(),
         }
+    }
+
+    /// Of another kind than its part and severity say.
+    pub(super) fn kind(mut self, kind: ChangeKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     pub(super) fn lane(mut self, lane: &str) -> Self {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::HostClass;
-use crate::terms::{Digest, Failure, significant, words};
-use crate::verdict::Finding;
+use crate::terms::{CellId, Digest, Failure, significant, words};
+use crate::verdict::{Calibration, Contamination, Finding};
 
 /// An error of the room `snapshot`.
 #[derive(Debug, thiserror::Error)]
@@ -140,11 +140,15 @@ pub enum RefusalReason {
         bytes: u64,
     },
     /// Others used the host in the measured windows.
-    Contaminated {
-        /// Their share, in percent.
-        share_pct: Option<f64>,
-        /// The plan's limit.
-        limit_pct: f64,
+    Contaminated(Contamination),
+    /// The host finds differences where there are none, more often than the tests promise.
+    CalibrationFailed(Box<Calibration>),
+    /// A lane was slowed down on purpose.
+    SlowedDown {
+        /// The lane.
+        lane: String,
+        /// By how much.
+        slowdown_pct: f64,
     },
     /// The segments were made on hosts of more than one class.
     MixedHostClasses {
@@ -173,6 +177,13 @@ pub enum RefusalReason {
         more: usize,
         /// Why rows are lacking.
         cause: GapCause,
+    },
+    /// A cell is `ok` that the plan expects to fail.
+    ExpectedFailurePassed {
+        /// The lane.
+        lane: String,
+        /// Its first such cell.
+        cell: CellId,
     },
     /// A negative control shows a difference between lanes that are equal.
     ControlShows {
@@ -216,6 +227,11 @@ impl RefusalReason {
             }
             Self::Torn { .. } => format!("repair and finish the run with `lockstep resume {run}`"),
             Self::Contaminated { .. } => "stop what else runs on the host and run again".to_owned(),
+            Self::CalibrationFailed(calibration) => format!(
+                "quieten the host and measure it again with `lockstep calibrate {}`, or accept with `--force REASON`",
+                calibration.plan
+            ),
+            Self::SlowedDown { .. } => "run it without a slowdown".to_owned(),
             Self::MixedHostClasses { .. } => "run again on one host, or resume only on hosts of one class".to_owned(),
             Self::NothingMeasured => {
                 format!("see the failures with `lockstep report {run}`, remove their cause and run again")
@@ -233,6 +249,9 @@ impl RefusalReason {
             Self::CoverageGap { cause: GapCause::TooFew, .. } => {
                 format!("see what is lacking with `lockstep report {run}`, and run again")
             }
+            Self::ExpectedFailurePassed { .. } => {
+                "take the expectation out of the plan, or narrow it, and run again".to_owned()
+            }
             Self::ControlShows { .. } | Self::Void { .. } => {
                 "run again on a quiet host; a control that always shows something is a wrong control".to_owned()
             }
@@ -246,13 +265,15 @@ impl fmt::Display for RefusalReason {
             Self::NoSegment => write!(f, "the journal has no header"),
             Self::Unsealed => write!(f, "the journal is not sealed: the run has not reached its end"),
             Self::Torn { bytes } => write!(f, "the journal's last line is torn ({bytes} bytes)"),
-            Self::Contaminated { share_pct: Some(share), limit_pct } => {
-                let [share, limit] = [*share, *limit_pct].map(|pct| significant(pct, 3));
-                write!(f, "others took {share} % of the host's processor time, and the plan allows {limit} %")
+            Self::Contaminated(contamination) => {
+                let limit = significant(contamination.limit_pct, 3);
+                write!(f, "{}, and the plan allows {limit} %", contamination.told())
             }
-            Self::Contaminated { share_pct: None, limit_pct } => {
-                let limit = significant(*limit_pct, 3);
-                write!(f, "others took more of the host's processor time than the {limit} % that the plan allows")
+            Self::CalibrationFailed(calibration) => {
+                write!(f, "the host's calibration failed: {}", calibration.false_positives())
+            }
+            Self::SlowedDown { lane, slowdown_pct } => {
+                write!(f, "lane {lane} was slowed down on purpose by {slowdown_pct} %")
             }
             Self::MixedHostClasses { classes } => {
                 let names: Vec<_> = classes.iter().map(HostClass::as_str).collect();
@@ -267,6 +288,9 @@ impl fmt::Display for RefusalReason {
             Self::CoverageGap { gap, more: 0, .. } => write!(f, "coverage is below its floor: {gap}"),
             Self::CoverageGap { gap, more, .. } => {
                 write!(f, "coverage is below its floor: {gap} (and {more} more of this lane)")
+            }
+            Self::ExpectedFailurePassed { lane, cell } => {
+                write!(f, "an expected failure passed: lane {lane}, {cell}")
             }
             Self::ControlShows { hypothesis, finding } => {
                 write!(

@@ -1,5 +1,6 @@
 //! What the hypotheses came out as, then and now.
 
+use super::ChangeKind;
 use super::compare::{Comparing, Obstacle};
 use super::comparison::{Change, Part, Severity};
 use super::value::{SnapshotContrast, SnapshotHypothesis};
@@ -20,6 +21,9 @@ pub(super) fn compare(comparing: &mut Comparing<'_>) {
             continue;
         }
         if let Some(mut change) = finding_change(old, new) {
+            if !is_timing(old, new) {
+                change.kind = ChangeKind::ParityChanged;
+            }
             if new.finding == Finding::NotMeasured && comparing.lacks_optional(&new.lanes) {
                 change.severity = Severity::Skipped;
             }

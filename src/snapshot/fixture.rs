@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::terms::{Axes, CellId, CpuFacts, Digest, Failure, FailureClass, HostFacts, Outcome, Phase};
 use crate::verdict::{
-    CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, Finding, HypothesisVerdict, JournalFacts,
-    LaneCell, LaneState, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts, TimeSummary, Verdict,
+    CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, ExpectationStanding, ExpectedFailureVerdict,
+    Finding, HypothesisVerdict, JournalFacts, LaneCell, LaneState, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts,
+    TimeSummary, Verdict,
 };
 
 /// The lanes of [`good`], with their mean decode time in milliseconds.
@@ -60,8 +61,17 @@ pub(crate) fn good() -> Verdict {
                 host: host(),
             }],
         },
-        contamination: Contamination { contaminated: false, share_pct: Some(1.25), limit_pct: 10.0, window_ms: 41_250 },
+        contamination: Contamination {
+            contaminated: false,
+            share_pct: Some(1.25),
+            pressure_pct: Some(0.5),
+            unknown_launches: 0,
+            limit_pct: 10.0,
+            window_ms: 41_250,
+        },
+        calibration: None,
         coverage_gaps: Vec::new(),
+        expected_failures: Vec::new(),
         hypotheses: vec![tokens(), a_a(), cache()],
         lanes: LANES.iter().map(|(name, _)| lane(name)).collect(),
         cells: PHASES.iter().map(|(phase, id, new, scale)| cell(*phase, id, *new, *scale)).collect(),
@@ -84,6 +94,8 @@ fn lane(name: &str) -> LaneVerdict {
         outcomes: BTreeMap::from([(Outcome::Ok, 45)]),
         declared: axes(&[("cache", cache), ("device", "cpu"), ("dtype", "f32")]),
         observed: axes(&[("binary", &Digest::of(name.as_bytes()).to_string()), ("threads", "1")]),
+        by_own_word: vec!["threads".to_owned()],
+        slowdown_pct: None,
         failure: None,
     }
 }
@@ -149,6 +161,7 @@ fn hypothesis(name: &str, claim: &str, finding: Finding, lanes: &[&str], reason:
         reasons: vec![reason.into()],
         cells: Vec::new(),
         noise_floor: None,
+        launches_to_settle: None,
     }
 }
 
@@ -343,6 +356,38 @@ pub(crate) fn nothing_measured() -> Verdict {
     }
     verdict.contamination.share_pct = None;
     verdict.contamination.window_ms = 0;
+    verdict
+}
+
+/// The good verdict under a plan that expects `native` to crash in decoding, with what came of it.
+pub(crate) fn expecting(standing: ExpectationStanding) -> Verdict {
+    let mut verdict = good();
+    let passed = standing == ExpectationStanding::Passed;
+    if !passed {
+        let cell = lane_cell_mut(&mut verdict, 1, "native");
+        (cell.ok, cell.tokens_sha256, cell.distinct_outputs, cell.time) = (0, None, 0, None);
+        cell.outcomes = BTreeMap::from([(Outcome::Crashed, 15)]);
+        cell.by_launch.clear();
+    }
+    verdict.expected_failures = vec![ExpectedFailureVerdict {
+        lane: "native".into(),
+        cell: cell_id("/0a0a0a02"),
+        outcome: Outcome::Crashed,
+        class: None,
+        reason: "bug 12".into(),
+        expires: "2026-12-31".into(),
+        standing,
+        ok: if passed { 15 } else { 0 },
+        planned: 15,
+        excused: if standing == ExpectationStanding::FailedAsExpected { 15 } else { 0 },
+    }];
+    let told = format!("lane native, /0a0a0a02: {}", verdict.expected_failures[0].sentence());
+    if passed {
+        verdict.conclusion = Conclusion::NotAsExpected;
+        verdict.reasons = vec![told];
+    } else {
+        verdict.reasons.push(told);
+    }
     verdict
 }
 

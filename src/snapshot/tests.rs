@@ -2,5 +2,7 @@
 
 mod acceptance;
 mod changes;
+mod confirmation;
+mod gates;
 mod side_by_side;
 mod storage;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, HostClass, layout};
 use crate::terms::{Axes, CellId, Digest, Outcome, Phase};
-use crate::verdict::{Conclusion, Finding, LaneState, NoiseFloor};
+use crate::verdict::{Calibration, Conclusion, Finding, LaneState, NoiseFloor};
 
 /// Version of the snapshot's format. Raised when an older reader would misread a newer file.
 pub const FORMAT: u32 = 1;
@@ -32,6 +32,12 @@ pub struct Snapshot {
     pub measured_at: String,
     /// What the verdict concluded.
     pub conclusion: Conclusion,
+    /// Why it was accepted although the host's calibration failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<String>,
+    /// How far the host could be believed, where `calibrate` had measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Chain digest of the journal's seal.
     pub seal: Digest,
     /// SHA-256 of the journal's bytes, uncompressed.
@@ -40,7 +46,10 @@ pub struct Snapshot {
     pub rows: u64,
     /// Share of the host's processor time that others took in the measured windows, in percent.
     pub others_share_pct: Option<f64>,
-    /// The plan's limit for that share.
+    /// Share of the windows in which tasks waited for a processor that neither lane nor supervisor had, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure_pct: Option<f64>,
+    /// The plan's limit for either share.
     pub others_limit_pct: f64,
     /// The hosts and tools that measured, one per segment.
     pub segments: Vec<SnapshotSegment>,

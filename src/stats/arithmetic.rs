@@ -12,7 +12,9 @@ pub(super) fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
     let mut lost = 0.0_f64;
     for term in terms {
         let next = total + term;
-        lost += if total.abs() >= term.abs() { (total - next) + term } else { (term - next) + total };
+        // Chosen first and added then: which is larger is a toss-up for a processor to guess.
+        let (larger, smaller) = if total.abs() >= term.abs() { (total, term) } else { (term, total) };
+        lost += (larger - next) + smaller;
         total = next;
     }
     total + lost
@@ -40,6 +42,25 @@ pub(super) fn first_reaching(low: f64, high: f64, mut reached: impl FnMut(f64) -
     f64::from_bits(high)
 }
 
+/// [`first_reaching`] in `(0, high]` from a guess: found in few steps where the guess is near, and found from any guess.
+pub(super) fn first_reaching_near(guess: f64, high: f64, mut reached: impl FnMut(f64) -> bool) -> f64 {
+    if !(guess > 0.0 && guess < high) {
+        return first_reaching(0.0, high, reached);
+    }
+    let is_high = reached(guess);
+    let mut step = 1_u64;
+    let mut near = guess.to_bits();
+    loop {
+        let far = if is_high { near.saturating_sub(step) } else { near.saturating_add(step).min(high.to_bits()) };
+        let ended = far == 0 || far == high.to_bits();
+        if ended || reached(f64::from_bits(far)) != is_high {
+            let (low, high) = if is_high { (far, near) } else { (near, far) };
+            return first_reaching(f64::from_bits(low), f64::from_bits(high), reached);
+        }
+        (near, step) = (far, step.saturating_mul(8));
+    }
+}
+
 /// The smallest power of two up to `2^highest` at which `reached` is true, for a condition that turns true once.
 pub(super) fn first_power_of_two(highest: i32, mut reached: impl FnMut(f64) -> bool) -> f64 {
     // 2^-1074 is the smallest positive double.
@@ -64,6 +85,18 @@ mod tests {
         assert_eq!(sum([1.0, 1e100, 1.0, -1e100]), 2.0);
         assert_eq!(sum(vec![0.1; 10]), 1.0);
         assert_eq!(sum([]), 0.0);
+    }
+
+    #[test]
+    fn a_guess_changes_how_soon_a_double_is_found_and_never_which() {
+        for border in [f64::from_bits(1), 1e-300, 0.1, 2.5, 1e300] {
+            let reached = |value: f64| value >= border;
+            for guess in
+                [0.0, -1.0, f64::NAN, 1e-310, border, border * (1.0 + 1e-12), border * (1.0 - 1e-12), 7.0, 1e301]
+            {
+                assert_eq!(first_reaching_near(guess, f64::MAX, reached), border, "{border} from {guess}");
+            }
+        }
     }
 
     #[test]

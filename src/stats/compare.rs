@@ -7,11 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::finite;
-use super::distribution::{MIN_DF, student_t_cdf, student_t_sf, student_t_upper_quantile};
-use super::error::{EqualValues, Error};
+use super::distribution::{MIN_DF, ln_student_t_sf, student_t_sf, student_t_upper_quantile};
+use super::error::Error;
 use super::interval::Interval;
-use super::probability::{Alpha, Confidence, PValue};
-use super::sample::{Replicates, Sample};
+use super::moments::Moments;
+use super::p_value::PValue;
+use super::probability::{Alpha, Confidence};
+use super::sample::Sample;
 
 /// A difference of means with its standard error and that error's degrees of freedom.
 ///
@@ -114,12 +116,11 @@ pub struct DifferenceTest {
 ///
 /// # Errors
 /// [`Error::ZeroSpread`] if both samples are constant; [`Error::Overflow`] or [`Error::Underflow`] beyond the doubles.
-pub fn welch(a: &Replicates, b: &Replicates) -> Result<Welch, Error> {
+pub fn welch(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<Welch, Error> {
     const COMPUTING: &str = "Welch's t test";
+    let (a, b) = (a.into(), b.into());
+    Moments::either_spread(a, b, COMPUTING)?;
     let (se_a, se_b) = (a.standard_error(), b.standard_error());
-    if a.sd() == 0.0 && b.sd() == 0.0 {
-        return Err(Error::ZeroSpread { computing: COMPUTING, values: EqualValues::Two(a.mean(), b.mean()) });
-    }
     let se = finite(libm::hypot(se_a, se_b), COMPUTING)?;
     if !se.is_normal() {
         return Err(Error::Underflow { computing: COMPUTING });
@@ -139,8 +140,14 @@ pub fn welch(a: &Replicates, b: &Replicates) -> Result<Welch, Error> {
 /// [`Error::Overflow`] if the difference is more standard errors than a double can hold.
 pub fn difference_test(effect: &Effect) -> Result<DifferenceTest, Error> {
     let t = finite(effect.difference / effect.se, "a t test")?;
-    let p = PValue::rounded(2.0 * student_t_sf(t.abs(), effect.df)?)?;
+    let p = student_p(2.0, t.abs(), effect.df)?;
     Ok(DifferenceTest { t, df: effect.df, p })
+}
+
+/// `sides` times the probability that a t variable exceeds `t`; its logarithm where that is below the doubles.
+pub(super) fn student_p(sides: f64, t: f64, df: f64) -> Result<PValue, Error> {
+    let tail = student_t_sf(t, df)?;
+    PValue::of_tail(sides * tail, || libm::log(sides) + ln_student_t_sf(t, df))
 }
 
 /// Student interval of a difference: `difference ± t se`.
@@ -165,18 +172,17 @@ pub struct CohenD {
 ///
 /// # Errors
 /// [`Error::ZeroSpread`] if both samples are constant; [`Error::Overflow`] or [`Error::Underflow`] beyond the doubles.
-pub fn cohen_d(a: &Replicates, b: &Replicates) -> Result<CohenD, Error> {
+pub fn cohen_d(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<CohenD, Error> {
     const COMPUTING: &str = "Cohen's d";
+    let (a, b) = (a.into(), b.into());
     let pooled_sd = pooled_sd(a, b, COMPUTING)?;
     let difference = finite(a.mean() - b.mean(), COMPUTING)?;
     Ok(CohenD { d: finite(difference / pooled_sd, COMPUTING)?, pooled_sd })
 }
 
 /// `sqrt(((n_a - 1) sd_a^2 + (n_b - 1) sd_b^2) / (n_a + n_b - 2))`; positive and finite.
-pub(super) fn pooled_sd(a: &Replicates, b: &Replicates, computing: &'static str) -> Result<f64, Error> {
-    if a.sd() == 0.0 && b.sd() == 0.0 {
-        return Err(Error::ZeroSpread { computing, values: EqualValues::Two(a.mean(), b.mean()) });
-    }
+pub(super) fn pooled_sd(a: Moments, b: Moments, computing: &'static str) -> Result<f64, Error> {
+    Moments::either_spread(a, b, computing)?;
     let df = a.df() + b.df();
     let pooled = finite(libm::hypot(a.sd() * (a.df() / df).sqrt(), b.sd() * (b.df() / df).sqrt()), computing)?;
     if !pooled.is_normal() { Err(Error::Underflow { computing }) } else { Ok(pooled) }
@@ -212,10 +218,18 @@ impl Margin {
     /// # Errors
     /// [`Error::ZeroBaseline`] for a mean of 0, else as [`Margin::absolute`].
     pub fn percent_of(baseline: &Sample, percent: f64) -> Result<Self, Error> {
-        if baseline.mean() == 0.0 {
+        Self::percent_of_mean(baseline.mean(), percent)
+    }
+
+    /// [`Margin::percent_of`] a baseline of which only the mean is known.
+    ///
+    /// # Errors
+    /// Those of [`Margin::percent_of`].
+    pub fn percent_of_mean(mean: f64, percent: f64) -> Result<Self, Error> {
+        if mean == 0.0 {
             return Err(Error::ZeroBaseline { computing: "an equivalence margin" });
         }
-        Self::absolute(percent / 100.0 * baseline.mean().abs())
+        Self::absolute(percent / 100.0 * mean.abs())
     }
 
     /// The number itself.
@@ -268,19 +282,11 @@ pub struct Tost {
 /// [`Error::OutOfRange`] unless `alpha < 0.5`; [`Error::Overflow`] beyond the doubles.
 pub fn tost(effect: &Effect, margin: Margin, alpha: Alpha) -> Result<Tost, Error> {
     const COMPUTING: &str = "an equivalence test";
-    if alpha.get() >= 0.5 {
-        return Err(Error::OutOfRange {
-            computing: COMPUTING,
-            parameter: "alpha",
-            found: alpha.get(),
-            range: "below 0.5",
-            hint: "0.05 is usual",
-        });
-    }
+    check_equivalence_level(alpha, COMPUTING)?;
     let above_lower = finite((effect.difference + margin.get()) / effect.se, COMPUTING)?;
     let above_upper = finite((effect.difference - margin.get()) / effect.se, COMPUTING)?;
-    let p_lower = PValue::rounded(student_t_sf(above_lower, effect.df)?)?;
-    let p_upper = PValue::rounded(student_t_cdf(above_upper, effect.df)?)?;
+    let p_lower = student_p(1.0, above_lower, effect.df)?;
+    let p_upper = student_p(1.0, -above_upper, effect.df)?;
     let p = if p_lower > p_upper { p_lower } else { p_upper };
     let reach = finite(student_t_upper_quantile(alpha.get(), effect.df)? * effect.se, COMPUTING)?;
     let interval = Interval {
@@ -292,9 +298,19 @@ pub fn tost(effect: &Effect, margin: Margin, alpha: Alpha) -> Result<Tost, Error
     Ok(Tost { margin, alpha, p_lower, p_upper, p, equivalent: p.is_below(alpha), interval })
 }
 
+/// Refuses a level at which the interval of confidence `1 - 2 alpha` is none.
+pub(super) fn check_equivalence_level(alpha: Alpha, computing: &'static str) -> Result<(), Error> {
+    if alpha.get() < 0.5 {
+        return Ok(());
+    }
+    let (parameter, range, hint) = ("alpha", "below 0.5", "0.05 is usual");
+    Err(Error::OutOfRange { computing, parameter, found: alpha.get(), range, hint })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{EqualValues, Replicates};
 
     fn replicates(values: &[f64]) -> Replicates {
         Replicates::new(values).expect("usable values")

@@ -46,6 +46,44 @@ pub enum Error {
         values: EqualValues,
     },
 
+    /// At least half of the values are equal, so a statistic that divides by their median deviation has no value.
+    #[error(
+        "computing {computing}: at least half of the values are {value}, so the median absolute deviation is 0; \
+         use Tukey's fences"
+    )]
+    ZeroMedianDeviation {
+        /// The statistic asked for.
+        computing: &'static str,
+        /// The value that half of them have.
+        value: f64,
+    },
+
+    /// Two sides of different length where each value of one belongs to a value of the other.
+    #[error(
+        "computing {computing}: {a} values on one side and {b} on the other do not pair up; \
+         keep the repetitions that both sides have"
+    )]
+    Unpaired {
+        /// The statistic asked for.
+        computing: &'static str,
+        /// Values on the first side.
+        a: usize,
+        /// Values on the second side.
+        b: usize,
+    },
+
+    /// Tied values where the statistic's null distribution is that of untied ones.
+    #[error(
+        "computing {computing}: the value {value} occurs more than once, and the exact distribution is that of \
+         values without ties; use the normal approximation, which corrects for ties"
+    )]
+    Tied {
+        /// The statistic asked for.
+        computing: &'static str,
+        /// The first value that occurs again.
+        value: f64,
+    },
+
     /// A relative quantity over a mean of zero.
     #[error("computing {computing}: the baseline's mean is 0, so a percentage of it says nothing; give absolute units")]
     ZeroBaseline {
@@ -80,6 +118,49 @@ pub enum Error {
         power: f64,
         /// The significance level.
         alpha: f64,
+    },
+
+    /// A model that explains every value, so that no residual is left for its errors to be estimated from.
+    #[error("computing {computing}: every value is explained exactly, so no residual is left to judge by; {hint}")]
+    NoResidual {
+        /// The statistic asked for.
+        computing: &'static str,
+        /// What to try.
+        hint: &'static str,
+    },
+
+    /// A column of a design that says nothing beyond the columns before it.
+    #[error(
+        "computing {computing}: predictor {predictor} is a combination of the constant and the predictors before it, \
+         so its coefficient has no value; leave it out"
+    )]
+    DependentPredictor {
+        /// The statistic asked for.
+        computing: &'static str,
+        /// Position of the predictor, counted from 0.
+        predictor: usize,
+    },
+
+    /// A cell of a layout that is given twice.
+    #[error("computing {computing}: the cell of {a} and {b} is given twice; give each cell once, with all its values")]
+    RepeatedCell {
+        /// The statistic asked for.
+        computing: &'static str,
+        /// Level of the first factor.
+        a: String,
+        /// Level of the second factor.
+        b: String,
+    },
+
+    /// A statistic that has no value for this input, for a reason of its own.
+    #[error("computing {computing}: {because}; {hint}")]
+    Undefined {
+        /// The statistic asked for.
+        computing: &'static str,
+        /// Why it has no value.
+        because: &'static str,
+        /// What to try.
+        hint: &'static str,
     },
 
     /// The result, or a step on the way, is larger than a double can hold.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::finite;
 use super::compare::{Effect, pooled_sd};
-use super::distribution::{noncentral_t_cdf, noncentral_t_sf, student_t_upper_quantile};
+use super::distribution::{noncentral_t_cdf, noncentral_t_sf, normal_quantile, student_t_upper_quantile};
 use super::error::Error;
 use super::probability::{Alpha, Power};
 use super::sample::Replicates;
@@ -75,7 +75,7 @@ pub fn mde(n_a: u64, n_b: u64, alpha: Alpha, power: Power) -> Result<Mde, Error>
 /// Those of [`mde`]; [`Error::ZeroSpread`] if both samples are constant; [`Error::Overflow`] or [`Error::Underflow`]
 /// beyond the doubles.
 pub fn mde_between(a: &Replicates, b: &Replicates, alpha: Alpha, power: Power) -> Result<MdeBetween, Error> {
-    let pooled_sd = pooled_sd(a, b, COMPUTING)?;
+    let pooled_sd = pooled_sd(a.into(), b.into(), COMPUTING)?;
     let mde = mde(a.n() as u64, b.n() as u64, alpha, power)?;
     Ok(MdeBetween { mde, pooled_sd, difference: finite(mde.d * pooled_sd, COMPUTING)? })
 }
@@ -90,18 +90,32 @@ pub fn detectable_difference(effect: &Effect, alpha: Alpha, power: Power) -> Res
 }
 
 /// The true difference in standard errors at which the two-sided test reaches the power.
-fn detectable_noncentrality(df: f64, alpha: Alpha, power: Power) -> Result<f64, Error> {
+pub(super) fn detectable_noncentrality(df: f64, alpha: Alpha, power: Power) -> Result<f64, Error> {
     if power.get() <= alpha.get() {
         return Err(Error::PowerNotAboveAlpha { computing: COMPUTING, power: power.get(), alpha: alpha.get() });
     }
     let critical = student_t_upper_quantile(alpha.get() / 2.0, df)?;
     let excess = |noncentrality: f64| Ok(power_at(noncentrality, df, critical)? - power.get());
-    // Power rises with the noncentrality, from alpha at 0, which is too little.
-    let mut high = (1.0, excess(1.0)?);
-    let mut low = (0.0, alpha.get() - power.get());
-    while high.1 < 0.0 {
-        low = high;
-        high = (2.0 * low.0, excess(2.0 * low.0)?);
+    // Power rises with the noncentrality, from alpha at 0, which is too little. It is near the power of a normal
+    // variable, so a bracket around that is narrow.
+    let guess = (critical + normal_quantile(power.get())?).max(0.01);
+    let mut reach = 0.05 * guess;
+    let (mut low, mut high) = ((0.0, alpha.get() - power.get()), (guess, excess(guess)?));
+    if high.1 >= 0.0 {
+        while low.0 < high.0 - reach {
+            let nearer = (high.0 - reach, excess(high.0 - reach)?);
+            if nearer.1 < 0.0 {
+                low = nearer;
+                break;
+            }
+            (high, reach) = (nearer, 4.0 * reach);
+        }
+    } else {
+        while high.1 < 0.0 {
+            low = high;
+            high = (low.0 + reach, excess(low.0 + reach)?);
+            reach *= 2.0;
+        }
     }
     crossing(low, high, excess)
 }
@@ -135,7 +149,7 @@ fn crossing(
 }
 
 /// Power of the two-sided t test: the noncentral t's probability beyond both critical values.
-fn power_at(noncentrality: f64, df: f64, critical: f64) -> Result<f64, Error> {
+pub(super) fn power_at(noncentrality: f64, df: f64, critical: f64) -> Result<f64, Error> {
     Ok(noncentral_t_sf(critical, df, noncentrality)? + noncentral_t_cdf(-critical, df, noncentrality)?)
 }
 

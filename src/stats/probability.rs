@@ -1,4 +1,4 @@
-//! Probabilities as types: what is known to lie in (0, 1), or in [0, 1], is checked once.
+//! Probabilities as types: what is known to lie in (0, 1) is checked once.
 
 use std::fmt;
 
@@ -89,74 +89,6 @@ impl Confidence {
     }
 }
 
-/// A p-value: a number in [0, 1], never NaN.
-///
-/// Exactly 0 stands for a probability below the smallest double.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct PValue(f64);
-
-impl PValue {
-    /// Checks the value.
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`] unless `0 <= value <= 1`.
-    pub fn new(value: f64) -> Result<Self, Error> {
-        if (0.0..=1.0).contains(&value) {
-            return Ok(Self(value));
-        }
-        Err(Error::OutOfRange {
-            computing: "a p-value",
-            parameter: "the value",
-            found: value,
-            range: "at least 0 and at most 1",
-            hint: "an undefined test has no p-value; leave it out of the family",
-        })
-    }
-
-    /// A computed probability, whose last rounding may have left it just above 1.
-    pub(super) fn rounded(value: f64) -> Result<Self, Error> {
-        Self::new(if value > 1.0 { 1.0 } else { value })
-    }
-
-    /// The number itself.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-
-    /// Whether this p-value rejects at `alpha`: `p < alpha`.
-    ///
-    /// For one test alone. A member of a family is judged by [`super::holm`].
-    pub fn is_below(self, alpha: Alpha) -> bool {
-        self.0 < alpha.get()
-    }
-
-    /// Order by size. Total, since no p-value is NaN.
-    pub(super) fn order(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl TryFrom<f64> for PValue {
-    type Error = Error;
-
-    fn try_from(value: f64) -> Result<Self, Error> {
-        Self::new(value)
-    }
-}
-
-impl From<PValue> for f64 {
-    fn from(value: PValue) -> f64 {
-        value.0
-    }
-}
-
-impl fmt::Display for PValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,17 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn a_p_value_is_never_nan_and_may_touch_both_ends() {
-        assert!(PValue::new(f64::NAN).is_err());
-        assert!(PValue::rounded(f64::NAN).is_err());
-        assert!(PValue::new(-1e-300).is_err() && PValue::new(1.0 + f64::EPSILON).is_err());
-        assert!(PValue::new(0.0).is_ok() && PValue::new(1.0).is_ok());
-    }
-
-    #[test]
     fn probabilities_are_checked_when_they_are_read_from_json() {
-        assert!(serde_json::from_str::<PValue>("1.5").is_err());
+        assert!(serde_json::from_str::<Power>("1.5").is_err());
         assert!(serde_json::from_str::<Alpha>("0").is_err());
-        assert_eq!(serde_json::to_string(&PValue(0.25)).expect("a number"), "0.25");
+        assert_eq!(serde_json::to_string(&Alpha(0.25)).expect("a number"), "0.25");
     }
 }

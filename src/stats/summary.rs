@@ -12,8 +12,12 @@ use super::sample::{Replicates, Sample};
 pub struct Percent(f64);
 
 impl Percent {
+    /// The lower quartile.
+    pub const P25: Percent = Percent(25.0);
     /// The median.
     pub const P50: Percent = Percent(50.0);
+    /// The upper quartile.
+    pub const P75: Percent = Percent(75.0);
     /// The 90th percentile.
     pub const P90: Percent = Percent(90.0);
     /// The 95th percentile.
@@ -137,7 +141,7 @@ pub(super) fn of_sorted(sorted: &[f64], rank: Percent) -> Option<f64> {
 }
 
 /// `low` to `high` at `part` of the way, from the nearer end as numpy does, so that it is monotone and exact at both.
-fn between(low: f64, high: f64, part: f64) -> f64 {
+pub(super) fn between(low: f64, high: f64, part: f64) -> f64 {
     let gap = high - low;
     if !gap.is_finite() {
         // The ends have opposite signs and are huge: weigh them instead, which cannot overflow.

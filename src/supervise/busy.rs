@@ -33,6 +33,11 @@ impl Reading {
         Some(Self { busy_ns, steal_ns, pressure_ns, own_ns, at: std::time::Instant::now() })
     }
 
+    /// How long ago it was taken.
+    pub(super) fn age(&self) -> std::time::Duration {
+        self.at.elapsed()
+    }
+
     /// What happened between `self` and the later `end`.
     pub(super) fn until(&self, end: &Self, cores: u32) -> Busy {
         let busy_ns = end.busy_ns.saturating_sub(self.busy_ns);
@@ -46,6 +51,7 @@ impl Reading {
             others_ms: busy_ns.saturating_sub(own_ns).saturating_sub(unresolved_ns) / 1_000_000,
             steal_ms: end.steal_ns.saturating_sub(self.steal_ns) / 1_000_000,
             pressure_ms: pressure,
+            own_ms: Some(own_ns / 1_000_000),
             cores,
         }
     }
@@ -99,7 +105,22 @@ mod tests {
         };
         let busy = start.until(&end, 2);
         assert_eq!((busy.window_ms, busy.others_ms, busy.steal_ms), (2_000, 480, 200));
-        assert!((busy.share_pct() - 17.0).abs() < 1e-9);
+        assert_eq!(busy.own_ms, Some(2_500));
+    }
+
+    #[test]
+    fn who_waited_longer_than_we_filled_the_processors_waited_for_others_or_a_quota() {
+        let at = std::time::Instant::now();
+        let start = Reading { busy_ns: 0, steal_ns: 0, pressure_ns: Some(0), own_ns: 0, at };
+        let after = |own_ns, pressure_ns| {
+            let at = at + std::time::Duration::from_secs(2);
+            start.until(&Reading { busy_ns: own_ns, own_ns, pressure_ns, at, ..start }, 2).unexplained_pressure_ms()
+        };
+        // Our own threads queue behind each other on both processors.
+        assert_eq!(after(4_000_000_000, Some(1_900_000_000)), Some(0));
+        // Both processors idle for three quarters of the time, and we wait: a quota.
+        assert_eq!(after(1_000_000_000, Some(1_500_000_000)), Some(1_000));
+        assert_eq!(after(1_000_000_000, None), None);
     }
 
     #[test]

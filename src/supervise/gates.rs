@@ -1,63 +1,9 @@
-//! Signals against declarations: gates hold or they do not, axes agree or they do not. Pure.
+//! Signals against gates: they hold or they do not. Pure.
 
 use std::cmp::Ordering;
 
 use crate::plan::{Gate, GateTest};
-use crate::terms::{Axes, Observer, Signal, SignalValue, Stage, compare_versions};
-
-/// A contradiction between what a lane declares and what was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Contradiction {
-    /// The signal or axis.
-    pub name: String,
-    /// What was declared, and what was seen.
-    pub message: String,
-}
-
-/// Axis, and the signals that show it, best witness first. Where a signal from outside exists, it decides.
-const WITNESSES: &[(&str, &[&str])] = &[
-    ("binary", &["process.exe_sha256"]),
-    ("cache", &["engine.cache"]),
-    ("device", &["engine.device"]),
-    ("dtype", &["engine.dtype"]),
-    ("gil", &["python.gil_enabled"]),
-    ("image", &["image.config"]),
-    ("python", &["python.version"]),
-    ("runner", &["runner.name"]),
-    ("runtime", &["engine.name"]),
-    ("threads", &["process.environ.RAYON_NUM_THREADS", "threads"]),
-    ("torch", &["torch.version"]),
-    ("triton", &["triton.version"]),
-];
-
-/// The axes that `signals` show.
-pub(super) fn observed_axes(signals: &[Signal]) -> Axes {
-    let mut axes = Axes::new();
-    for (axis, names) in WITNESSES {
-        let seen = [Observer::Supervisor, Observer::Runner].into_iter().find_map(|observer| {
-            let find = |name: &&str| signals.iter().find(|s| s.observer == observer && s.name == **name);
-            names.iter().find_map(find)
-        });
-        if let Some(signal) = seen {
-            axes.insert((*axis).to_owned(), signal.value.to_string());
-        }
-    }
-    axes
-}
-
-/// Axes that are both declared and observed, and differ.
-pub(super) fn axis_contradictions(declared: &Axes, observed: &Axes) -> Vec<Contradiction> {
-    declared
-        .iter()
-        .filter_map(|(axis, want)| {
-            let seen = observed.get(axis)?;
-            (seen != want).then(|| Contradiction {
-                name: format!("axis {axis}"),
-                message: format!("declared {want:?}, observed {seen:?}"),
-            })
-        })
-        .collect()
-}
+use crate::terms::{Contradiction, Observer, Signal, SignalValue, Stage, compare_versions};
 
 /// Gates of `stage` that do not hold over `signals`.
 pub(super) fn gate_contradictions(gates: &[Gate], stage: Stage, signals: &[Signal]) -> Vec<Contradiction> {
@@ -131,7 +77,6 @@ mod tests {
         let found = gate_contradictions(&gates, Stage::AfterImports, &signals);
         assert_eq!(found.len(), 1);
         assert!(found[0].message.contains("seen true"), "{found:?}");
-        assert_eq!(observed_axes(&signals).get("gil").map(String::as_str), Some("true"));
     }
 
     #[test]
@@ -148,14 +93,5 @@ mod tests {
         {
             assert_eq!(holds(&GateTest::MinimumVersion(least.into()), &seen.into()), good, "{seen} against {least}");
         }
-    }
-
-    #[test]
-    fn only_axes_known_on_both_sides_can_contradict() {
-        let declared = Axes::from([("cache".into(), "none".into()), ("dtype".into(), "f32".into())]);
-        let observed = Axes::from([("cache".into(), "dynamic".into()), ("python".into(), "3.11".into())]);
-        let found = axis_contradictions(&declared, &observed);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].message, r#"declared "none", observed "dynamic""#);
     }
 }

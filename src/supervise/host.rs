@@ -92,13 +92,22 @@ fn gpus() -> (Vec<GpuFacts>, Option<String>) {
 }
 
 fn signals(facts: &HostFacts) -> Vec<Signal> {
-    let meminfo = read("/proc/meminfo");
     let mut signals = vec![
         Signal::outside("host.cores", i64::from(facts.cpu.cores)),
         Signal::outside("host.kernel", facts.kernel.as_str()),
         Signal::outside("host.memory_bytes", i64::try_from(facts.memory_bytes).unwrap_or(i64::MAX)),
     ];
-    if let Some(bytes) = meminfo_bytes(&meminfo, "MemAvailable:") {
+    signals.extend(state());
+    for gpu in &facts.gpus {
+        signals.push(Signal::outside(&format!("gpu.{}.other_processes", gpu.uuid), i64::from(gpu.other_processes)));
+    }
+    signals
+}
+
+/// What changes while a run goes on, read anew before each launch: memory left, load, clocks, heat.
+pub(super) fn state() -> Vec<Signal> {
+    let mut signals = Vec::new();
+    if let Some(bytes) = meminfo_bytes(&read("/proc/meminfo"), "MemAvailable:") {
         signals.push(Signal::outside("host.memory_available_bytes", i64::try_from(bytes).unwrap_or(i64::MAX)));
     }
     if let Some(load) = read("/proc/loadavg").split(' ').next().and_then(|word| word.parse::<f64>().ok()) {
@@ -115,9 +124,6 @@ fn signals(facts: &HostFacts) -> Vec<Signal> {
     }
     if let Some(throttled) = throttle_count() {
         signals.push(Signal::outside("host.thermal_throttle_count", throttled));
-    }
-    for gpu in &facts.gpus {
-        signals.push(Signal::outside(&format!("gpu.{}.other_processes", gpu.uuid), i64::from(gpu.other_processes)));
     }
     signals
 }

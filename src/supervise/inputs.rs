@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::journal::Calibration;
 use crate::lock::FolderDigest;
 use crate::plan::{Lane, Lock, Plan, PlannedLane};
 use crate::supervise::Mode;
@@ -39,6 +40,10 @@ pub struct Inputs {
     pub docker_host: Option<String>,
     /// Which repetitions are due.
     pub mode: Mode,
+    /// What is known of how far this host can be believed.
+    pub calibration: Option<Calibration>,
+    /// Lanes that are slowed down on purpose, and by how much in percent.
+    pub slowdowns: BTreeMap<String, f64>,
 }
 
 /// A lane with everything its launches need.

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
+
 use super::agenda::{Due, DueLaunch};
-use super::assess::{Expectations, assess};
 use super::busy::Reading;
-use super::gates::{Contradiction, axis_contradictions, gate_contradictions, observed_axes};
+use super::gates::gate_contradictions;
 use super::segment::{Recorder, Track};
 use super::session::{Answer, Gone, Halt, Session};
-use super::{Error, Event};
-use crate::journal::{Busy, LaunchEnd, LaunchStart, Preflight, Record, Row};
+use super::{Error, Event, host};
+use crate::journal::{LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::launch::LaunchRequest;
-use crate::terms::{Cell, Digest, Failure, FailureClass, Outcome, Signal, Stage, canonical_json};
-use crate::wire::{RunRequest, Work};
+use crate::terms::{
+    self, Cell, Contradiction, Digest, Expectations, Failure, FailureClass, Outcome, Signal, Stage, assess,
+    axis_contradictions, canonical_json, observed_axes,
+};
+use crate::wire::{self, RunRequest, Work};
 
 /// How a launch ended.
 pub(super) enum LaunchOutcome {
@@ -24,6 +29,8 @@ pub(super) enum LaunchOutcome {
         left: Vec<Due>,
         /// The cell that was under way, by index; none before the first repetition was asked for.
         cell: Option<usize>,
+        /// Whether it hung, so that each further try costs its whole budget.
+        hung: bool,
     },
     /// The run is asked to stop.
     Stopped,
@@ -62,7 +69,13 @@ struct Launch<'a, 'r> {
     done: usize,
     /// The cell under way.
     cell: Option<usize>,
+    /// What the kernel had charged when measuring began, and when it was last read.
+    charged: Option<(Reading, Reading)>,
 }
+
+/// How long measuring goes on before the kernel's accounts are read again: a lane that breaks down leaves no account, so
+/// its windows end at the last reading.
+const READ_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Runs what is due in one process.
 pub(super) async fn launch_once(
@@ -81,31 +94,28 @@ pub(super) async fn launch_once(
     }))?;
     recorder.tell(Event::Launch { lane: lane.clone(), block: *block });
     let request = LaunchRequest { launch: number, ..track.request() };
-    let mut launch = Launch { track, recorder, planned, number, next_id: 0, done: 0, cell: None };
+    let mut launch = Launch { track, recorder, planned, number, next_id: 0, done: 0, cell: None, charged: None };
     if let Err(failure) = track.check_files() {
-        return launch.halted(Halt::Broken(Outcome::Refused, failure), due, Gone::default(), None);
+        return launch.halted(Halt::Broken(Outcome::Refused, failure), due, Gone::default());
     }
     match Session::open(&request, track.engine, track.stop).await {
         Ok(session) => launch.converse(session, due).await,
-        Err((halt, gone)) => launch.halted(halt, due, gone, None),
+        Err((halt, gone)) => {
+            if matches!(halt, Halt::Stopped) {
+                launch.recorder.tell(Event::Stopping);
+            }
+            launch.halted(halt, due, gone)
+        }
     }
 }
 
 impl Launch<'_, '_> {
     async fn converse(mut self, mut session: Session, due: &[Due]) -> Result<LaunchOutcome, Error> {
         if let Err(trouble) = self.prepare(&mut session, due).await {
-            return self.troubled(session, trouble, due, None).await;
+            return self.troubled(session, trouble, due).await;
         }
-        let before = reading(&session).await;
-        let measured = self.measure_all(&mut session, due).await;
-        if let Err(trouble @ Trouble::Halt(_)) = measured {
-            // What a dead lane used is not known, so neither is what others used.
-            return self.troubled(session, trouble, due, None).await;
-        }
-        let after = reading(&session).await;
-        let busy = before.zip(after).map(|(before, after)| before.until(&after, self.track.cores));
-        if let Err(trouble) = measured {
-            return self.troubled(session, trouble, due, busy).await;
+        if let Err(trouble) = self.measure_all(&mut session, due).await {
+            return self.troubled(session, trouble, due).await;
         }
         // A lane that gives no account of itself as it leaves has not passed its last preflight, whatever kept it.
         let (gone, disowned) = match self.look(&mut session, Stage::AtExit).await {
@@ -120,28 +130,29 @@ impl Launch<'_, '_> {
             let told = format!("lane {}: its rows do not count: {}", self.planned.lane, failure.message);
             self.recorder.tell(Event::Warning(told));
         }
-        self.end(gone, busy, disowned)?;
+        self.end(gone, disowned)?;
         Ok(LaunchOutcome::Done)
     }
 
-    async fn troubled(
-        &mut self,
-        session: Session,
-        trouble: Trouble,
-        due: &[Due],
-        busy: Option<Busy>,
-    ) -> Result<LaunchOutcome, Error> {
+    async fn troubled(&mut self, session: Session, trouble: Trouble, due: &[Due]) -> Result<LaunchOutcome, Error> {
         match trouble {
             // Dropping the session kills the lane.
             Trouble::Ours(error) => Err(error),
             Trouble::Halt(halt) => {
+                if matches!(halt, Halt::Stopped) {
+                    self.recorder.tell(Event::Stopping);
+                }
                 let (halt, gone) = session.kill_for(halt).await;
-                self.halted(halt, due, gone, busy)
+                self.halted(halt, due, gone)
             }
             Trouble::Replace => {
-                self.end(session.leave().await, busy, None)?;
+                self.end(session.leave().await, None)?;
                 let left = due.get(self.done..).unwrap_or_default().to_vec();
-                Ok(if left.is_empty() { LaunchOutcome::Done } else { LaunchOutcome::Broke { left, cell: self.cell } })
+                Ok(if left.is_empty() {
+                    LaunchOutcome::Done
+                } else {
+                    LaunchOutcome::Broke { left, cell: self.cell, hung: false }
+                })
             }
         }
     }
@@ -167,21 +178,37 @@ impl Launch<'_, '_> {
     }
 
     async fn measure_all(&mut self, session: &mut Session, due: &[Due]) -> Result<(), Trouble> {
+        self.charged = reading(session).await.map(|reading| (reading, reading));
         for item in due {
             self.cell = Some(item.cell);
             let outcome = self.measure(session, item).await?;
             self.done += 1;
             if outcome == Outcome::Crashed {
+                self.read_charges(session).await;
                 return Err(Trouble::Replace);
+            }
+            if self.charged.is_some_and(|(_, last)| last.age() >= READ_EVERY) {
+                self.read_charges(session).await;
             }
         }
         self.cell = None;
+        self.read_charges(session).await;
         Ok(())
+    }
+
+    /// Between two repetitions: nothing is read while one is timed.
+    async fn read_charges(&mut self, session: &Session) {
+        if let (Some((_, last)), Some(now)) = (&mut self.charged, reading(session).await) {
+            *last = now;
+        }
     }
 
     /// A preflight look: journalled, then held against gates and axes.
     async fn look(&mut self, session: &mut Session, stage: Stage) -> Result<(), Trouble> {
-        let signals = session.preflight(stage).await?;
+        let mut signals = session.preflight(stage).await?;
+        if stage == Stage::BeforeImports {
+            signals.extend(host::state());
+        }
         let contradictions = self.contradictions(stage, &signals);
         self.recorder.append(&Record::Preflight(Preflight {
             lane: self.planned.lane.clone(),
@@ -217,10 +244,12 @@ impl Launch<'_, '_> {
                 let expect = Expectations {
                     cell,
                     declared: &self.track.declared,
-                    outside_ns,
                     floor_ns_per_forward: self.track.floor_ns_per_forward,
+                    vocab_size: self.track.inputs.plan.model.vocab_size,
                 };
-                (row.outcome, row.failure) = assess(&result, &expect);
+                let wire::RunResult { wall_ns, tokens, stop, evidence, .. } = &result;
+                let answer = terms::Answer { wall_ns: *wall_ns, outside_ns, tokens, stop: *stop, evidence };
+                (row.outcome, row.failure) = assess(&answer, &expect);
                 row.wall_ns = Some(result.wall_ns);
                 row.outside_ns = Some(outside_ns);
                 row.output_sha256 = canonical_json(&result.tokens).ok().map(|text| Digest::of(text.as_bytes()));
@@ -241,7 +270,17 @@ impl Launch<'_, '_> {
         let id = self.next_id;
         self.next_id += 1;
         let Cell { phase, workload: _, model: _, prompt, new_tokens, sampling, ignore_eos } = cell.clone();
-        RunRequest { id, cell: cell.id(), warmup, work: Work { phase, prompt, new_tokens, sampling, ignore_eos } }
+        let work = Work { phase, prompt, new_tokens, sampling, ignore_eos };
+        RunRequest { id, cell: cell.id(), warmup, work, slowdown_pct: self.slowdown_pct(id) }
+    }
+
+    /// The lane's slowdown in this repetition: drawn evenly from half to one and a half of what was asked for, so that
+    /// it is no constant that a comparison could see by its lack of spread.
+    fn slowdown_pct(&self, id: u64) -> Option<f64> {
+        let pct = self.track.inputs.slowdowns.get(&self.planned.lane)?;
+        let seed = self.track.inputs.plan.seed ^ (u64::from(self.number) << 32) ^ id;
+        let draw = SplitMix64::seed_from_u64(seed).next_u64() as f64 / u64::MAX as f64;
+        Some(pct * (0.5 + draw))
     }
 
     fn row(&self, cell: &Cell, item: &Due) -> Row {
@@ -250,7 +289,7 @@ impl Launch<'_, '_> {
 
     /// Writes down why the lane broke, against the repetition that was under way or the next one, and says what is left
     /// for a fresh process. A lane that was refused is refused for everything that was due.
-    fn halted(&mut self, halt: Halt, due: &[Due], gone: Gone, busy: Option<Busy>) -> Result<LaunchOutcome, Error> {
+    fn halted(&mut self, halt: Halt, due: &[Due], gone: Gone) -> Result<LaunchOutcome, Error> {
         let mut left: Vec<Due> = due.get(self.done..).unwrap_or_default().to_vec();
         let outcome = match halt {
             Halt::Stopped => LaunchOutcome::Stopped,
@@ -265,10 +304,11 @@ impl Launch<'_, '_> {
                 if at < left.len() {
                     self.broken_row(&left.remove(at), outcome, &failure)?;
                 }
-                if left.is_empty() { LaunchOutcome::Done } else { LaunchOutcome::Broke { left, cell: self.cell } }
+                let hung = outcome == Outcome::Hung;
+                LaunchOutcome::Broke { left, cell: self.cell, hung }
             }
         };
-        self.end(gone, busy, None)?;
+        self.end(gone, None)?;
         Ok(outcome)
     }
 
@@ -279,10 +319,12 @@ impl Launch<'_, '_> {
     }
 
     /// The launch's end, once nothing of the lane is left; a lane that is still there ends the run.
-    fn end(&mut self, gone: Gone, busy: Option<Busy>, disowned: Option<Failure>) -> Result<(), Error> {
+    fn end(&mut self, gone: Gone, disowned: Option<Failure>) -> Result<(), Error> {
         if let Some(trouble) = gone.trouble {
             return Err(Error::LaneStillThere { lane: self.planned.lane.clone(), trouble });
         }
+        let charged = self.charged.filter(|(first, last)| first != last);
+        let busy = charged.map(|(first, last)| first.until(&last, self.track.cores));
         let (exit_status, signal) = gone.exit.map_or((None, None), |exit| (exit.status, exit.signal));
         let end = LaunchEnd { launch: self.number, exit_status, signal, busy, disowned };
         self.recorder.append(&Record::LaunchEnd(end))

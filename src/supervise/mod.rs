@@ -14,15 +14,16 @@
 //! | `inputs`, `event` | what a run needs; what it tells while it goes |
 //! | `agenda` | what is still to do (pure) |
 //! | `session` | one launched lane: conversation, deadlines, the end |
-//! | `gates`, `assess` | signals against declarations, answers against requests (pure) |
+//! | `gates` | signals against gates (pure) |
 //! | `host`, `busy` | what this host is, and who else used it |
 //! | `probe` | the first launch of each lane, which fills the header |
-//! | `segment` | the run as a whole: header, launches, seal |
+//! | `segment` | the run as a whole: lanes, header, what is due |
+//! | `blocks` | the launches in order, and what is given up |
 //! | `launch_run` | one launch from open to gone |
 //! | `tasks` | the other things that need the island: images, orphans |
 
 mod agenda;
-mod assess;
+mod blocks;
 mod busy;
 mod error;
 mod event;

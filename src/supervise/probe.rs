@@ -1,7 +1,7 @@
 //! The first launch of each lane: is it there, is it what its lock says, is it what it declares?
 
 use super::event::Event;
-use super::gates::{axis_contradictions, gate_contradictions, observed_axes};
+use super::gates::gate_contradictions;
 use super::host::HostLook;
 use super::launch_run::contradiction_failure;
 use super::segment::launch_request;
@@ -15,7 +15,10 @@ use crate::launch::{
 };
 use crate::lock::{run_copy, verify_lock};
 use crate::plan::{DockerLane, Launcher, Lock, Program};
-use crate::terms::{Axes, Digest, Failure, FailureClass, Outcome, Signal, Stage, canonical_json};
+use crate::terms::{
+    Axes, Digest, Failure, FailureClass, Outcome, Signal, Stage, axes_by_own_word, axis_contradictions, canonical_json,
+    observed_axes,
+};
 
 /// A lane as its first launch showed it.
 pub(super) struct Probed {
@@ -85,6 +88,8 @@ pub(super) async fn probe(
             lock: None,
             declared,
             observed: Axes::new(),
+            by_own_word: Vec::new(),
+            slowdown_pct: inputs.slowdowns.get(&lane.lane.name).copied(),
             source: lane.source.clone(),
             failure: None,
         },
@@ -253,7 +258,12 @@ impl Prober<'_> {
             let signals = session.preflight(stage).await?;
             let mut contradictions = gate_contradictions(&self.lane.lane.gates, Stage::Host, &self.host.signals);
             contradictions.extend(gate_contradictions(&self.lane.lane.gates, stage, &signals));
-            probed.declaration.observed.extend(observed_axes(&signals));
+            let fresh = observed_axes(&signals);
+            // The last look at an axis decides, for its value as for who vouches for it.
+            probed.declaration.by_own_word.retain(|axis| !fresh.contains_key(axis));
+            probed.declaration.by_own_word.extend(axes_by_own_word(&signals));
+            probed.declaration.by_own_word.sort();
+            probed.declaration.observed.extend(fresh);
             contradictions.extend(axis_contradictions(&probed.declaration.declared, &probed.declaration.observed));
             // The supervisor hashed the folder that it hands to every lane.
             probed.declaration.observed.insert("model".to_owned(), self.inputs.model.digest.to_string());

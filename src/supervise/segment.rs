@@ -1,23 +1,19 @@
 //! The run as a whole: probe, header, launches in order, seal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::agenda::{Due, DueLaunch, agenda};
+use super::agenda::{DueLaunch, agenda};
+use super::blocks::Run;
 use super::host::{self, HostLook};
-use super::launch_run::{LaunchOutcome, launch_once};
 use super::probe::{Probed, probe};
 use super::stop::Stop;
 use super::{Ended, Error, Event, Inputs, LaneInput};
 use crate::journal::{self, Header, Journal, LaneDeclaration, LaneState, Preflight, Record, Row, ToolFacts, Writer};
 use crate::launch::{Engine, LaunchRequest, ResolvedImage, sweep};
-use crate::lock::verify_folder;
 use crate::plan::Schedule;
 use crate::terms::{Axes, Cell, CellId, Digest, Failure, FailureClass, Outcome};
 use crate::wire;
-
-/// Launches that may break down at one point, at a cell or before the first, until it is given up.
-const MAX_BREAKDOWNS: u32 = 3;
 
 /// Runs what is due of `inputs`, and tells `listener` what happens.
 ///
@@ -131,18 +127,19 @@ fn header(inputs: &Inputs, look: &HostLook, probed: &[Probed], known: Option<&Jo
         format: journal::FORMAT,
         run: inputs.run.clone(),
         segment: known.map_or(0, |journal| journal.segments().count() as u32),
-        started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        tool: ToolFacts {
+        started_at: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        tool: Some(ToolFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             binary: inputs.binary,
             protocol: wire::PROTOCOL,
-        },
-        host: look.facts.clone(),
+        }),
+        host: Some(look.facts.clone()),
         signals: look.signals.clone(),
         plan: inputs.plan.name.clone(),
         plan_sha256: inputs.plan.digest(),
         lanes: probed.iter().map(|probed| probed.declaration.clone()).collect(),
-        calibration: None,
+        calibration: inputs.calibration.clone(),
+        imported: None,
     }
 }
 
@@ -155,13 +152,13 @@ fn open_segment(
     inputs: &Inputs,
 ) -> Result<u32, Error> {
     if let Some(last) = known.and_then(|journal| journal.segments().last())
-        && same_segment(last.header, &header)
+        && last.header.is_continued_by(&header)
     {
         let reason = match inputs.mode {
             super::Mode::Missing => "resumed",
             super::Mode::MissingAndFailed => "failed repetitions are run again",
         };
-        writer.append(&Record::Reopen { reason: reason.to_owned() })?;
+        writer.append(&Record::Reopen { reason: reason.to_owned(), signals: header.signals })?;
         return Ok(last.header.segment);
     }
     let segment = header.segment;
@@ -170,19 +167,6 @@ fn open_segment(
         writer.append(&Record::Preflight(Preflight { lane, launch, stage, signals }))?;
     }
     Ok(segment)
-}
-
-fn same_segment(a: &Header, b: &Header) -> bool {
-    let devices = |header: &Header| header.host.gpus.iter().map(|gpu| gpu.uuid.clone()).collect::<Vec<_>>();
-    let lanes = |header: &Header| {
-        let identity = |lane: &LaneDeclaration| {
-            (lane.lane.clone(), lane.state, lane.manifest, lane.lock, lane.declared.clone(), lane.observed.clone())
-        };
-        header.lanes.iter().map(identity).collect::<Vec<_>>()
-    };
-    (a.host.machine, &a.host.boot, &a.tool) == (b.host.machine, &b.host.boot, &b.tool)
-        && devices(a) == devices(b)
-        && lanes(a) == lanes(b)
 }
 
 /// The run's own copies of the locks pin what is about to run; a later segment, perhaps on another host or with another
@@ -227,6 +211,11 @@ impl Recorder<'_> {
         };
         self.writer.append(&Record::Row(Box::new(row)))?;
         self.tell(told);
+        Ok(())
+    }
+
+    pub(super) fn seal(&mut self) -> Result<(), Error> {
+        self.writer.seal()?;
         Ok(())
     }
 
@@ -315,174 +304,5 @@ pub(super) fn launch_request<'a>(
         own_executable: &inputs.own_executable,
         search_path: &inputs.search_path,
         image,
-    }
-}
-
-struct Run<'a> {
-    inputs: &'a Inputs,
-    engine: Option<&'a Engine>,
-    stop: &'a Stop,
-    probed: &'a [Probed],
-    cores: u32,
-}
-
-impl<'a> Run<'a> {
-    fn track(&self, lane: &str) -> Option<Track<'a>> {
-        let (input, probed) = self.inputs.lanes.iter().zip(self.probed).find(|(input, _)| input.lane.name == lane)?;
-        Some(Track {
-            inputs: self.inputs,
-            input,
-            cells: &self.inputs.cells,
-            declared: probed.declaration.declared.clone(),
-            observed: probed.declaration.observed.clone(),
-            floor_ns_per_forward: self.inputs.plan.run.floor_ns_per_forward,
-            max_positions: self.inputs.max_positions,
-            cores: self.cores,
-            engine: self.engine,
-            stop: self.stop,
-            image: probed.image.as_ref(),
-            plan: self.inputs.plan.digest(),
-            unlocked: probed.run_lock.is_none() && probed.declaration.state == LaneState::Ready,
-        })
-    }
-
-    /// One row per cell for each lane that takes no part, unless the journal has it already.
-    fn note_absent_lanes(&self, recorder: &mut Recorder<'_>, rows: &[Row]) -> Result<(), Error> {
-        for probed in self.probed {
-            let outcome = match probed.declaration.state {
-                LaneState::Ready => continue,
-                LaneState::Skipped => Outcome::Skipped,
-                LaneState::Refused => Outcome::Refused,
-            };
-            let lane = &probed.declaration.lane;
-            let Some(track) = self.track(lane) else { continue };
-            for cell in &self.inputs.cells {
-                let id = cell.id();
-                if rows.iter().any(|row| row.lane == *lane && row.cell == id && row.block == 0 && row.rep == 0) {
-                    continue;
-                }
-                let failure = probed.declaration.failure.clone();
-                recorder.row(Row { outcome, failure, ..track.row(cell, 0, 0, 0, None) })?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn launches(&self, recorder: &mut Recorder<'_>, due: &[DueLaunch]) -> Result<Ended, Error> {
-        let mut given_up = BTreeSet::new();
-        for planned in due {
-            let Some(track) = self.track(&planned.lane) else { continue };
-            if given_up.contains(&planned.lane) {
-                Self::give_up(&track, recorder, planned, &planned.due)?;
-                continue;
-            }
-            match self.launch_until_done(&track, recorder, planned).await? {
-                BlockEnd::Done => {}
-                BlockEnd::GivenUp => {
-                    given_up.insert(planned.lane.clone());
-                }
-                BlockEnd::Stopped => {
-                    recorder.append(&Record::Pause { reason: "asked to stop".to_owned() })?;
-                    return Ok(Ended::Paused);
-                }
-            }
-        }
-        verify_folder(&self.inputs.model_dir, &self.inputs.model).map_err(Error::ModelChanged)?;
-        recorder.writer.seal()?;
-        Ok(Ended::Sealed)
-    }
-
-    /// Launches the lane until everything due in the block has its row. After a breakdown a fresh process goes on, and
-    /// the cell that broke the lane waits until the others are done. What breaks down again and again is given up: a
-    /// cell for the block, a lane that never gets to its first repetition for the run.
-    async fn launch_until_done(
-        &self,
-        track: &Track<'_>,
-        recorder: &mut Recorder<'_>,
-        planned: &DueLaunch,
-    ) -> Result<BlockEnd, Error> {
-        let mut due: Vec<Due> = planned.due.clone();
-        let mut breakdowns: BTreeMap<usize, u32> = BTreeMap::new();
-        let mut barren = 0;
-        while !due.is_empty() {
-            if self.stop.is_asked() {
-                recorder.tell(Event::Stopping);
-                return Ok(BlockEnd::Stopped);
-            }
-            let (batch, later) = next_batch(&due, &breakdowns);
-            due = match launch_once(track, recorder, planned, &batch).await? {
-                LaunchOutcome::Done => later,
-                LaunchOutcome::Stopped => {
-                    recorder.tell(Event::Stopping);
-                    return Ok(BlockEnd::Stopped);
-                }
-                LaunchOutcome::Broke { left, cell } => {
-                    match cell {
-                        Some(cell) => *breakdowns.entry(cell).or_insert(0) += 1,
-                        None => barren += 1,
-                    }
-                    [left, later].concat()
-                }
-            };
-            if barren >= MAX_BREAKDOWNS {
-                Self::give_up(track, recorder, planned, &due)?;
-                return Ok(BlockEnd::GivenUp);
-            }
-            let hopeless = |item: &Due| breakdowns.get(&item.cell).is_some_and(|count| *count >= MAX_BREAKDOWNS);
-            let (lost, kept): (Vec<Due>, Vec<Due>) = due.into_iter().partition(hopeless);
-            Self::give_up(track, recorder, planned, &lost)?;
-            due = kept;
-        }
-        Ok(BlockEnd::Done)
-    }
-
-    fn give_up(track: &Track<'_>, recorder: &mut Recorder<'_>, planned: &DueLaunch, due: &[Due]) -> Result<(), Error> {
-        let message = format!("not attempted: {MAX_BREAKDOWNS} launches broke down at this point before");
-        let failure = Failure::new(FailureClass::Launch, message)
-            .with_remedy("see the failures of the rows before this one; `lockstep rerun RUN --failed` tries again");
-        for item in due {
-            let Some(cell) = track.cells.get(item.cell) else { continue };
-            let row = track.row(cell, planned.block, item.rep, item.attempt, None);
-            recorder.row(Row { outcome: Outcome::Skipped, failure: Some(failure.clone()), ..row })?;
-        }
-        Ok(())
-    }
-}
-
-/// How a lane's block ended.
-enum BlockEnd {
-    Done,
-    /// The lane never got to its first repetition.
-    GivenUp,
-    Stopped,
-}
-
-/// What the next process does, and what waits: cells that broke the lane down come last, one of them at a time.
-fn next_batch(due: &[Due], breakdowns: &BTreeMap<usize, u32>) -> (Vec<Due>, Vec<Due>) {
-    let suspect = due.iter().map(|item| item.cell).find(|cell| breakdowns.contains_key(cell));
-    let (good, bad): (Vec<Due>, Vec<Due>) = due.iter().partition(|item| !breakdowns.contains_key(&item.cell));
-    match suspect {
-        Some(cell) if good.is_empty() => bad.into_iter().partition(|item| item.cell == cell),
-        _ => (good, bad),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cells(items: &[Due]) -> Vec<usize> {
-        items.iter().map(|item| item.cell).collect()
-    }
-
-    #[test]
-    fn a_cell_that_broke_the_lane_waits_for_the_others_and_then_runs_alone() {
-        let due: Vec<Due> = [0, 1, 2, 1, 0].into_iter().map(|cell| Due { cell, rep: 0, attempt: 0 }).collect();
-        let (batch, later) = next_batch(&due, &BTreeMap::new());
-        assert_eq!((cells(&batch), cells(&later)), (vec![0, 1, 2, 1, 0], vec![]));
-        let (batch, later) = next_batch(&due, &BTreeMap::from([(1, 1), (0, 1)]));
-        assert_eq!((cells(&batch), cells(&later)), (vec![2], vec![0, 1, 1, 0]));
-        let (batch, later) = next_batch(&later, &BTreeMap::from([(1, 1), (0, 1)]));
-        assert_eq!((cells(&batch), cells(&later)), (vec![0, 0], vec![1, 1]));
     }
 }

@@ -1,7 +1,29 @@
-//! Ctrl-C and TERM: noticed once, seen by everyone who waits.
+//! Ctrl-C and TERM: the first asks whoever waits to stop, the next one, or one that nobody waits for, ends the process.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::LazyLock;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use tokio::sync::watch;
+
+/// One listener for the whole process: signals are its own, and not a run's.
+static ASKED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| {
+    let sender = watch::Sender::new(false);
+    // Without the right to listen a run can only be killed, which its journal survives.
+    if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) {
+        let asked = sender.clone();
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                let waited_for = asked.receiver_count() > 0;
+                if !waited_for || asked.send_replace(true) {
+                    let _ = emulate_default_handler(signal);
+                }
+            }
+        });
+    }
+    sender
+});
 
 /// Whether the run is asked to stop.
 #[derive(Debug, Clone)]
@@ -10,19 +32,11 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Begins to listen for INT, TERM and HUP; without the right to, a run can only be killed.
+    /// Begins to listen for INT, TERM and HUP. A signal that comes after the last `Stop` is gone ends the process, as
+    /// does a second one.
     pub(super) fn listen() -> Self {
-        let (sender, asked) = watch::channel(false);
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        for mut stream in kinds.into_iter().filter_map(|kind| signal(kind).ok()) {
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                while stream.recv().await.is_some() {
-                    sender.send_replace(true);
-                }
-            });
-        }
-        Self { asked }
+        ASKED.send_replace(false);
+        Self { asked: ASKED.subscribe() }
     }
 
     /// Whether it was asked.

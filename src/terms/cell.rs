@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::parsed::Parsed;
 use super::{Digest, Phase, canonical_json};
 
 /// How tokens are picked from logits.
@@ -53,7 +54,7 @@ impl Cell {
     #[must_use]
     pub fn id(&self) -> CellId {
         let text = canonical_json(self).expect("a cell has string keys and finite numbers only, so it has a JSON form");
-        CellId(Digest::of(text.as_bytes()).hex().chars().take(8).collect())
+        CellId::of_hex(&Digest::of(text.as_bytes()).hex()).expect("a digest begins with eight hex digits")
     }
 
     /// Forward passes that the timed part needs at least, each of which reads the weights once.
@@ -74,7 +75,15 @@ pub fn describe_work(phase: Phase, workload: &str, prompt_tokens: u64, new_token
 
 /// A cell's short stable name, written `/a1b2c3d4`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CellId(String);
+pub struct CellId([u8; 8]);
+
+impl CellId {
+    /// The name of the first eight characters, if they are hex digits.
+    fn of_hex(text: &str) -> Option<Self> {
+        let hex: [u8; 8] = text.as_bytes().first_chunk().copied()?;
+        hex.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(hex))
+    }
+}
 
 /// A text that is no cell name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +95,8 @@ pub struct CellIdError {
 
 impl fmt::Display for CellId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("/{}", self.0))
+        let hex = self.0.map(char::from);
+        f.pad(&hex.iter().fold("/".to_owned(), |text, digit| text + digit.encode_utf8(&mut [0; 4])))
     }
 }
 
@@ -95,11 +105,8 @@ impl FromStr for CellId {
 
     fn from_str(text: &str) -> Result<Self, CellIdError> {
         let hex = text.strip_prefix('/').unwrap_or(text);
-        if hex.len() == 8 && hex.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) {
-            Ok(Self(hex.to_owned()))
-        } else {
-            Err(CellIdError { found: text.chars().take(80).collect() })
-        }
+        let whole = (hex.len() == 8).then(|| Self::of_hex(hex)).flatten();
+        whole.ok_or_else(|| CellIdError { found: text.chars().take(80).collect() })
     }
 }
 
@@ -111,7 +118,7 @@ impl Serialize for CellId {
 
 impl<'de> Deserialize<'de> for CellId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Parsed::new())
     }
 }
 

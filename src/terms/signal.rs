@@ -1,10 +1,11 @@
 //! Preflight signals: named, typed observations, with who made them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A signal's value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(untagged, expecting = "expected true or false, a number, a text or a list of texts")]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
 pub enum SignalValue {
     /// Yes or no.
     Bool(bool),
@@ -16,6 +17,67 @@ pub enum SignalValue {
     Text(String),
     /// A list of texts.
     List(Vec<String>),
+}
+
+/// Takes the kind of value that stands there. Trying one kind after the other, as serde does by itself, would make and
+/// drop an error for every value that is no truth value, and a journal has several of them in a row.
+struct AnyKind;
+
+impl<'de> Deserialize<'de> for SignalValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyKind)
+    }
+}
+
+impl AnyKind {
+    fn refuse<E: Error>() -> E {
+        E::custom("expected true or false, a number, a text or a list of texts")
+    }
+}
+
+impl<'de> Visitor<'de> for AnyKind {
+    type Value = SignalValue;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("true or false, a number, a text or a list of texts")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<SignalValue, E> {
+        Ok(SignalValue::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<SignalValue, E> {
+        Ok(SignalValue::Int(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<SignalValue, E> {
+        Ok(i64::try_from(value).map_or(SignalValue::Float(value as f64), SignalValue::Int))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<SignalValue, E> {
+        Ok(SignalValue::Float(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<SignalValue, E> {
+        Ok(SignalValue::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<SignalValue, A::Error> {
+        let mut list = Vec::new();
+        while let Some(text) = texts.next_element::<SignalValue>()? {
+            let SignalValue::Text(text) = text else { return Err(Self::refuse()) };
+            list.push(text);
+        }
+        Ok(SignalValue::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<SignalValue, A::Error> {
+        Err(Self::refuse())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<SignalValue, E> {
+        Err(Self::refuse())
+    }
 }
 
 impl std::fmt::Display for SignalValue {
@@ -87,5 +149,24 @@ impl Signal {
     #[must_use]
     pub fn inside(name: &str, value: impl Into<SignalValue>) -> Self {
         Self { name: name.to_owned(), observer: Observer::Runner, value: value.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_as_the_kind_that_stands_there() {
+        let read = |text: &str| serde_json::from_str::<SignalValue>(text).map_err(|error| error.to_string());
+        assert_eq!(read("true"), Ok(SignalValue::Bool(true)));
+        assert_eq!(read("-3"), Ok(SignalValue::Int(-3)));
+        assert_eq!(read("3.0"), Ok(SignalValue::Float(3.0)));
+        assert_eq!(read("18446744073709551615"), Ok(SignalValue::Float(18_446_744_073_709_551_615.0)));
+        assert_eq!(read(r#""a\n""#), Ok(SignalValue::Text("a\n".into())));
+        assert_eq!(read(r#"["a", "b"]"#), Ok(SignalValue::List(vec!["a".into(), "b".into()])));
+        for bad in ["null", "{}", "[1]", "[[]]", r#"["a", null]"#] {
+            assert!(read(bad).is_err_and(|error| error.starts_with("expected true or false")), "{bad}");
+        }
     }
 }

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::{round, round_pair};
-use super::{ContrastCell, Error, Finding};
+use super::rules::MIN_LAUNCHES;
+use super::{ContrastCell, Error, Finding, parallel};
 use crate::plan::{Contrast, Plan};
 use crate::stats::{
-    Alpha, Confidence, Effect, Margin, PValue, Pooled, Power, Replicates, cohen_d, detectable_difference,
+    Alpha, Confidence, Effect, Margin, PValue, Pooled, Power, Replicates, cohen_d, detectable_differences,
     difference_interval, difference_test, holm, pool, tost, welch,
 };
 use crate::terms::{Cell, CellId};
@@ -32,6 +33,8 @@ struct Tested {
     effect: Option<Effect>,
     cohen_d: Option<f64>,
     p_adjusted: Option<PValue>,
+    /// Minimal detectable effect, in percent.
+    mde_pct: Option<f64>,
     order: Option<OrderEffect>,
     note: Option<String>,
 }
@@ -51,15 +54,18 @@ impl Comparisons {
         controls: &BTreeSet<Comparison>,
     ) -> Result<Self, Error> {
         let alpha = Alpha::new(plan.statistics.alpha)?;
-        let mut tested = BTreeMap::new();
-        for comparison in wanted {
+        let tested = parallel::map(table.threads, wanted.iter().collect(), |comparison| {
             let (baseline, candidate, cell) = comparison;
-            let (Some(base), Some(cand)) = (table.entry(baseline, cell), table.entry(candidate, cell)) else {
-                continue;
-            };
-            tested.insert(comparison.clone(), test(plan, base, cand));
-        }
+            let (base, cand) = (table.entry(baseline, cell)?, table.entry(candidate, cell)?);
+            Some((comparison.clone(), test(plan, base, cand)))
+        });
+        let mut tested: BTreeMap<Comparison, Tested> = tested.into_iter().flatten().collect();
         adjust(&mut tested, controls, alpha)?;
+        let effects: Vec<Effect> = tested.values().filter_map(|tested| tested.effect).collect();
+        let detectable = detectable_differences(&effects, alpha, Power::new(plan.statistics.power)?)?;
+        for (tested, mde_pct) in tested.values_mut().filter(|tested| tested.effect.is_some()).zip(detectable) {
+            tested.mde_pct = Some(mde_pct);
+        }
         Ok(Self { tested })
     }
 
@@ -111,14 +117,13 @@ fn fill(
     let confidence = Confidence::new(1.0 - plan.statistics.alpha)?;
     let interval = difference_interval(effect, confidence)?;
     let equivalence = tost(effect, Margin::absolute(contrast.margin_pct)?, alpha)?;
-    let mde = detectable_difference(effect, alpha, Power::new(plan.statistics.power)?)?;
     result.difference_pct = Some(round(effect.difference()));
     result.interval_pct = Some(round_pair([interval.low, interval.high]));
     result.tost_interval_pct = Some(round_pair([equivalence.interval.low, equivalence.interval.high]));
     result.p = Some(round(difference_test(effect)?.p.get()));
     result.p_adjusted = tested.p_adjusted.map(|p| round(p.get()));
     result.p_tost = Some(round(equivalence.p.get()));
-    result.mde_pct = Some(round(mde));
+    result.mde_pct = tested.mde_pct.map(round);
     if tested.note.is_some() {
         return Ok(());
     }
@@ -150,6 +155,7 @@ fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
         effect: None,
         cohen_d: None,
         p_adjusted: None,
+        mde_pct: None,
         order: None,
         note: coverage_note(plan, base, cand),
     };
@@ -170,11 +176,11 @@ fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
 /// Why the floor of coverage is not reached, if it is not.
 fn coverage_note(plan: &Plan, base: &Entry, cand: &Entry) -> Option<String> {
     for (side, entry) in [("baseline", base), ("candidate", cand)] {
-        let launches = entry.launches.len();
-        if (launches as u64) < u64::from(plan.coverage.min_launches) {
+        let launches = entry.replicates();
+        let floor = u64::from(plan.coverage.min_launches).max(MIN_LAUNCHES);
+        if launches < floor {
             return Some(format!(
-                "the {side} has {launches} launches, below the floor of {}",
-                plan.coverage.min_launches
+                "the {side} has {launches} launches in segments of at least two, below the floor of {floor}"
             ));
         }
         let share = entry.ok as f64 / entry.planned.max(1) as f64;

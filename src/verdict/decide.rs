@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::contrast::{Comparison, Comparisons, together};
+use super::expected::Expectations;
 use super::reduce::Table;
-use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor};
+use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, parallel};
 use crate::plan::{Contrast, Expectation, Hypothesis, HypothesisKind, Plan};
-use crate::terms::Phase;
+use crate::terms::{Cell, CellId, Phase};
 
 /// Decides the plan's hypotheses. `absent` holds the lanes that took no part, with the reason.
 pub(super) fn decide(
     plan: &Plan,
     table: &Table,
     absent: &BTreeMap<String, String>,
+    expectations: &Expectations,
 ) -> Result<Vec<HypothesisVerdict>, Error> {
-    let wanted: BTreeSet<Comparison> = plan.hypotheses.iter().flat_map(|h| comparisons(h, table, absent)).collect();
-    let controls: BTreeSet<Comparison> =
-        plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(|h| comparisons(h, table, absent)).collect();
+    let asked = |hypothesis| comparisons(hypothesis, table, absent, expectations);
+    let wanted: BTreeSet<Comparison> = plan.hypotheses.iter().flat_map(asked).collect();
+    let controls: BTreeSet<Comparison> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
     let comparisons = Comparisons::of(plan, table, &wanted, &controls)?.with_order_effects(plan, table)?;
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
@@ -28,28 +30,36 @@ pub(super) fn decide(
             reasons: Vec::new(),
             cells: Vec::new(),
             noise_floor: None,
+            launches_to_settle: None,
             lanes: lanes(&hypothesis.kind),
             margin_pct: margin_pct(&hypothesis.kind),
             negative_control: is_control(hypothesis),
         };
         match &hypothesis.kind {
-            HypothesisKind::TokensIdentical { lanes } => super::parity::decide(&mut verdict, lanes, table, absent),
+            HypothesisKind::TokensIdentical { lanes } => {
+                super::parity::decide(&mut verdict, lanes, table, absent, expectations);
+            }
             HypothesisKind::Contrast(contrast) => {
-                if !not_measured(&mut verdict, contrast, absent) {
-                    verdict.cells = cells(plan, table, &comparisons, contrast)?;
+                let comparable = compared(contrast, table, expectations).next().is_some();
+                if !not_measured(&mut verdict, contrast, absent, comparable) {
+                    verdict.cells = cells(plan, table, &comparisons, contrast, expectations)?;
                     decide_contrast(&mut verdict, contrast);
                 }
             }
             HypothesisKind::PhaseSeparation(contrast) => {
-                if !not_measured(&mut verdict, contrast, absent) {
-                    verdict.cells = cells(plan, table, &comparisons, contrast)?;
+                let left: BTreeSet<Phase> = compared(contrast, table, expectations).map(|(_, it)| it.phase).collect();
+                let comparable = contrast.phases.iter().all(|phase| left.contains(phase));
+                if !not_measured(&mut verdict, contrast, absent, comparable) {
+                    verdict.cells = cells(plan, table, &comparisons, contrast, expectations)?;
                     decide_separation(&mut verdict, contrast);
                 }
             }
         }
+        verdict.reasons.extend(left_out(hypothesis, table, expectations));
         verdicts.push(verdict);
     }
     void_by_controls(plan, &mut verdicts);
+    super::settle::settle(plan, &mut verdicts)?;
     Ok(verdicts)
 }
 
@@ -81,23 +91,66 @@ fn finding(expectation: Expectation) -> Finding {
     }
 }
 
-fn comparisons(hypothesis: &Hypothesis, table: &Table, absent: &BTreeMap<String, String>) -> Vec<Comparison> {
+/// The cells that a contrast compares: those of its phases in which neither lane fails as the plan expects.
+fn compared<'a>(
+    contrast: &'a Contrast,
+    table: &'a Table,
+    expectations: &'a Expectations,
+) -> impl Iterator<Item = &'a (CellId, Cell)> {
+    let fails = move |id: &CellId| {
+        [&contrast.baseline, &contrast.candidate].into_iter().any(|lane| expectations.excused(lane, id) > 0)
+    };
+    table.cells().iter().filter(move |(id, cell)| contrast.phases.contains(&cell.phase) && !fails(id))
+}
+
+/// The cells that a contrast would compare if they did not fail as the plan expects.
+fn left_out(hypothesis: &Hypothesis, table: &Table, expectations: &Expectations) -> Vec<String> {
+    let (HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast)) = &hypothesis.kind else {
+        return Vec::new();
+    };
+    let mut told = Vec::new();
+    for (id, cell) in table.cells().iter().filter(|(_, cell)| contrast.phases.contains(&cell.phase)) {
+        for lane in [&contrast.baseline, &contrast.candidate] {
+            if expectations.excused(lane, id) > 0 {
+                told.push(format!("{id} {}: left out, lane {lane} fails there as expected", cell.phase));
+            }
+        }
+    }
+    told
+}
+
+fn comparisons(
+    hypothesis: &Hypothesis,
+    table: &Table,
+    absent: &BTreeMap<String, String>,
+    expectations: &Expectations,
+) -> Vec<Comparison> {
     let (HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast)) = &hypothesis.kind else {
         return Vec::new();
     };
     if absent.contains_key(&contrast.baseline) || absent.contains_key(&contrast.candidate) {
         return Vec::new();
     }
-    let cells = table.cells.iter().filter(|(_, cell)| contrast.phases.contains(&cell.phase));
+    let cells = compared(contrast, table, expectations);
     cells.map(|(id, _)| (contrast.baseline.clone(), contrast.candidate.clone(), id.clone())).collect()
 }
 
-fn not_measured(verdict: &mut HypothesisVerdict, contrast: &Contrast, absent: &BTreeMap<String, String>) -> bool {
+/// Whether the contrast has nothing to decide by: a lane took no part, or a part of what it must compare is expected to fail.
+fn not_measured(
+    verdict: &mut HypothesisVerdict,
+    contrast: &Contrast,
+    absent: &BTreeMap<String, String>,
+    comparable: bool,
+) -> bool {
     for lane in [&contrast.baseline, &contrast.candidate] {
         if let Some(reason) = absent.get(lane) {
             verdict.finding = Finding::NotMeasured;
             verdict.reasons.push(format!("lane {lane} took no part: {reason}"));
         }
+    }
+    if verdict.reasons.is_empty() && !comparable {
+        verdict.finding = Finding::NotMeasured;
+        verdict.reasons.push("no cell is left to compare: all fail as the plan expects".to_owned());
     }
     !verdict.reasons.is_empty()
 }
@@ -107,9 +160,11 @@ fn cells(
     table: &Table,
     comparisons: &Comparisons,
     contrast: &Contrast,
+    expectations: &Expectations,
 ) -> Result<Vec<ContrastCell>, Error> {
-    let cells = table.cells.iter().filter(|(_, cell)| contrast.phases.contains(&cell.phase));
-    cells.map(|(id, cell)| comparisons.cell(plan, contrast, id, cell)).collect()
+    let cells = compared(contrast, table, expectations).collect();
+    let found = parallel::map(table.threads, cells, |(id, cell)| comparisons.cell(plan, contrast, id, cell));
+    found.into_iter().collect()
 }
 
 fn decide_contrast(verdict: &mut HypothesisVerdict, contrast: &Contrast) {

@@ -1,18 +1,20 @@
 //! The verdict itself: hypotheses, lanes, cells and one conclusion.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
 
 use super::decide::{decide, is_control, words};
-use super::reduce::{Entry, LaunchTime, Placed, Table};
+use super::expected::Expectations;
+use super::judging::{Judging, Taken};
+use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::round;
 use super::{
-    CellVerdict, Conclusion, Contamination, CoverageGap, Error, Finding, HypothesisVerdict, JournalFacts, LaneCell,
-    LaneVerdict, LaunchNumber, SegmentFacts, TimeSummary, Verdict,
+    CellVerdict, Conclusion, Contamination, CoverageGap, Error, Finding, HypothesisVerdict, LaneCell, LaneVerdict,
+    LaunchNumber, SegmentFacts, Verdict,
 };
-use crate::journal::{Header, Journal, LaneState, Record, Row};
+use crate::journal::{Header, Journal, LaneState, stream_file};
 use crate::plan::Plan;
-use crate::stats::{Bootstrap, Confidence, Replicates, Sample, bootstrap_mean_interval, student_interval, summary};
 use crate::terms::Outcome;
 
 /// Format version of [`Verdict`].
@@ -23,22 +25,47 @@ const FORMAT: u32 = 1;
 /// # Errors
 /// Plan and journal are no pair, or a row contradicts itself. A bad result is no error.
 pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
-    let header = journal.segments().last().map(|segment| segment.header).ok_or(Error::NoHeader)?;
-    let digest = plan.digest();
-    for segment in journal.segments() {
-        if segment.header.plan_sha256 != digest {
-            let found = segment.header.plan_sha256;
-            return Err(Error::OtherPlan { run: segment.header.run.clone(), found, given: digest });
-        }
+    let mut judging = Judging::of(plan);
+    for record in &journal.records {
+        judging.take(record)?;
     }
-    let owned: Vec<(u32, Cow<'_, Row>)> = journal.owned_rows().collect();
-    let rows: Vec<Placed<'_>> = owned.iter().map(|(segment, row)| (*segment, row.as_ref())).collect();
-    let table = Table::of(plan, &rows)?;
-    let lanes = lanes(plan, header, journal, &rows);
-    let hypotheses = decide(plan, &table, &absent(header, &lanes))?;
-    let contamination = contamination(plan, journal);
-    let gaps = coverage_gaps(plan, &table, &lanes);
-    let findings = Findings { plan, journal, table: &table, lanes: &lanes, hypotheses: &hypotheses, gaps: &gaps };
+    conclude(judging.finish(journal.ending(), NonZeroUsize::MIN)?)
+}
+
+/// Judges the journal in `path` by `plan` as [`judge`] does, but never holds its rows: a journal of any length takes some
+/// ten bytes a row. `threads` read and compute; no number of them changes a byte of the verdict.
+///
+/// # Errors
+/// Those of the journal's file, else those of [`judge`].
+pub fn judge_file(plan: &Plan, path: &Path, threads: NonZeroUsize) -> Result<Verdict, Error> {
+    let mut judging = Judging::of(plan);
+    let mut refused = None;
+    let ending = stream_file(path, threads, &mut |_, record| {
+        if refused.is_none() {
+            refused = judging.take(record).err();
+        }
+    })?;
+    match refused {
+        None => conclude(judging.finish(ending, threads)?),
+        Some(error) => Err(error),
+    }
+}
+
+fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
+    let Taken { plan, digest, header, facts, contamination, lanes, table } = taken;
+    let expectations = Expectations::of(plan, facts.segments.first(), &table);
+    let hypotheses = decide(plan, &table, &absent(&header, &lanes), &expectations)?;
+    let gaps = coverage_gaps(plan, &table, &lanes, &expectations);
+    let findings = Findings {
+        plan,
+        sealed: facts.sealed,
+        segments: &facts.segments,
+        table: &table,
+        lanes: &lanes,
+        hypotheses: &hypotheses,
+        gaps: &gaps,
+        expectations: &expectations,
+    };
     let (conclusion, reasons) = findings.conclude(&contamination);
     Ok(Verdict {
         format: FORMAT,
@@ -48,12 +75,14 @@ pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
         alpha: plan.statistics.alpha,
         conclusion,
         reasons,
-        journal: journal_facts(journal, header),
+        journal: facts,
         contamination,
+        calibration: header.calibration.clone(),
         coverage_gaps: gaps,
+        expected_failures: expectations.verdicts,
         hypotheses,
         lanes,
-        cells: cells(plan, &table)?,
+        cells: cells(plan, &table),
     })
 }
 
@@ -71,83 +100,9 @@ fn absent(header: &Header, lanes: &[LaneVerdict]) -> BTreeMap<String, String> {
     absent
 }
 
-fn journal_facts(journal: &Journal, header: &Header) -> JournalFacts {
-    JournalFacts {
-        run: header.run.clone(),
-        head: journal.head,
-        sealed: journal.sealed,
-        torn_bytes: journal.torn.as_ref().map_or(0, |torn| torn.bytes.len() as u64),
-        rows: journal.rows().count() as u64,
-        segments: journal
-            .segments()
-            .map(|segment| SegmentFacts {
-                started_at: segment.header.started_at.clone(),
-                version: segment.header.tool.version.clone(),
-                binary: segment.header.tool.binary,
-                host: segment.header.host.clone(),
-            })
-            .collect(),
-    }
-}
-
-/// The share of the lane that others disturbed most: a lane with long windows must not hide what hit one with short ones.
-fn contamination(plan: &Plan, journal: &Journal) -> Contamination {
-    let mut lanes: BTreeMap<u32, &str> = BTreeMap::new();
-    let mut taken: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    let mut window_ms = 0_u64;
-    for record in &journal.records {
-        match record {
-            Record::LaunchStart(start) => {
-                lanes.insert(start.launch, &start.lane);
-            }
-            Record::LaunchEnd(end) => {
-                let (Some(busy), Some(lane)) = (&end.busy, lanes.get(&end.launch)) else { continue };
-                window_ms = window_ms.saturating_add(busy.window_ms);
-                let (taken_ms, capacity_ms) = taken.entry(lane).or_insert((0, 0));
-                *taken_ms = taken_ms.saturating_add(busy.others_ms).saturating_add(busy.steal_ms);
-                let cores = u64::from(busy.cores.max(1));
-                *capacity_ms = capacity_ms.saturating_add(busy.window_ms.saturating_mul(cores));
-            }
-            _ => {}
-        }
-    }
-    let shares =
-        taken.into_values().filter(|(_, capacity)| *capacity > 0).map(|(ms, of)| 100.0 * ms as f64 / of as f64);
-    let share_pct = shares.max_by(f64::total_cmp).map(round);
-    let limit_pct = plan.run.busy_limit_pct;
-    Contamination { contaminated: share_pct.is_some_and(|share| share > limit_pct), share_pct, limit_pct, window_ms }
-}
-
-fn lanes(plan: &Plan, header: &Header, journal: &Journal, rows: &[Placed<'_>]) -> Vec<LaneVerdict> {
-    plan.lanes
-        .iter()
-        .map(|lane| {
-            let declared = header.lanes.iter().find(|declared| declared.lane == lane.name);
-            let mine = || rows.iter().map(|(_, row)| row).filter(|row| row.lane == lane.name);
-            let mut outcomes = BTreeMap::new();
-            for row in mine() {
-                *outcomes.entry(row.outcome).or_insert(0) += 1;
-            }
-            let launches =
-                journal.records.iter().filter(|r| matches!(r, Record::LaunchStart(s) if s.lane == lane.name));
-            LaneVerdict {
-                lane: lane.name.clone(),
-                optional: lane.optional,
-                state: declared.map_or(LaneState::Refused, |declared| declared.state),
-                unlocked: mine().any(|row| row.unlocked),
-                launches: launches.count() as u64,
-                outcomes,
-                declared: declared.map(|declared| declared.declared.clone()).unwrap_or_default(),
-                observed: declared.map(|declared| declared.observed.clone()).unwrap_or_default(),
-                failure: declared.and_then(|declared| declared.failure.clone()),
-            }
-        })
-        .collect()
-}
-
-fn cells(plan: &Plan, table: &Table) -> Result<Vec<CellVerdict>, Error> {
-    let mut cells = Vec::with_capacity(table.cells.len());
-    for (id, cell) in &table.cells {
+fn cells(plan: &Plan, table: &Table) -> Vec<CellVerdict> {
+    let mut verdicts = Vec::with_capacity(table.cells().len());
+    for (id, cell) in table.cells() {
         let mut lanes = Vec::new();
         for lane in &plan.lanes {
             let Some(entry) = table.entry(&lane.name, id) else { continue };
@@ -162,11 +117,11 @@ fn cells(plan: &Plan, table: &Table) -> Result<Vec<CellVerdict>, Error> {
                 planned: entry.planned,
                 tokens_sha256: if let [only] = outputs[..] { Some(*only) } else { None },
                 distinct_outputs: outputs.len() as u64,
-                time: time(plan, entry)?,
+                time: entry.time.clone(),
                 by_launch: entry.launches.iter().map(launch_number).collect(),
             });
         }
-        cells.push(CellVerdict {
+        verdicts.push(CellVerdict {
             cell: id.clone(),
             phase: cell.phase,
             workload: cell.workload.clone(),
@@ -175,7 +130,7 @@ fn cells(plan: &Plan, table: &Table) -> Result<Vec<CellVerdict>, Error> {
             lanes,
         });
     }
-    Ok(cells)
+    verdicts
 }
 
 fn launch_number(LaunchTime { segment, launch, repetitions, ms, .. }: &LaunchTime) -> LaunchNumber {
@@ -183,23 +138,26 @@ fn launch_number(LaunchTime { segment, launch, repetitions, ms, .. }: &LaunchTim
 }
 
 /// Lanes that took part and lost more repetitions than the plan allows, and cells that too few launches reached.
-fn coverage_gaps(plan: &Plan, table: &Table, lanes: &[LaneVerdict]) -> Vec<CoverageGap> {
+fn coverage_gaps(plan: &Plan, table: &Table, lanes: &[LaneVerdict], expectations: &Expectations) -> Vec<CoverageGap> {
     let mut gaps = Vec::new();
     for lane in lanes.iter().filter(|lane| lane.state == LaneState::Ready) {
         let name = &lane.lane;
         let (ok, planned) =
             table.of_lane(name).fold((0, 0), |(ok, planned), entry| (ok + entry.ok, planned + entry.planned));
-        if (ok as f64 / planned.max(1) as f64) < plan.coverage.min_ok_share {
+        let planned = planned.saturating_sub(expectations.excused_in(name));
+        if planned > 0 && (ok as f64 / planned as f64) < plan.coverage.min_ok_share {
             let floor = plan.coverage.min_ok_share;
             let message = format!("lane {name}: {ok} of {planned} repetitions are ok, floor {floor}");
             gaps.push(CoverageGap { lane: name.clone(), cell: None, message });
         }
-        for (id, cell) in &table.cells {
-            let launches = table.entry(name, id).map_or(0, |entry| entry.launches.len() as u64);
+        for (id, cell) in table.cells() {
+            let launches = table.entry(name, id).map_or(0, Entry::replicates);
             let floor = u64::from(plan.coverage.min_launches);
-            if launches < floor {
-                let message =
-                    format!("lane {name}, {id} {}: {launches} launches gave an ok row, floor {floor}", cell.phase);
+            if launches < floor && expectations.excused(name, id) == 0 {
+                let message = format!(
+                    "lane {name}, {id} {}: {launches} launches in segments of at least two gave an ok row, floor {floor}",
+                    cell.phase
+                );
                 gaps.push(CoverageGap { lane: name.clone(), cell: Some(id.clone()), message });
             }
         }
@@ -207,44 +165,16 @@ fn coverage_gaps(plan: &Plan, table: &Table, lanes: &[LaneVerdict]) -> Vec<Cover
     gaps
 }
 
-fn time(plan: &Plan, entry: &Entry) -> Result<Option<TimeSummary>, Error> {
-    if entry.launches.is_empty() {
-        return Ok(None);
-    }
-    let launches = Sample::new(entry.launches.iter().map(|launch| launch.ms).collect::<Vec<_>>())?;
-    let over_launches = summary(&launches)?;
-    let over_repetitions = summary(&Sample::new(entry.times_ms.clone())?)?;
-    let confidence = Confidence::new(1.0 - plan.statistics.alpha)?;
-    let replicates = Replicates::try_from(launches).ok();
-    let bootstrap =
-        Bootstrap { resamples: plan.statistics.bootstrap_resamples, seed: plan.statistics.bootstrap_seed, confidence };
-    // No interval where the launches show no spread at all: both refuse to claim certainty from equal numbers.
-    let student = replicates.as_ref().and_then(|r| student_interval(r, confidence).ok());
-    let resampled = replicates.as_ref().and_then(|r| bootstrap_mean_interval(r, bootstrap).ok());
-    Ok(Some(TimeSummary {
-        launches: over_launches.n as u64,
-        mean_ms: round(over_launches.mean),
-        sd_ms: over_launches.sd.map(round),
-        cv_pct: over_launches.cv.map(|cv| round(100.0 * cv)),
-        min_ms: round(over_launches.min),
-        p50_ms: round(over_repetitions.p50),
-        p90_ms: round(over_repetitions.p90),
-        p95_ms: round(over_repetitions.p95),
-        p99_ms: round(over_repetitions.p99),
-        max_ms: round(over_launches.max),
-        student_ms: student.map(|i| [round(i.low), round(i.high)]),
-        bootstrap_ms: resampled.map(|i| [round(i.low), round(i.high)]),
-    }))
-}
-
 /// Everything that a conclusion is drawn from.
 struct Findings<'a> {
     plan: &'a Plan,
-    journal: &'a Journal,
+    sealed: bool,
+    segments: &'a [SegmentFacts],
     table: &'a Table,
     lanes: &'a [LaneVerdict],
     hypotheses: &'a [HypothesisVerdict],
     gaps: &'a [CoverageGap],
+    expectations: &'a Expectations,
 }
 
 impl Findings<'_> {
@@ -252,27 +182,30 @@ impl Findings<'_> {
         let groups = [
             (Conclusion::Refused, self.refused()),
             (Conclusion::NothingMeasured, self.nothing_measured()),
-            (Conclusion::NotAsExpected, self.unexpected()),
+            (Conclusion::NotAsExpected, [self.unexpected(), self.expectations.passed()].concat()),
             (Conclusion::Inconclusive, self.inconclusive(contamination)),
         ];
         let conclusion = groups.iter().find(|(_, reasons)| !reasons.is_empty()).map(|(conclusion, _)| *conclusion);
-        let reasons: Vec<String> = groups.into_iter().flat_map(|(_, reasons)| reasons).collect();
-        match conclusion {
-            Some(conclusion) => (conclusion, reasons),
+        let mut reasons: Vec<String> = groups.into_iter().flat_map(|(_, reasons)| reasons).collect();
+        let conclusion = match conclusion {
+            Some(conclusion) => conclusion,
             None => {
                 let decided = self.hypotheses.iter().filter(|h| h.finding != Finding::NotMeasured).count();
-                (
-                    Conclusion::AsExpected,
-                    vec![format!("{decided} of {} hypotheses decided as the plan expects", self.hypotheses.len())],
-                )
+                reasons =
+                    vec![format!("{decided} of {} hypotheses decided as the plan expects", self.hypotheses.len())];
+                Conclusion::AsExpected
             }
-        }
+        };
+        reasons.extend(self.expectations.told());
+        (conclusion, reasons)
     }
 
-    /// Lanes that are refused now. A refusal that a later attempt made good stays in the counts and decides nothing.
+    /// Lanes that are refused now, and not as the plan expects. A refusal that a later attempt made good stays in the counts and decides nothing.
     fn refused(&self) -> Vec<String> {
         let still = |lane: &LaneVerdict| self.table.of_lane(&lane.lane).map(|entry| entry.refused).sum::<u64>();
-        let refused = |lane: &&LaneVerdict| lane.state == LaneState::Refused || still(lane) > 0;
+        let refused = |lane: &&LaneVerdict| {
+            (lane.state == LaneState::Refused || still(lane) > 0) && !self.expectations.refusal_is_expected(&lane.lane)
+        };
         let reason = |lane: &LaneVerdict| match &lane.failure {
             Some(failure) => format!("lane {} is refused: {}", lane.lane, failure.message),
             None => format!("lane {} was refused in {} rows", lane.lane, still(lane)),
@@ -300,19 +233,25 @@ impl Findings<'_> {
 
     fn inconclusive(&self, contamination: &Contamination) -> Vec<String> {
         let mut reasons = Vec::new();
-        if !self.journal.sealed {
+        if !self.sealed {
             reasons.push(
                 "the journal is not sealed: the run has not come to its end; `lockstep resume` goes on".to_owned(),
             );
         }
-        match contamination.share_pct {
-            Some(share) if contamination.contaminated => reasons.push(format!(
-                "the host was busy: others took {share:.1} % of its processor time in a lane's measured windows, limit {} %",
-                contamination.limit_pct
-            )),
-            Some(_) => {}
-            None => reasons.push("nothing is known of others' use of the host".to_owned()),
+        if contamination.contaminated {
+            let limit = contamination.limit_pct;
+            reasons.push(format!(
+                "the host was busy: in a lane's measured windows {}, limit {limit} %",
+                contamination.told()
+            ));
+        } else if contamination.share_pct.is_none() {
+            reasons.push(contamination.told());
+        } else if contamination.unknown_launches > 0 {
+            let count = contamination.unknown_launches;
+            reasons
+                .push(format!("of {count} launches it is not known who else used the host while they were measured"));
         }
+        reasons.extend(self.clock_set_back());
         reasons.extend(self.by_hypothesis(|control, verdict| {
             let undecided = matches!(verdict.finding, Finding::CouldNotTell | Finding::Void);
             let shown =
@@ -321,6 +260,14 @@ impl Findings<'_> {
         }));
         reasons.extend(self.gaps.iter().filter(|gap| gap.cell.is_none()).map(|gap| gap.message.clone()));
         reasons
+    }
+
+    /// Segments that began before the one they follow: a clock was wrong, and nothing says which.
+    fn clock_set_back(&self) -> Option<String> {
+        let starts: Vec<&str> = self.segments.iter().map(|segment| segment.started_at.as_str()).collect();
+        let at = |text: &str| text.parse::<jiff::Timestamp>().ok();
+        let pair = starts.windows(2).find(|pair| at(pair[1]) < at(pair[0]))?;
+        Some(format!("a clock was set back: a segment began at {}, and the one after it at {}", pair[0], pair[1]))
     }
 
     fn by_hypothesis(&self, which: impl Fn(bool, &HypothesisVerdict) -> bool) -> Vec<String> {

@@ -1,24 +1,42 @@
 //! What the rows say: a pure function of plan and journal, with a reason for everything.
 //!
-//! The way data takes: rows → `reduce` (one number per launch and cell) → `contrast` and `parity` (tests per
+//! The way data takes: records → `admission` (can a run of this plan have left them behind?), `judging` and `reduce` (one number per launch and cell) → `contrast` and `parity` (tests per
 //! comparison) → `decide` (each hypothesis) → `judge` (lanes, cells, one conclusion) → [`Verdict`].
+//!
+//! What others published takes its own way: printed rows → `published` → `rules` → [`PublishedVerdict`].
 //!
 //! The same bytes give the same verdict bytes on any host: statistics come from `stats`, sums run in journal order,
 //! numbers are rounded to six significant digits, and the only time of day is the header's.
 
+mod admission;
+mod calibration;
+mod contamination;
 mod contrast;
 mod decide;
 mod error;
+mod expected;
+mod expected_value;
 mod judge;
+mod judging;
+mod parallel;
 mod parity;
+mod published;
 mod reduce;
 mod rounding;
+pub mod rules;
+mod settle;
+mod times;
 mod value;
 
-/// Part of [`LaneVerdict`], so that those who read verdicts need not read journals.
-pub use crate::journal::LaneState;
+/// Parts of [`Verdict`], so that those who read verdicts need not read journals.
+pub use crate::journal::{Calibration, CalibrationState, Detections, LaneState};
+/// Part of [`PublishedVerdict`], so that those who read verdicts need not read plans.
+pub use crate::plan::Replication;
+pub use calibration::{CalibrationFacts, PAIRS_NEEDED, PairFinding, calibration, pair_finding};
 pub use error::Error;
-pub use judge::judge;
+pub use expected_value::{ExpectationStanding, ExpectedFailureVerdict};
+pub use judge::{judge, judge_file};
+pub use published::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile, judge_published};
 pub use value::{
     CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, Finding, HypothesisVerdict, JournalFacts,
     LaneCell, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts, TimeSummary, Verdict,

@@ -1,21 +1,210 @@
-//! From rows to one number per launch and cell. A repetition counts by its last attempt; every attempt is counted.
+//! From rows to one number per launch and cell, row by row. A repetition counts by its last attempt; every attempt is
+//! counted.
+//!
+//! A row leaves a [`Mark`] of 24 bytes. It cannot become a part of a number at once: a later attempt may take its
+//! place, and the end of its launch may disown it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
-use super::Error;
+use super::{Error, TimeSummary, parallel, times};
 use crate::journal::Row;
 use crate::plan::{LaunchStatistic, Plan};
 use crate::stats::{Percent, Sample, percentile};
-use crate::terms::{Cell, CellId, Digest, Outcome, canonical_json};
+use crate::terms::{Cell, CellId, Digest, FailureClass, Outcome};
 
-/// A row with the segment it stands in.
-pub(super) type Placed<'a> = (u32, &'a Row);
+/// The rows of a journal by lane and cell, as they come.
+pub(super) struct Reduction<'a> {
+    plan: &'a Plan,
+    index: Index,
+    /// Lane by lane, and cell by cell within a lane.
+    marked: Vec<Marked>,
+    places: Vec<Place>,
+    rows: usize,
+}
+
+/// The lanes and cells of a plan by name.
+struct Index {
+    lanes: Vec<String>,
+    /// In plan order.
+    cells: Vec<(CellId, Cell)>,
+    by_id: HashMap<CellId, usize>,
+}
+
+/// Launches that were not what they declare when they left, and the class of what was found. Their rows are refused,
+/// whatever they say.
+pub(super) type Disowned = BTreeMap<u32, FailureClass>;
+
+/// The repetitions of a cell in a lane whose last attempt is not `ok`, by outcome and class.
+pub(super) type Failures = BTreeMap<(Outcome, Option<FailureClass>), u64>;
+
+/// The rows of a cell in a lane, in journal order.
+#[derive(Default)]
+struct Marked {
+    marks: Vec<Mark>,
+    outputs: Vec<Digest>,
+}
+
+/// What is kept of a row.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// Time in nanoseconds and 1, where there is one.
+    time: Option<NonZeroU64>,
+    /// Number of its place.
+    place: u32,
+    rep: u32,
+    /// Number of its output and 1, where there is one.
+    output: Option<NonZeroU32>,
+    outcome: Outcome,
+    /// Class of its failure, where it names one.
+    class: Option<FailureClass>,
+}
+
+/// What rows of one launch share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    segment: u32,
+    block: u32,
+    launch: Option<u32>,
+    attempt: u32,
+}
+
+impl<'a> Reduction<'a> {
+    pub(super) fn of(plan: &'a Plan) -> Result<Self, Error> {
+        let cells: Vec<(CellId, Cell)> = plan.cells()?.into_iter().map(|cell| (cell.id(), cell)).collect();
+        let by_id = cells.iter().enumerate().map(|(index, (id, _))| (id.clone(), index)).collect();
+        let lanes: Vec<String> = plan.lanes.iter().map(|lane| lane.name.clone()).collect();
+        let marked = (0..lanes.len() * cells.len()).map(|_| Marked::default()).collect();
+        Ok(Self { plan, index: Index { lanes, cells, by_id }, marked, places: Vec::new(), rows: 0 })
+    }
+
+    /// Takes in the next row, which stands in `segment`.
+    pub(super) fn take(&mut self, segment: u32, row: &Row) -> Result<(), Error> {
+        self.rows += 1;
+        check_output(self.rows, row)?;
+        let stranger = |what: String| Error::Stranger { row: self.rows, what };
+        let Some(at) = self.index.at(&row.lane, &row.cell) else {
+            return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
+        };
+        let lane = self.plan.lane(&row.lane).filter(|lane| row.block < lane.launches && row.rep < lane.repetitions);
+        let (Some(lane), Some(marked)) = (lane, self.marked.get_mut(at)) else {
+            return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
+        };
+        let place = Place { segment, block: row.block, launch: row.launch, attempt: row.attempt };
+        if self.places.last() != Some(&place) {
+            self.places.push(place);
+        }
+        if marked.marks.is_empty() {
+            marked.marks.reserve_exact(lane.launches.saturating_mul(lane.repetitions).min(1 << 12) as usize);
+        }
+        let mark = Mark {
+            time: row.wall_ns.map(|ns| NonZeroU64::MIN.saturating_add(ns)),
+            place: (self.places.len() - 1) as u32,
+            rep: row.rep,
+            output: row.output_sha256.map(|output| marked.output(output)),
+            outcome: row.outcome,
+            class: row.failure.as_ref().map(|failure| failure.class),
+        };
+        marked.marks.push(mark);
+        Ok(())
+    }
+
+    /// What the rows come to, `disowned` launches left out.
+    pub(super) fn finish(self, disowned: &Disowned, threads: NonZeroUsize) -> Result<Table, Error> {
+        let Self { plan, index, marked, places, .. } = self;
+        let cells = index.cells.len();
+        let planned = |number: usize| {
+            let lane = plan.lanes.get(number / cells.max(1));
+            lane.map_or(0, |lane| u64::from(lane.launches) * u64::from(lane.repetitions))
+        };
+        let marked: Vec<_> = marked.into_iter().enumerate().collect();
+        let entries = parallel::map(threads, marked, |(number, marked)| {
+            marked.into_entry(plan, planned(number), &places, disowned)
+        });
+        Ok(Table { index, entries: entries.into_iter().collect::<Result<_, _>>()?, threads })
+    }
+}
+
+impl Index {
+    /// The number of a cell in a lane.
+    fn at(&self, lane: &str, cell: &CellId) -> Option<usize> {
+        let lane = self.lanes.iter().position(|name| name == lane)?;
+        Some(lane * self.cells.len() + self.by_id.get(cell)?)
+    }
+}
+
+impl Marked {
+    /// The output's number and 1.
+    fn output(&mut self, output: Digest) -> NonZeroU32 {
+        let known = self.outputs.iter().position(|known| *known == output);
+        let number = known.unwrap_or_else(|| {
+            self.outputs.push(output);
+            self.outputs.len() - 1
+        });
+        NonZeroU32::MIN.saturating_add(number as u32)
+    }
+
+    fn into_entry(self, plan: &Plan, planned: u64, places: &[Place], disowned: &Disowned) -> Result<Entry, Error> {
+        let mut entry = Entry { planned, ..Entry::default() };
+        let placed = || self.marks.iter().filter_map(|mark| Some((mark, places.get(mark.place as usize)?)));
+        let last = LastAttempts::of(placed());
+        let (mut timed, mut times_ms) = (Vec::new(), Vec::new());
+        for (mark, place) in placed() {
+            let (outcome, class) = match place.launch.and_then(|launch| disowned.get(&launch)) {
+                Some(class) => (Outcome::Refused, Some(*class)),
+                None => (mark.outcome, mark.class),
+            };
+            *entry.outcomes.entry(outcome).or_insert(0) += 1;
+            if !last.is_last(mark, place) {
+                continue;
+            }
+            entry.refused += u64::from(outcome == Outcome::Refused);
+            if outcome != Outcome::Ok {
+                *entry.failures.entry((outcome, class)).or_insert(0) += 1;
+                continue;
+            }
+            entry.ok += 1;
+            if let Some(output) = mark.output.and_then(|number| self.outputs.get(number.get() as usize - 1)) {
+                *entry.outputs.entry(*output).or_insert(0) += 1;
+            }
+            if let (Some(time), Some(launch)) = (mark.time, place.launch) {
+                let ms = (time.get() - 1) as f64 / 1.0e6;
+                times_ms.push(ms);
+                timed.push(Timed { launch: (place.segment, place.block, launch), ms });
+            }
+        }
+        entry.launches = per_launch(&timed, plan.run.launch_statistic)?;
+        entry.time = times::summarise(plan, &entry, times_ms)?;
+        Ok(entry)
+    }
+}
+
+/// The last attempt at each repetition where any has more than one; nothing where none has.
+struct LastAttempts(BTreeMap<(u32, u32), u32>);
+
+impl LastAttempts {
+    fn of<'a>(placed: impl Iterator<Item = (&'a Mark, &'a Place)> + Clone) -> Self {
+        let mut last = BTreeMap::new();
+        if placed.clone().any(|(_, place)| place.attempt > 0) {
+            for (mark, place) in placed {
+                let attempt = last.entry((place.block, mark.rep)).or_insert(place.attempt);
+                *attempt = place.attempt.max(*attempt);
+            }
+        }
+        Self(last)
+    }
+
+    fn is_last(&self, mark: &Mark, place: &Place) -> bool {
+        self.0.get(&(place.block, mark.rep)).is_none_or(|last| *last == place.attempt)
+    }
+}
 
 /// The rows of a journal by lane and cell.
 pub(super) struct Table {
-    /// The plan's cells, in plan order.
-    pub cells: Vec<(CellId, Cell)>,
-    entries: BTreeMap<(String, CellId), Entry>,
+    index: Index,
+    entries: Vec<Entry>,
+    /// How many threads may work on it.
+    pub threads: NonZeroUsize,
 }
 
 /// A cell in a lane.
@@ -27,14 +216,29 @@ pub(super) struct Entry {
     pub ok: u64,
     /// Rows that are the last attempt at their repetition and were refused.
     pub refused: u64,
+    /// Repetitions whose last attempt is not.
+    pub failures: Failures,
     /// Repetitions planned.
     pub planned: u64,
     /// Outputs of `ok` rows, and how often each came.
     pub outputs: BTreeMap<Digest, u64>,
-    /// Times of all `ok` repetitions, in journal order, in milliseconds.
-    pub times_ms: Vec<f64>,
+    /// The times of all `ok` repetitions; absent when there is none.
+    pub time: Option<TimeSummary>,
     /// One number per launch, in journal order.
     pub launches: Vec<LaunchTime>,
+}
+
+impl Entry {
+    /// Launches that an effect can be formed from: those of segments with at least two of them.
+    pub(super) fn replicates(&self) -> u64 {
+        let in_segment = |segment| self.launches.iter().filter(|launch| launch.segment == segment).count();
+        self.launches.iter().filter(|launch| in_segment(launch.segment) >= 2).count() as u64
+    }
+
+    /// Whether all launches were made in one segment.
+    pub(super) fn is_of_one_segment(&self) -> bool {
+        self.launches.windows(2).all(|pair| pair[0].segment == pair[1].segment)
+    }
 }
 
 /// What one launch gave for one cell.
@@ -50,87 +254,30 @@ pub(super) struct LaunchTime {
 }
 
 impl Table {
-    pub(super) fn of(plan: &Plan, rows: &[Placed<'_>]) -> Result<Self, Error> {
-        let cells: Vec<(CellId, Cell)> = plan.cells()?.into_iter().map(|cell| (cell.id(), cell)).collect();
-        let mut entries = BTreeMap::new();
-        for lane in &plan.lanes {
-            for (id, _) in &cells {
-                let planned = u64::from(lane.launches) * u64::from(lane.repetitions);
-                entries.insert((lane.name.clone(), id.clone()), Entry { planned, ..Entry::default() });
-            }
-        }
-        let last = last_attempts(rows);
-        let mut times: BTreeMap<(String, CellId), Vec<Timed>> = BTreeMap::new();
-        for (index, (segment, row)) in rows.iter().enumerate() {
-            check_output(index + 1, row)?;
-            let key = (row.lane.clone(), row.cell.clone());
-            let Some(entry) = entries.get_mut(&key) else {
-                return Err(Error::Stranger {
-                    row: index + 1,
-                    what: format!("lane {} with cell {}", row.lane, row.cell),
-                });
-            };
-            let lane = plan.lane(&row.lane).filter(|lane| row.block < lane.launches && row.rep < lane.repetitions);
-            if lane.is_none() {
-                let what = format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane);
-                return Err(Error::Stranger { row: index + 1, what });
-            }
-            *entry.outcomes.entry(row.outcome).or_insert(0) += 1;
-            if last.get(&place(row)) != Some(&row.attempt) {
-                continue;
-            }
-            entry.refused += u64::from(row.outcome == Outcome::Refused);
-            if row.outcome != Outcome::Ok {
-                continue;
-            }
-            entry.ok += 1;
-            if let Some(output) = row.output_sha256 {
-                *entry.outputs.entry(output).or_insert(0) += 1;
-            }
-            if let (Some(wall_ns), Some(launch)) = (row.wall_ns, row.launch) {
-                let ms = wall_ns as f64 / 1.0e6;
-                entry.times_ms.push(ms);
-                times.entry(key).or_default().push(Timed { launch: (*segment, row.block, launch), ms });
-            }
-        }
-        for (key, times) in times {
-            if let Some(entry) = entries.get_mut(&key) {
-                entry.launches = per_launch(&times, plan.run.launch_statistic)?;
-            }
-        }
-        Ok(Self { cells, entries })
+    /// The plan's cells, in plan order.
+    pub(super) fn cells(&self) -> &[(CellId, Cell)] {
+        &self.index.cells
     }
 
     /// The cell in the lane; every pair of the plan has an entry.
     pub(super) fn entry(&self, lane: &str, cell: &CellId) -> Option<&Entry> {
-        self.entries.get(&(lane.to_owned(), cell.clone()))
+        self.entries.get(self.index.at(lane, cell)?)
     }
 
     /// All entries of a lane.
-    pub(super) fn of_lane<'a>(&'a self, lane: &'a str) -> impl Iterator<Item = &'a Entry> {
-        self.entries.iter().filter(move |((name, _), _)| name == lane).map(|(_, entry)| entry)
+    pub(super) fn of_lane<'a>(&'a self, lane: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let cells = self.index.cells.len();
+        let lane = self.index.lanes.iter().position(|name| name == lane);
+        let mine = lane.and_then(|lane| self.entries.get(lane * cells..(lane + 1) * cells));
+        mine.unwrap_or_default().iter()
     }
-}
-
-type Place<'a> = (&'a str, u32, &'a CellId, u32);
-
-fn place(row: &Row) -> Place<'_> {
-    (row.lane.as_str(), row.block, &row.cell, row.rep)
-}
-
-fn last_attempts<'a>(rows: &[Placed<'a>]) -> HashMap<Place<'a>, u32> {
-    let mut last = HashMap::new();
-    for (_, row) in rows {
-        let attempt = last.entry(place(row)).or_insert(row.attempt);
-        *attempt = row.attempt.max(*attempt);
-    }
-    last
 }
 
 fn check_output(number: usize, row: &Row) -> Result<(), Error> {
     let Some(digest) = row.output_sha256 else { return Ok(()) };
-    let tokens = canonical_json(&row.tokens).unwrap_or_default();
-    if Digest::of(tokens.as_bytes()) == digest {
+    // The canonical JSON of a list of whole numbers is its compact JSON.
+    let tokens = serde_json::to_vec(&row.tokens).unwrap_or_default();
+    if Digest::of(&tokens) == digest {
         return Ok(());
     }
     Err(Error::RowContradictsItself { row: number, lane: row.lane.clone(), digest })
@@ -144,24 +291,25 @@ struct Timed {
 
 /// One number per launch, in order of first appearance.
 fn per_launch(times: &[Timed], statistic: LaunchStatistic) -> Result<Vec<LaunchTime>, Error> {
-    let mut order: Vec<(u32, u32, u32)> = Vec::new();
-    let mut values: HashMap<(u32, u32, u32), Vec<f64>> = HashMap::new();
+    let mut launches: Vec<((u32, u32, u32), Vec<f64>)> = Vec::new();
+    let mut known: HashMap<(u32, u32, u32), usize> = HashMap::new();
     for Timed { launch, ms } in times {
-        let list = values.entry(*launch).or_default();
-        if list.is_empty() {
-            order.push(*launch);
+        let at = *known.entry(*launch).or_insert_with(|| {
+            launches.push((*launch, Vec::new()));
+            launches.len() - 1
+        });
+        if let Some((_, list)) = launches.get_mut(at) {
+            list.push(*ms);
         }
-        list.push(*ms);
     }
-    order
+    launches
         .into_iter()
-        .map(|key| {
-            let sample = Sample::new(values.remove(&key).unwrap_or_default())?;
+        .map(|((segment, block, launch), list)| {
+            let sample = Sample::new(list)?;
             let ms = match statistic {
                 LaunchStatistic::Mean => sample.mean(),
                 LaunchStatistic::Median => percentile(&sample, Percent::P50),
             };
-            let (segment, block, launch) = key;
             Ok(LaunchTime { segment, block, launch, repetitions: sample.n() as u64, ms })
         })
         .collect()

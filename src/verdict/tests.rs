@@ -1,13 +1,19 @@
 //! Fixture → judge → verdict. Rows are made up; the journal around them is a real one.
 
+mod expected_failures;
+
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::journal::{
-    self, Busy, Header, Journal, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Record, Row, Seal, ToolFacts,
+    self, Busy, Header, Journal, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Preflight, Record, Row, Seal,
+    ToolFacts,
 };
-use crate::plan::Plan;
-use crate::terms::{Axes, Cell, CpuFacts, Digest, Failure, FailureClass, HostFacts, Outcome, canonical_json};
+use crate::plan::{Plan, Repetition, Schedule};
+use crate::terms::{
+    Axes, Cell, CpuFacts, Digest, Failure, FailureClass, HostFacts, Outcome, SignalValue, Stage, StopReason,
+    canonical_json,
+};
 
 const PLAN: &str = r#"
 schema = 1
@@ -76,6 +82,7 @@ struct Fixture {
     outcome: fn(&str, u32) -> Outcome,
     other: LaneState,
     others_ms: u64,
+    pressure_ms: Option<u64>,
     sealed: bool,
 }
 
@@ -87,9 +94,22 @@ impl Default for Fixture {
             outcome: |_, _| Outcome::Ok,
             other: LaneState::Ready,
             others_ms: 10,
+            pressure_ms: None,
             sealed: true,
         }
     }
+}
+
+const LOOKS: [Stage; 4] = [Stage::BeforeImports, Stage::AfterImports, Stage::AfterWarmup, Stage::AtExit];
+
+fn evidence(cell: &Cell) -> BTreeMap<String, SignalValue> {
+    let passes = i64::from(cell.forward_passes()).into();
+    let all = [("cache", "dynamic".into()), ("dtype", "f32".into()), ("forward_passes", passes), ("threads", 1.into())];
+    all.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+fn look(lane: &str, launch: u32, stage: Stage) -> Record {
+    Record::Preflight(Preflight { lane: lane.into(), launch: Some(launch), stage, signals: Vec::new() })
 }
 
 /// A quiet host: 0.5 % of jitter, and `other` decodes in half the time.
@@ -117,19 +137,20 @@ impl Fixture {
         for (number, blocks) in (0..).zip(segments) {
             records.push(Record::Header(Box::new(self.header(&plan, number))));
             for block in blocks.clone() {
-                let mut lanes = ["base", "same", "other"];
-                if block % 2 == 1 {
-                    lanes.reverse();
-                }
-                for (position, lane) in (0..).zip(lanes) {
+                let order = Schedule::repetitions(&plan, cells.len(), block);
+                for (position, planned) in (0..).zip(Schedule::lanes(&plan, block)) {
+                    let lane = planned.name.as_str();
                     if lane == "other" && self.other != LaneState::Ready {
                         continue;
                     }
                     records.push(Record::LaunchStart(LaunchStart { launch, lane: lane.into(), block, position }));
-                    for (index, cell) in cells.iter().enumerate() {
-                        records.push(Record::Row(Box::new(self.row(&plan, lane, index, cell, block, launch))));
+                    records.extend(LOOKS[..3].iter().map(|stage| look(lane, launch, *stage)));
+                    for Repetition { cell: index, .. } in &order {
+                        let cell = &cells[*index];
+                        records.push(Record::Row(Box::new(self.row(&plan, lane, *index, cell, block, launch))));
                         rows += 1;
                     }
+                    records.push(look(lane, launch, LOOKS[3]));
                     records.push(Record::LaunchEnd(self.launch_end(launch)));
                     launch += 1;
                 }
@@ -142,7 +163,14 @@ impl Fixture {
     }
 
     fn launch_end(&self, launch: u32) -> LaunchEnd {
-        let busy = Busy { window_ms: 1_000, others_ms: self.others_ms, steal_ms: 0, pressure_ms: None, cores: 2 };
+        let busy = Busy {
+            window_ms: 1_000,
+            others_ms: self.others_ms,
+            steal_ms: 0,
+            pressure_ms: self.pressure_ms,
+            own_ms: Some(500),
+            cores: 2,
+        };
         LaunchEnd { launch, exit_status: Some(0), signal: None, busy: Some(busy), disowned: None }
     }
 
@@ -154,6 +182,8 @@ impl Fixture {
             lock: Some(Digest::of(b"lock")),
             declared: Axes::new(),
             observed: Axes::new(),
+            by_own_word: Vec::new(),
+            slowdown_pct: None,
             source: "embedded".into(),
             failure: (state != LaneState::Ready).then(|| Failure::new(FailureClass::Absent, "no engine answers")),
         };
@@ -161,9 +191,9 @@ impl Fixture {
             format: journal::FORMAT,
             run: "r".into(),
             segment,
-            started_at: "2026-01-01T00:00:00Z".into(),
-            tool: ToolFacts { version: "0".into(), binary: Digest::of(b"b"), protocol: 1 },
-            host: HostFacts {
+            started_at: Some("2026-01-01T00:00:00Z".into()),
+            tool: Some(ToolFacts { version: "0".into(), binary: Digest::of(b"b"), protocol: 1 }),
+            host: Some(HostFacts {
                 machine: Digest::of(b"m"),
                 boot: format!("boot-{segment}"),
                 os: "os".into(),
@@ -179,18 +209,20 @@ impl Fixture {
                 memory_bytes: 1,
                 gpus: Vec::new(),
                 driver: None,
-            },
+            }),
             signals: Vec::new(),
             plan: plan.name.clone(),
             plan_sha256: plan.digest(),
             lanes: vec![lane("base", LaneState::Ready), lane("same", LaneState::Ready), lane("other", self.other)],
             calibration: None,
+            imported: None,
         }
     }
 
     fn row(&self, plan: &Plan, lane: &str, index: usize, cell: &Cell, block: u32, launch: u32) -> Row {
         let tokens = (self.tokens)(lane, index);
         let outcome = (self.outcome)(lane, block);
+        let wall_ns = (outcome == Outcome::Ok).then(|| ((self.ms)(lane, index, block) * 1.0e6) as u64);
         Row {
             plan: plan.digest(),
             lane: lane.into(),
@@ -201,13 +233,13 @@ impl Fixture {
             launch: Some(launch),
             outcome,
             unlocked: false,
-            wall_ns: (outcome == Outcome::Ok).then(|| ((self.ms)(lane, index, block) * 1.0e6) as u64),
-            outside_ns: None,
+            wall_ns,
+            outside_ns: wall_ns.map(|wall_ns| wall_ns + 1_000),
             output_sha256: Some(Digest::of(canonical_json(&tokens).unwrap().as_bytes())),
             tokens,
-            stop: None,
-            evidence: BTreeMap::new(),
-            failure: None,
+            stop: wall_ns.map(|_| StopReason::Length),
+            evidence: evidence(cell),
+            failure: (outcome != Outcome::Ok).then(|| Failure::new(FailureClass::Exception, "it broke")),
         }
     }
 
@@ -270,6 +302,33 @@ fn a_noisy_host_gives_no_verdict_instead_of_a_false_one() {
     let verdict = Fixture { ms, ..Fixture::default() }.verdict();
     assert_eq!(finding(&verdict, "a-a"), Finding::CouldNotTell);
     assert_eq!(verdict.conclusion, Conclusion::Inconclusive);
+    let a_a = &verdict.hypotheses[1];
+    assert!(a_a.launches_to_settle.is_some_and(|launches| launches > 6), "{a_a:?}");
+    assert!(a_a.reasons.iter().any(|reason| reason.contains("launches a side would settle them")), "{:?}", a_a.reasons);
+}
+
+#[test]
+fn two_launches_a_side_decide_nothing_even_where_the_plan_asks_for_no_more() {
+    let judged = |launches: u32| {
+        let text = PLAN.replace("launches = 6", "launches = 3") + "[coverage]\nmin_launches = 2\n";
+        let plan = Plan::parse("fixture.toml", &text).unwrap();
+        let mut journal = Fixture::default().journal_in_segments(std::slice::from_ref(&(0..launches)));
+        // Two of three launches: a run that was stopped.
+        journal.sealed = false;
+        for record in &mut journal.records {
+            match record {
+                Record::Header(header) => header.plan_sha256 = plan.digest(),
+                Record::Row(row) => row.plan = plan.digest(),
+                _ => {}
+            }
+        }
+        let verdict = judge(&plan, &journal).unwrap();
+        (finding(&verdict, "effect"), verdict.hypotheses[2].reasons.join(" "))
+    };
+    let (found, reasons) = judged(2);
+    assert_eq!(found, Finding::CouldNotTell);
+    assert!(reasons.contains("2 launches") && reasons.contains("the floor of 3"), "{reasons}");
+    assert_eq!(judged(3).0, Finding::Faster);
 }
 
 #[test]
@@ -284,10 +343,12 @@ fn a_control_that_shows_something_voids_what_leans_on_it_and_is_no_regression() 
 
 #[test]
 fn a_result_that_depends_on_who_goes_first_is_void() {
-    // In even blocks `base` goes first and wins; in odd ones it goes last and loses.
+    // Whoever of the two goes second in a block is slower.
     let ms = |lane: &str, cell, block: u32| {
-        let late = (lane == "same") == block.is_multiple_of(2);
-        quiet(lane, cell, block) * if late { 1.1 } else { 1.0 }
+        let plan = Fixture::plan();
+        let mut pair = Schedule::lanes(&plan, block).into_iter().filter(|planned| planned.name != "other");
+        let first = pair.next().is_some_and(|planned| planned.name == lane);
+        quiet(lane, cell, block) * if first { 1.0 } else { 1.1 }
     };
     let verdict = Fixture { ms, ..Fixture::default() }.verdict();
     assert_eq!(finding(&verdict, "a-a"), Finding::Void, "{:#?}", verdict.hypotheses[1]);
@@ -320,8 +381,18 @@ fn a_busy_host_contaminates_the_run_and_keeps_its_rows() {
     let verdict = Fixture { others_ms: 400, ..Fixture::default() }.verdict();
     assert!(verdict.contamination.contaminated);
     assert_eq!(verdict.contamination.share_pct, Some(20.0));
+    assert!(verdict.contamination.told().starts_with("others took 20.0 %"), "{}", verdict.contamination.told());
     assert_eq!(verdict.conclusion, Conclusion::Inconclusive);
     assert_eq!(verdict.journal.rows, 36);
+}
+
+#[test]
+fn a_lane_that_waits_for_processors_it_does_not_fill_contaminates_the_run() {
+    let waited = |pressure_ms| Fixture { pressure_ms: Some(pressure_ms), ..Fixture::default() }.verdict().contamination;
+    // 500 ms of two processors can have kept all of them taken for 250 ms of the window's 1,000.
+    assert_eq!((waited(250).contaminated, waited(250).pressure_pct), (false, Some(0.0)));
+    assert_eq!((waited(750).contaminated, waited(750).pressure_pct), (true, Some(50.0)));
+    assert!(waited(750).told().contains("tasks waited for 50.0 %"), "{}", waited(750).told());
 }
 
 #[test]
@@ -365,12 +436,38 @@ fn another_plan_is_refused() {
 }
 
 #[test]
+fn an_imported_journal_is_no_measurement_of_lanes() {
+    let plan = Fixture::plan();
+    let mut header = Fixture::default().header(&plan, 0);
+    (header.started_at, header.tool, header.host) = (None, None, None);
+    header.lanes.clear();
+    let file = journal::ImportedFile {
+        name: "t.json".into(),
+        sha256: Digest::of(b"t"),
+        bytes: 1,
+        about: Vec::new(),
+        ignored: Vec::new(),
+    };
+    header.imported = Some(journal::ImportedFrom { kind: "table".into(), axes: Axes::new(), files: vec![file] });
+    let records = [Record::Header(Box::new(header)), Record::Seal(Seal { rows: 0, records: 1 })];
+    let journal = journal::read(&journal::encode(&records).unwrap()).unwrap();
+    let error = judge(&plan, &journal).unwrap_err();
+    assert!(matches!(&error, Error::Imported { kind, .. } if kind == "table"), "{error}");
+    assert!(error.to_string().contains("give a plan that reads imported tables"), "{error}");
+}
+
+#[test]
 fn a_disowned_launch_does_not_count() {
     let plan = Fixture::plan();
     let mut records = Fixture::default().journal().records;
+    let of_base = |record: &Record| match record {
+        Record::LaunchStart(start) if start.lane == "base" => Some(start.launch),
+        _ => None,
+    };
+    let first = records.iter().find_map(of_base).unwrap();
     for record in &mut records {
         if let Record::LaunchEnd(end) = record
-            && end.launch == 0
+            && end.launch == first
         {
             end.disowned = Some(Failure::new(FailureClass::Preflight, "the GIL came back"));
         }

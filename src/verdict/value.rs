@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::LaneState;
+use super::ExpectedFailureVerdict;
+use crate::journal::{Calibration, LaneState};
 use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Phase};
 
 /// What the rows of a journal say about a plan.
@@ -29,9 +30,15 @@ pub struct Verdict {
     pub journal: JournalFacts,
     /// Others' use of the host in the measured windows.
     pub contamination: Contamination,
+    /// How far the host of the last segment can be believed, where `calibrate` had measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Where coverage is below the plan's floors, in plan order; empty: nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage_gaps: Vec<CoverageGap>,
+    /// What the plan's expected failures came to, by expectation, lane and cell; empty: the plan expects none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected_failures: Vec<ExpectedFailureVerdict>,
     /// The hypotheses, in plan order.
     pub hypotheses: Vec<HypothesisVerdict>,
     /// The lanes, in plan order.
@@ -49,7 +56,7 @@ pub enum Conclusion {
     Refused,
     /// No row is `ok`.
     NothingMeasured,
-    /// A hypothesis came out otherwise than the plan expects.
+    /// A hypothesis came out otherwise than the plan expects, or a cell passed that the plan expects to fail.
     NotAsExpected,
     /// A hypothesis could not be decided, coverage is below its floor, or the host was contaminated.
     Inconclusive,
@@ -112,10 +119,21 @@ pub struct Contamination {
     /// Share of the host's processor time that others and the hypervisor took, in percent, in the windows of the lane
     /// where it was largest; absent when no window was measured.
     pub share_pct: Option<f64>,
-    /// The plan's limit.
+    /// Share of the windows in which some task waited for a processor that neither lane nor supervisor took, in percent,
+    /// for the lane where it was largest; absent on a kernel without pressure accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure_pct: Option<f64>,
+    /// Launches that came to their end without an account of what others did in their windows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown_launches: u64,
+    /// The plan's limit, for either share.
     pub limit_pct: f64,
     /// Length of all measured windows, in milliseconds.
     pub window_ms: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A place where coverage is below a floor of the plan, so that the verdict abstains.
@@ -214,6 +232,10 @@ pub struct HypothesisVerdict {
     /// For a negative control: the noise floor that it states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise_floor: Option<NoiseFloor>,
+    /// For a contrast that could not be told: launches a side that would settle it at the plan's power, if every open
+    /// cell's difference is what it seems to be; absent where no number would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launches_to_settle: Option<u64>,
 }
 
 /// What an A/A contrast says about the smallest difference worth believing on this host.
@@ -281,6 +303,12 @@ pub struct LaneVerdict {
     pub declared: Axes,
     /// Axes that preflight observed.
     pub observed: Axes,
+    /// Observed axes that rest on the runner's own word: nothing was seen of them from outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_own_word: Vec<String>,
+    /// How much it was slowed down on purpose, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowdown_pct: Option<f64>,
     /// Why it took no part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -367,8 +395,8 @@ pub struct TimeSummary {
     pub p99_ms: f64,
     /// Greatest.
     pub max_ms: f64,
-    /// Student interval of the mean at 1 - alpha.
+    /// Student interval of the mean at 1 - alpha; absent where launches of several segments are summarised.
     pub student_ms: Option<[f64; 2]>,
-    /// Percentile-bootstrap interval of the mean at 1 - alpha.
+    /// Percentile-bootstrap interval of the mean at 1 - alpha; absent as `student_ms` is.
     pub bootstrap_ms: Option<[f64; 2]>,
 }

@@ -53,6 +53,10 @@ pub struct RunRequest {
     pub warmup: bool,
     /// The work itself.
     pub work: Work,
+    /// How much longer the timed part is to last than it would, in percent: a slowdown of known size, by which
+    /// `calibrate` learns what the judge can see. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowdown_pct: Option<f64>,
 }
 
 /// The work of a cell, self-contained.

@@ -38,7 +38,7 @@ impl Message for Request {
         shape("hello", &["protocol"]),
         shape("preflight", &["stage"]),
         shape("load", &["model_dir", "axes", "max_positions"]),
-        shape("run", &["id", "cell", "warmup", "work"]),
+        shape("run", &["id", "cell", "warmup", "work", "slowdown_pct"]),
         shape("bye", &[]),
     ];
 }

@@ -21,7 +21,7 @@ fn work() -> Work {
 }
 
 fn run(id: u64, name: &str, warmup: bool) -> Request {
-    Request::Run(RunRequest { id, cell: cell(name), warmup, work: work() })
+    Request::Run(RunRequest { id, cell: cell(name), warmup, work: work(), slowdown_pct: Some(2.5) })
 }
 
 fn load() -> Request {

@@ -8,6 +8,7 @@ use crate::{Named, Needs};
 pub const TRIALS: &[Named] = &[
     Named("every_verb_has_help_with_an_example", Needs::Nothing, examples),
     Named("exit_codes_are_those_of_the_readme", Needs::Nothing, exit_codes),
+    Named("the_gates_of_verify_are_those_of_the_readme", Needs::Nothing, gates),
     Named("completions_know_every_verb", Needs::Nothing, completions),
     Named("bash_takes_the_completions", Needs::Program("bash"), completions_in_bash),
     Named("without_a_verb_the_help_is_shown_as_an_error", Needs::Nothing, no_verb),
@@ -32,9 +33,12 @@ fn examples() {
         "lanes",
         "plan",
         "preflight",
+        "calibrate",
         "resume",
         "rerun",
         "judge",
+        "import",
+        "audit",
         "verify",
         "accept",
         "report",
@@ -62,29 +66,44 @@ fn examples() {
     project.lockstep(&["--version"]).exits(0).prints(&[concat!("lockstep ", env!("CARGO_PKG_VERSION"))]);
 }
 
-/// Code and meaning of each row of the table in the README.
-fn readme_table() -> Vec<(String, String)> {
+/// The cells of each row of the table in the README that begins with `head`.
+fn readme_table(head: &str) -> Vec<Vec<String>> {
     let readme = include_str!("../../README.md");
-    let table = readme.split("| code | meaning |").nth(1).expect("the README has the table");
+    let table = readme.split(head).nth(1).expect("the README has the table");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
-    let cells = rows.map(|row| row.trim_matches('|').splitn(2, '|').map(str::trim).collect::<Vec<_>>());
-    cells.map(|cells| (cells[0].to_owned(), cells[1].to_owned())).collect()
+    let columns = head.matches('|').count() - 1;
+    rows.map(|row| row.trim_matches('|').splitn(columns, '|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// Name, exit code and meaning of every gate.
+fn gates() {
+    let project = Project::new();
+    let help = project.lockstep(&["verify", "--help"]);
+    let listed = help.exits(0).stdout.split("Gates, with the exit code of each:\n").nth(1).expect("help lists gates");
+    let row = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (name, code) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
+        vec![format!("`{name}`"), code, words.collect::<Vec<_>>().join(" ")]
+    };
+    let rows: Vec<Vec<String>> = listed.lines().take_while(|line| !line.is_empty()).map(row).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    assert_eq!(rows, readme_table("| gate | code | meaning |"), "`lockstep verify --help` and the README differ");
 }
 
 fn exit_codes() {
     let project = Project::new();
     let printed = project.lockstep(&["help", "exit-codes"]);
     printed.exits(0);
-    let rows: Vec<(String, String)> = printed
+    let rows: Vec<Vec<String>> = printed
         .stdout
         .lines()
         .filter_map(|line| line.trim_start().split_once("  "))
         .filter(|(code, _)| code.parse::<u8>().is_ok())
-        .map(|(code, meaning)| (code.to_owned(), meaning.trim().to_owned()))
+        .map(|(code, meaning)| vec![code.to_owned(), meaning.trim().to_owned()])
         .collect();
-    let codes: Vec<&str> = rows.iter().map(|(code, _)| code.as_str()).collect();
+    let codes: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(codes, ["0", "1", "2", "3", "4", "5", "6", "70"]);
-    assert_eq!(rows, readme_table(), "`lockstep help exit-codes` and the README differ");
+    assert_eq!(rows, readme_table("| code | meaning |"), "`lockstep help exit-codes` and the README differ");
     printed.prints(&["the first of: 70, 2, 3, 4, 1, 6, 5"]);
     let alone = project.lockstep(&["exit-codes"]);
     assert!(printed.stdout.starts_with(alone.exits(0).stdout.trim_end()), "{alone:?}");

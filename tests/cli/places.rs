@@ -98,7 +98,9 @@ fn run_folder() {
     }
     // The run's own copy pins the executable that ran.
     let lock = std::fs::read_to_string(run.file("locks/native.lock")).expect("the run keeps its locks");
-    let binary = Ledger::of(&run.path).journal.segments().next().expect("a segment").header.tool.binary;
+    let ledger = Ledger::of(&run.path);
+    let segment = ledger.journal.segments().next().expect("a segment");
+    let binary = segment.header.measured().expect("a run measures").tool.binary;
     assert!(lock.contains(&format!("executable = \"{binary}\"")), "{lock}");
     let partial = |path: &Path| path.extension().is_some_and(|extension| extension == "partial");
     let left = std::fs::read_dir(&run.path).expect("it can be listed").filter_map(Result::ok);

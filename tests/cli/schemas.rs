@@ -94,7 +94,7 @@ fn is_type(name: &str, value: &Value) -> bool {
 }
 
 #[track_caller]
-fn takes(name: &str, value: &Value, what: &str) {
+pub fn takes(name: &str, value: &Value, what: &str) {
     let schema = schema(name);
     if let Some(found) = fault(&schema, &schema, value, what) {
         panic!("the schema {name} does not take {what}: {found}");
@@ -110,7 +110,9 @@ fn all_schemas() {
     let project = Project::new();
     let names = project.lockstep(&["schema"]).exits(0).json();
     let names: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    for name in ["plan", "lane", "lock", "journal", "run", "snapshot", "verdict", "wire-request", "wire-reply"] {
+    for name in
+        ["plan", "lane", "lock", "comparison", "journal", "run", "snapshot", "verdict", "wire-request", "wire-reply"]
+    {
         assert!(names.contains(&name), "there is no schema {name}: {names:?}");
     }
     for name in names {
@@ -172,6 +174,7 @@ fn written_files() {
             takes("snapshot", &json(&path), "a snapshot");
         }
     }
+    takes("comparison", &project.lockstep(&["verify", "latest", "--format", "json"]).json(), "a comparison");
     let schema = schema("journal");
     let journal = std::fs::read_to_string(run.file("journal.jsonl")).expect("a run has a journal");
     for (number, line) in journal.lines().enumerate() {

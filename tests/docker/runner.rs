@@ -93,15 +93,6 @@ fn work(milliseconds: u128) -> u64 {
 
 /// Takes TERM and does nothing with it, for ever.
 fn ignore_term() {
-    let (ready, is_ready) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-        runtime.block_on(async {
-            let kind = tokio::signal::unix::SignalKind::terminate();
-            let mut terms = tokio::signal::unix::signal(kind).expect("TERM can be handled");
-            ready.send(()).expect("somebody waits");
-            while terms.recv().await.is_some() {}
-        });
-    });
-    is_ready.recv().expect("the handler is in place");
+    let noticed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, noticed).expect("TERM can be handled");
 }

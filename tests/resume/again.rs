@@ -136,7 +136,11 @@ fn other_executable() {
     run.exits(0);
     let ledger = Ledger::of(&run.path);
     ledger.is_complete();
-    let binaries: Vec<_> = ledger.journal.segments().map(|segment| segment.header.tool.binary).collect();
+    let binaries: Vec<_> = ledger
+        .journal
+        .segments()
+        .map(|segment| segment.header.measured().expect("a measured segment").tool.binary)
+        .collect();
     assert_eq!(binaries.len(), 2, "{:?}", run.ended);
     assert_ne!(binaries[0], binaries[1]);
     let verdict = run.verdict();

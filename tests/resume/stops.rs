@@ -13,6 +13,7 @@ pub const TRIALS: &[Named] = &[
     Named("ctrl_c_pauses_a_run_that_resume_completes", true, || stops_while_measuring(Signal::INT)),
     Named("term_pauses_a_run_that_resume_completes", true, || stops_while_measuring(Signal::TERM)),
     Named("ctrl_c_ends_a_deaf_lane_within_its_grace", true, stops_while_hung),
+    Named("a_second_ctrl_c_ends_a_run_at_once_and_resume_completes_it", true, stops_twice),
     Named("ctrl_c_before_the_first_record_leaves_a_run_that_resume_completes", true, stops_at_first_look),
     Named("a_second_supervisor_of_a_run_is_refused_and_the_first_goes_on", true, second_supervisor),
 ];
@@ -70,6 +71,27 @@ fn stops_while_hung() {
     assert_eq!(Ledger::of(&run.path).outcomes("deaf"), [(Outcome::Ok, 1)].into(), "a stop is nobody's failure");
     let resumed = Run { id: run.id, path: run.path, ended: project.lockstep(&["resume"]) };
     resumed.exits(0);
+    Ledger::of(&resumed.path).is_complete();
+}
+
+/// The lane would take its long grace; who asks twice does not wait for it.
+fn stops_twice() {
+    let project = Project::new();
+    project.lanes(&[&Lane::faulty("deaf", "hang --ignore-term --at 2 --marker struck").limit("grace_s", 600.0)]);
+    project.plan(&PlanText::new("stops", &["deaf"]));
+    let started = project.start(&["run", "stops"]);
+    wait_for("the lane to hang", || project.file("struck").exists().then_some(()));
+    started.signal(Signal::INT);
+    started.line_with("stopping");
+    let asked = Instant::now();
+    started.signal(Signal::INT);
+    let ended = started.finish();
+    assert!(asked.elapsed() < SOON, "it took {:?} to end: {ended:?}", asked.elapsed());
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.status), Some(2), "{ended:?}");
+    let run = Run::of(&project, ended);
+    let resumed = Run { id: run.id, path: run.path, ended: project.lockstep(&["resume", "latest"]) };
+    resumed.exits(0);
+    assert_eq!(processes_of(&resumed.id), [], "the next command ends what was left");
     Ledger::of(&resumed.path).is_complete();
 }
 

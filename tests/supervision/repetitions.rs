@@ -53,11 +53,12 @@ pub fn trials() -> Vec<Named> {
         };
         trials.push((format!("{}_is_{outcome}_and_never_ok", named(fault)), Box::new(test)));
     }
-    let more: [(&str, fn()); 9] = [
+    let more: [(&str, fn()); 10] = [
         ("a_hung_process_is_asked_to_end_and_a_deaf_one_is_killed", hung_processes_end),
         ("what_ended_a_crashed_process_is_on_record", how_it_died),
         ("the_end_of_standard_error_is_kept_with_the_failure", stderr_tail),
         ("a_process_that_crashes_once_costs_one_row", crash_once),
+        ("cells_that_do_nothing_but_hang_are_given_up_for_the_run", hopeless_cells),
         ("wrong_tokens_fail_the_plan_and_name_the_cells", wrong_tokens),
         ("one_token_too_few_is_unequal_work_and_none_at_all_fell_through", wrong_count),
         ("progress_renews_the_inactivity_budget", slow_with_progress),
@@ -66,6 +67,21 @@ pub fn trials() -> Vec<Named> {
     ];
     trials.extend(more.map(|(name, test)| (name.to_owned(), Box::new(test) as Box<dyn FnOnce() + Send>)));
     trials
+}
+
+/// Both cells hang in every process: three tries each, in the first block, and none in the two after it.
+fn hopeless_cells() {
+    let project = Project::new();
+    let lane = Lane::faulty("faulty", "hang --at 1").limit("measure_s", 0.5).limit("grace_s", 0.2);
+    project.lanes(&[&Lane::faulty("healthy", "none"), &lane]);
+    project.plan(&PlanText { repetitions: 4, ..PlanText::new("faults", &["healthy", "faulty"]) });
+    let (run, ledger) = run_faults(&project);
+    run.exits(5);
+    assert_eq!(ledger.outcomes("faulty"), [(Outcome::Hung, 6), (Outcome::Skipped, 18)].into());
+    assert_eq!(ledger.launches("faulty"), 6);
+    assert_eq!(ledger.outcomes("healthy"), [(Outcome::Ok, 24)].into());
+    let hung = ledger.rows_of("faulty").into_iter().filter(|row| row.outcome == Outcome::Hung);
+    assert!(hung.into_iter().all(|row| row.block == 0), "later blocks try nothing that only ever hung");
 }
 
 fn named(fault: &str) -> String {

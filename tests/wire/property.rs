@@ -203,12 +203,11 @@ pub fn request() -> impl Strategy<Value = Request> {
         stage().prop_map(|stage| Request::Preflight { stage }),
         (".{0,8}", btree_map("[a-z]{1,4}", ".{0,4}", 0..2), any::<u32>())
             .prop_map(|(model_dir, axes, max_positions)| Request::Load { model_dir, axes, max_positions }),
-        (number(), cell(), any::<bool>(), work).prop_map(|(id, cell, warmup, work)| Request::Run(RunRequest {
-            id,
-            cell,
-            warmup,
-            work
-        })),
+        (number(), cell(), any::<bool>(), work, proptest::option::of(finite())).prop_map(
+            |(id, cell, warmup, work, slowdown_pct)| {
+                Request::Run(RunRequest { id, cell, warmup, work, slowdown_pct })
+            }
+        ),
         Just(Request::Bye),
     ]
 }

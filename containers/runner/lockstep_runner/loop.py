@@ -190,15 +190,29 @@ class Runner:
         echo = {"id": request["id"], "cell": request["cell"]}
         try:
             _check_work(request["work"], self._max_positions)
+            slowdown = _slowdown(request.get("slowdown_pct"))
             job = self._backend.prepare(request["work"], self._pulse)
             start = time.perf_counter_ns()
             self._backend.measure(job, self._pulse)
+            if slowdown:
+                until = start + int((time.perf_counter_ns() - start) * (1 + slowdown))
+                while time.perf_counter_ns() < until:
+                    pass
             wall_ns = time.perf_counter_ns() - start
             tokens, stop, evidence = self._backend.finish(job)
         except Exception as error:
             out_of_memory = isinstance(error, MemoryError)
             return {"type": "failed", **echo, "out_of_memory": out_of_memory, "message": _describe(error)}
         return {"type": "result", **echo, "wall_ns": wall_ns, "tokens": tokens, "stop": stop, "evidence": evidence}
+
+
+def _slowdown(pct):
+    """The share by which the timed part is to last longer than it would."""
+    if pct is None:
+        return 0.0
+    if not 0 <= pct <= 1000:
+        raise ValueError("work field `slowdown_pct` is %r; expected a number from 0 to 1000" % (pct,))
+    return pct / 100
 
 
 def _check_work(work, max_positions):

@@ -216,6 +216,6 @@ REQUESTS = {
     "hello": {"protocol": _whole(U32)},
     "preflight": {"stage": _one_of(STAGES)},
     "load": {"model_dir": _text, "axes": _axes, "max_positions": _whole(U32)},
-    "run": {"id": _whole(U64), "cell": _cell, "warmup": _flag, "work": WORK},
+    "run": {"id": _whole(U64), "cell": _cell, "warmup": _flag, "work": WORK, "slowdown_pct": _Optional(_number)},
     "bye": {},
 }

@@ -21,6 +21,15 @@ struct Concluded<'a> {
 /// Measures what is due, and concludes.
 pub(super) fn measure_and_conclude(project: &Project, assembly: Assembly<'_>, format: Format) -> Result<Exit, Error> {
     let folder = assembly.folder.clone();
+    if !measure(assembly)? {
+        return Ok(Exit::Inconclusive);
+    }
+    conclude(project, &folder, format)
+}
+
+/// Measures what is due; says whether there is anything to judge.
+pub(super) fn measure(assembly: Assembly<'_>) -> Result<bool, Error> {
+    let folder = assembly.folder.clone();
     let inputs = assembly.inputs()?;
     tracing::debug!(executable = %inputs.own_executable.display(), digest = %inputs.binary, "this lockstep");
     let mut progress = Progress::new();
@@ -32,22 +41,28 @@ pub(super) fn measure_and_conclude(project: &Project, assembly: Assembly<'_>, fo
         Ended::Paused => {
             note(&format!("stopped; `lockstep resume {}` goes on", folder.id));
             // Stopped before the header: there are no rows to judge yet.
-            if folder.journal().is_err() {
-                return Ok(Exit::Inconclusive);
-            }
+            return Ok(folder.journal().is_ok());
         }
         Ended::NothingToDo => note(&format!("nothing is left to do in {}", folder.id)),
         Ended::Sealed => {}
     }
-    conclude(project, &folder, format)
+    Ok(true)
+}
+
+/// Judges the run, and writes its verdict and report.
+pub(super) fn judged(folder: &RunFolder) -> Result<(Plan, Verdict), Error> {
+    let (plan, _, verdict) = folder.judge()?;
+    folder.write("verdict.json", report::json(&verdict)?.as_bytes())?;
+    folder.write("report.md", report::markdown(&verdict).as_bytes())?;
+    Ok((plan, verdict))
 }
 
 /// Judges the run, writes its verdict and report, prints it, and compares it with the host class's snapshot.
 fn conclude(project: &Project, folder: &RunFolder, format: Format) -> Result<Exit, Error> {
-    let (plan, _, verdict) = folder.judge()?;
-    folder.write("verdict.json", report::json(&verdict)?.as_bytes())?;
-    folder.write("report.md", report::markdown(&verdict).as_bytes())?;
-    let accepted = own_snapshot(project, &plan, &verdict)?;
+    let (plan, verdict) = judged(folder)?;
+    // A run that confirms another is asked for no confirmation of its own.
+    let asked = if folder.facts()?.confirms.is_none() { plan.gate.confirm_by_rerun } else { 0 };
+    let accepted = own_snapshot(project, &plan, &verdict, asked)?;
     let comparison = accepted.as_ref().map(|(_, comparison)| comparison);
     match format {
         Format::Json => emit_json(&Concluded { verdict: &verdict, comparison })?,
@@ -81,10 +96,15 @@ pub(super) fn class_of(verdict: &Verdict) -> Result<HostClass, Error> {
 }
 
 /// The comparison with the snapshot of the verdict's own host class, where there is one.
-fn own_snapshot(project: &Project, plan: &Plan, verdict: &Verdict) -> Result<Option<(Snapshot, Comparison)>, Error> {
+fn own_snapshot(
+    project: &Project,
+    plan: &Plan,
+    verdict: &Verdict,
+    asked: u32,
+) -> Result<Option<(Snapshot, Comparison)>, Error> {
     let place = store::place(&project.snapshots(), &plan.name, &class_of(verdict)?)?;
     let Some(then) = store::read(&place)? else { return Ok(None) };
     tracing::debug!(snapshot = %place.snapshot.display(), seal = %then.seal, "comparing with the accepted verdict");
-    let comparison = compare(&then, verdict, plan.statistics.band_pct);
+    let comparison = compare(&then, verdict, plan.statistics.band_pct).confirmed_by(asked, &[]);
     Ok(Some((then, comparison)))
 }

@@ -1,33 +1,64 @@
 //! `lockstep judge PLAN JOURNAL`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::cli::output::{Format, emit, style};
+use crate::cli::output::{emit, style};
 use crate::cli::{Error, Exit, Project};
 use crate::journal::read_file;
+use crate::plan::PlanFile;
 use crate::report;
-use crate::verdict::judge;
+use crate::verdict::{judge_file, judge_published};
 
 /// Options of `judge`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  lockstep judge runs/ID/plan.toml runs/ID/journal.jsonl --format json\n  \
-                        lockstep judge quickstart runs/ID/journal.jsonl")]
+                        lockstep judge quickstart runs/ID/journal.jsonl\n  \
+                        lockstep judge tr165 tests/journals/tr165.jsonl.gz --format md")]
 pub(in crate::cli) struct Options {
-    /// The plan's file, or else the name of a plan.
+    /// The file of a plan or of a published report's design, or else its name.
     plan: String,
     /// The journal's file; `.gz` is unpacked.
     journal: PathBuf,
     /// How the verdict is printed; `json` is byte for byte what a run's verdict.json holds.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+}
+
+/// Forms of a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For the terminal.
+    Text,
+    /// Markdown, for review and publication.
+    Md,
+    /// The verdict itself.
+    Json,
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    let (plan, _) = project.plan_at(&options.plan)?;
-    let verdict = judge(&plan, &read_file(&options.journal)?)?;
-    match options.format {
-        Format::Json => emit(&report::json(&verdict)?)?,
-        Format::Text => emit(&report::text(&verdict, style()))?,
-    }
-    Ok(Exit::from(verdict.conclusion))
+    let (plan, _) = project.plan_file_at(&options.plan)?;
+    let (text, conclusion) = match plan {
+        PlanFile::Measured(plan) => {
+            let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            let verdict = judge_file(&plan, &options.journal, threads)?;
+            let text = match options.format {
+                Form::Json => report::json(&verdict)?,
+                Form::Md => report::markdown(&verdict),
+                Form::Text => report::text(&verdict, style()),
+            };
+            (text, verdict.conclusion)
+        }
+        PlanFile::Published(design) => {
+            let verdict = judge_published(&design, &read_file(&options.journal)?)?;
+            let text = match options.format {
+                Form::Json => report::published_json(&verdict)?,
+                Form::Md => report::published_markdown(&verdict),
+                Form::Text => report::published_text(&verdict, style()),
+            };
+            (text, verdict.conclusion)
+        }
+    };
+    emit(&text)?;
+    Ok(Exit::from(conclusion))
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::output::{Format, emit, emit_json, style};
 use crate::cli::{Error, Exit, Project};
-use crate::plan::{Plan, PlannedLaunch, Schedule};
+use crate::plan::{ExpectedFailure, Plan, PlanFile, PlannedLaunch, Schedule};
 use crate::report;
 use crate::terms::{Cell, Digest};
 
@@ -27,7 +27,7 @@ struct Expanded<'a> {
     launches: Vec<(u32, u32, String, usize)>,
 }
 
-/// A plan as the list shows it.
+/// A plan as the list shows it; the design of a published report has no lanes.
 #[derive(serde::Serialize)]
 struct Listed {
     name: String,
@@ -58,15 +58,25 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 fn list(project: &Project, format: Format) -> Result<Exit, Error> {
     let mut listed = Vec::new();
     for name in project.names("plans") {
-        let (plan, found) = project.plan(&name)?;
-        let lanes = plan.lanes.iter().map(|lane| lane.name.clone()).collect();
+        let (plan, found) = project.plan_file(&name)?;
         let sha256 = plan.digest();
-        listed.push(Listed { name, source: found.source, sha256, lanes, description: plan.description });
+        let (lanes, description) = match plan {
+            PlanFile::Measured(plan) => (plan.lanes.iter().map(|lane| lane.name.clone()).collect(), plan.description),
+            PlanFile::Published(design) => (Vec::new(), design.description),
+        };
+        listed.push(Listed { name, source: found.source, sha256, lanes, description });
     }
     match format {
         Format::Json => emit_json(&listed)?,
         Format::Text => {
-            let row = |plan: Listed| vec![plan.name, plan.source, plan.lanes.len().to_string(), plan.description];
+            let lanes = |plan: &Listed| match plan.lanes.len() {
+                0 => "judged only".to_owned(),
+                count => count.to_string(),
+            };
+            let row = |plan: Listed| {
+                let lanes = lanes(&plan);
+                vec![plan.name, plan.source, lanes, plan.description]
+            };
             let rows: Vec<Vec<String>> = listed.into_iter().map(row).collect();
             emit(&report::table(&["plan", "source", "lanes", "what it decides"], &rows, style()))?;
         }
@@ -124,6 +134,14 @@ fn text(plan: &Plan, source: &str, cells: &[Cell], schedule: &Schedule) -> Strin
         let expected = serde_json::to_string(&hypothesis.expect).unwrap_or_default().replace(['[', ']', '"'], "");
         let expected = if expected.is_empty() { "whatever it is".to_owned() } else { expected };
         text.push_str(&format!("  {}: {} (expected: {expected})\n", hypothesis.name, hypothesis.claim));
+    }
+    for expected in &plan.expected_failures {
+        let ExpectedFailure { lane, outcome, reason, expires, .. } = expected;
+        text.push_str(&format!("\nexpected to be {outcome} until {expires}: lane {lane}: {reason}\n"));
+    }
+    if plan.gate.confirm_by_rerun > 0 {
+        let count = plan.gate.confirm_by_rerun;
+        text.push_str(&format!("\na regression in times stands when {count} further runs show it too\n"));
     }
     text
 }

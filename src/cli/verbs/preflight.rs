@@ -1,5 +1,7 @@
 //! `lockstep preflight NAME`.
 
+use std::collections::BTreeMap;
+
 use crate::cli::assemble::Assembly;
 use crate::cli::counts::Counts;
 use crate::cli::leftovers::preflight_folder;
@@ -40,9 +42,10 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         schema: 1,
         run: String::new(),
         plan_source: source.source,
-        lane_sources: std::collections::BTreeMap::new(),
+        lane_sources: BTreeMap::new(),
         model_dir: experiment.model_dir.clone(),
         unlocked: options.unlocked,
+        confirms: None,
     };
     let folder = Passing(RunFolder::aside(preflight_folder(project)));
     folder.0.fill(&mut facts, &experiment.text, &lanes)?;
@@ -56,6 +59,8 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         max_positions: experiment.max_positions,
         unlocked: options.unlocked,
         mode: Mode::Missing,
+        calibration: None,
+        slowdowns: BTreeMap::new(),
     }
     .inputs()?;
     let mut progress = Progress::new();

@@ -1,13 +1,17 @@
 //! `lockstep resume RUN`.
 
+use std::collections::BTreeMap;
+
 use super::conclude::measure_and_conclude;
 use crate::cli::assemble::Assembly;
+use crate::cli::calibrations;
 use crate::cli::counts::Counts;
 use crate::cli::output::Format;
 use crate::cli::prepare::{Experiment, Model, experiment};
-use crate::cli::run_folder::RunFolder;
+use crate::cli::project::FoundLane;
+use crate::cli::run_folder::{RunFacts, RunFolder};
 use crate::cli::{Error, Exit, Project};
-use crate::supervise::Mode;
+use crate::supervise::{self, Mode};
 
 /// Options of `resume`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +32,35 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 /// Goes on with a run: its plan, lanes and files are those of its folder, its locks those that are current.
 pub(super) fn go_on(project: &Project, run: &str, mode: Mode, format: Format) -> Result<Exit, Error> {
     let folder = RunFolder::find(project, run)?;
+    let Again { experiment, text: _, lanes, facts } = again(project, &folder)?;
+    let Experiment { plan, text: _, model_dir, model, axes, max_positions } = experiment;
+    let assembly = Assembly {
+        plan,
+        lanes,
+        folder: &folder,
+        model_dir,
+        model,
+        model_axes: axes,
+        max_positions,
+        unlocked: facts.unlocked,
+        mode,
+        calibration: calibrations::known(project, supervise::host_facts().machine)?,
+        slowdowns: BTreeMap::new(),
+    };
+    measure_and_conclude(project, assembly, format)
+}
+
+/// What a run was made of, found again.
+pub(super) struct Again {
+    pub experiment: Experiment,
+    /// The plan's text.
+    pub text: String,
+    pub lanes: Vec<FoundLane>,
+    pub facts: RunFacts,
+}
+
+/// Finds again what the run was made of; a lane that is no longer what it was is an error.
+pub(super) fn again(project: &Project, folder: &RunFolder) -> Result<Again, Error> {
     let facts = folder.facts()?;
     let (plan, text) = folder.plan()?;
     let mut lanes = Vec::with_capacity(plan.lanes.len());
@@ -42,18 +75,6 @@ pub(super) fn go_on(project: &Project, run: &str, mode: Mode, format: Format) ->
     }
     let file = folder.file("plan.toml").display().to_string();
     let model = if plan.model.synthetic.is_some() { Model::OfPlan } else { Model::Known(&facts.model_dir) };
-    let Experiment { plan, text: _, model_dir, model, axes, max_positions } =
-        experiment(project, &file, &text, model, Counts::default())?;
-    let assembly = Assembly {
-        plan,
-        lanes,
-        folder: &folder,
-        model_dir,
-        model,
-        model_axes: axes,
-        max_positions,
-        unlocked: facts.unlocked,
-        mode,
-    };
-    measure_and_conclude(project, assembly, format)
+    let experiment = experiment(project, &file, &text, model, Counts::default())?;
+    Ok(Again { experiment, text, lanes, facts })
 }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use super::conclude::measure_and_conclude;
 use crate::cli::assemble::Assembly;
+use crate::cli::calibrations;
 use crate::cli::counts::Counts;
 use crate::cli::output::{Format, note};
 use crate::cli::prepare::{Experiment, Model, experiment};
 use crate::cli::run_folder::{RunFacts, RunFolder};
 use crate::cli::{Error, Exit, Project};
-use crate::supervise::Mode;
+use crate::supervise::{self, Mode};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -55,6 +56,7 @@ pub(super) fn begin(
         lane_sources: lanes.iter().map(|l| (l.lane.name.clone(), l.source.clone())).collect::<BTreeMap<_, _>>(),
         model_dir: model_dir.clone(),
         unlocked,
+        confirms: None,
     };
     let folder = RunFolder::create(project, &mut facts, &text, &lanes)?;
     note(&format!("run {} of plan {} ({plan_source})", folder.id, plan.name));
@@ -68,6 +70,8 @@ pub(super) fn begin(
         max_positions,
         unlocked,
         mode: Mode::Missing,
+        calibration: calibrations::known(project, supervise::host_facts().machine)?,
+        slowdowns: BTreeMap::new(),
     };
     measure_and_conclude(project, assembly, format)
 }

@@ -2,14 +2,15 @@
 
 use schemars::{Schema, schema_for};
 
+use crate::audit::{Audited, ClaimLine};
 use crate::cli::output::emit_json;
 use crate::cli::run_folder::RunFacts;
 use crate::cli::{Error, Exit};
-use crate::journal::Record;
+use crate::journal::{Calibration, Record};
 use crate::plan;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Comparison, Snapshot};
 use crate::terms::nearest;
-use crate::verdict::Verdict;
+use crate::verdict::{PublishedVerdict, Verdict};
 use crate::wire::{Reply, Request};
 
 /// Options of `schema`.
@@ -21,7 +22,19 @@ pub(in crate::cli) struct Options {
 }
 
 /// Formats that are no plan, lane or lock.
-const OTHERS: [&str; 6] = ["journal", "run", "snapshot", "verdict", "wire-request", "wire-reply"];
+const OTHERS: [&str; 11] = [
+    "audit",
+    "calibration",
+    "claims",
+    "comparison",
+    "journal",
+    "published-verdict",
+    "run",
+    "snapshot",
+    "verdict",
+    "wire-request",
+    "wire-reply",
+];
 
 pub(in crate::cli) fn execute(options: &Options) -> Result<Exit, Error> {
     let names = || plan::SCHEMA_NAMES.into_iter().chain(OTHERS);
@@ -30,7 +43,12 @@ pub(in crate::cli) fn execute(options: &Options) -> Result<Exit, Error> {
         return Ok(Exit::AsExpected);
     };
     let schema: Option<Schema> = match name {
+        "audit" => Some(schema_for!(Vec<Audited>)),
+        "calibration" => Some(schema_for!(Calibration)),
+        "claims" => Some(schema_for!(ClaimLine)),
+        "comparison" => Some(schema_for!(Comparison)),
         "journal" => Some(journal_line()),
+        "published-verdict" => Some(schema_for!(PublishedVerdict)),
         "run" => Some(schema_for!(RunFacts)),
         "snapshot" => Some(schema_for!(Snapshot)),
         "verdict" => Some(schema_for!(Verdict)),

@@ -1,26 +1,43 @@
 //! `lockstep verify RUN`.
 
 use super::conclude::class_of;
-use crate::cli::output::{Format, emit, emit_json, note, style};
+use super::confirm::{confirming, run_again};
+use crate::cli::exit::gates_help;
+use crate::cli::output::{emit, emit_json, note, style};
 use crate::cli::run_folder::RunFolder;
 use crate::cli::stored_verdict::{self, Agreement};
 use crate::cli::{Error, Exit, Project};
 use crate::journal::{MAX_JOURNAL_BYTES, decompress, read};
+use crate::plan::Plan;
 use crate::report;
 use crate::snapshot::store::{self, Found, Place};
-use crate::snapshot::{HostClass, Snapshot, compare, refusal_reasons};
-use crate::verdict::Verdict;
+use crate::snapshot::{Comparison, ConfirmationState, HostClass, Snapshot, compare, refusal_reasons};
+use crate::verdict::{Conclusion, Verdict};
 
 /// Options of `verify`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lockstep verify latest")]
+#[command(after_help = gates_help())]
 pub(in crate::cli) struct Options {
     /// The run: `latest`, an id, or the head of one.
     #[arg(default_value = "latest")]
     run: String,
+    /// Make the further runs that the plan asks for before a regression in times stands.
+    #[arg(long)]
+    confirm: bool,
     /// How the comparison is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+}
+
+/// Forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// JUnit XML, for CI: one test case for each gate.
+    Junit,
 }
 
 /// What `--format json` prints where there is nothing to compare with.
@@ -50,19 +67,75 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             _ => String::new(),
         };
         note(&format!("{text}{hint}"));
-        if options.format == Format::Json {
-            let (run, plan) = (&folder.id, &plan.name);
-            emit_json(&Missing { run, plan, host_class: &class, snapshot: None, message: &text })?;
+        let (run, plan) = (&folder.id, &plan.name);
+        match options.format {
+            Form::Text => {}
+            Form::Json => emit_json(&Missing { run, plan, host_class: &class, snapshot: None, message: &text })?,
+            Form::Junit => emit(&report::missing_snapshot_junit(plan, &text)?)?,
         }
         return Ok(Exit::first_of([Exit::SnapshotMissing, Exit::from(verdict.conclusion)]));
     };
     check_origin(place, then, &folder, &verdict)?;
-    let comparison = compare(then, &verdict, plan.statistics.band_pct);
+    let (comparison, conclusions) = with_confirmation(project, options.confirm, &folder, &plan, then, &verdict)?;
     match options.format {
-        Format::Json => emit(&report::comparison_json(&comparison)?)?,
-        Format::Text => emit(&report::comparison_text(&comparison, style()))?,
+        Form::Json => emit(&report::comparison_json(&comparison)?)?,
+        Form::Junit => emit(&report::comparison_junit(&comparison)?)?,
+        Form::Text => emit(&report::comparison_text(&comparison, style()))?,
     }
-    Ok(Exit::of(verdict.conclusion, Some((then.conclusion, comparison.status()))))
+    // What was not confirmed is not known to be other than the plan expects.
+    let own = match (comparison.confirmation_state(), verdict.conclusion) {
+        (Some(ConfirmationState::NotConfirmed), Conclusion::NotAsExpected) => Conclusion::Inconclusive,
+        (_, conclusion) => conclusion,
+    };
+    let own = Exit::of(own, Some((then.conclusion, comparison.status())));
+    let grave = |it: &Conclusion| matches!(it, Conclusion::Refused | Conclusion::NothingMeasured);
+    Ok(Exit::first_of(conclusions.into_iter().filter(grave).map(Exit::from).chain([own])))
+}
+
+/// The comparison with the runs that confirm its regression in times, and what those concluded. With `confirm` those that
+/// the plan asks for and that are not there are made now.
+fn with_confirmation(
+    project: &Project,
+    confirm: bool,
+    folder: &RunFolder,
+    plan: &Plan,
+    then: &Snapshot,
+    verdict: &Verdict,
+) -> Result<(Comparison, Vec<Conclusion>), Error> {
+    let compared = |verdict: &Verdict| compare(then, verdict, plan.statistics.band_pct);
+    let mut asked = plan.gate.confirm_by_rerun;
+    if let Some(first) = folder.facts()?.confirms {
+        note(&format!(
+            "run {} confirms run {first}: `lockstep verify {first}` tells what they come to together",
+            folder.id
+        ));
+        asked = 0;
+    }
+    if confirm && asked == 0 {
+        let found = format!("run {} asks for no confirming run", folder.id);
+        return Err(Error::usage(found, "a plan asks for them by `confirm_by_rerun` in its table [gate]"));
+    }
+    let mut comparison = compared(verdict).confirmed_by(asked, &[]);
+    if comparison.confirmation.is_none() {
+        return Ok((comparison, Vec::new()));
+    }
+    let mut runs = confirming(project, folder)?;
+    loop {
+        for run in &runs {
+            check_stored_verdict(&run.folder, &run.verdict)?;
+        }
+        let others: Vec<Comparison> = runs.iter().map(|run| compared(&run.verdict)).collect();
+        comparison = compared(verdict).confirmed_by(asked, &others);
+        if !confirm || comparison.confirmation_state() != Some(ConfirmationState::Asked) {
+            break;
+        }
+        let Some(run) = run_again(project, folder)? else {
+            note(&format!("`lockstep verify {} --confirm` goes on when that run has come to its end", folder.id));
+            break;
+        };
+        runs.push(run);
+    }
+    Ok((comparison, runs.into_iter().map(|run| run.verdict.conclusion).collect()))
 }
 
 /// A verdict in other words is told; one with other content ends the command.

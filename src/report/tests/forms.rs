@@ -2,13 +2,13 @@ use quick_junit::{Report, TestCaseStatus};
 
 use crate::journal::Row;
 use crate::report::{
-    Error, Style, cell_text, comparison_json, comparison_text, json, junit, markdown, run_comparison_json,
-    run_comparison_text, text,
+    Error, Style, cell_text, comparison_json, comparison_junit, comparison_text, json, junit, markdown,
+    run_comparison_json, run_comparison_text, text,
 };
 use crate::snapshot::fixture::{self, cell_id, lane_cell_mut};
 use crate::snapshot::{Comparison, RunComparison, Snapshot, compare, compare_runs};
 use crate::terms::{Digest, Failure, FailureClass, Outcome, StopReason};
-use crate::verdict::{Conclusion, Finding, Verdict};
+use crate::verdict::{Conclusion, ExpectationStanding, Finding, Verdict};
 
 const WIDE: Style = Style { width: 140, color: false };
 
@@ -163,6 +163,51 @@ fn a_comparison_with_a_snapshot() {
         let read: Comparison = serde_json::from_str(&comparison_json(&comparison).unwrap()).unwrap();
         assert_eq!(read, comparison);
     }
+}
+
+#[test]
+fn an_expected_failure_is_told_with_its_reason_and_its_passing_is_a_failure() {
+    let failed = fixture::expecting(ExpectationStanding::FailedAsExpected);
+    for page in [text(&failed, WIDE), markdown(&failed)] {
+        assert!(page.contains("Expected failures") && page.contains("bug 12"), "{page}");
+        assert!(page.contains("failed as expected") && page.contains("2026-12-31"), "{page}");
+    }
+    let cases = |verdict: &Verdict| {
+        let xml = junit(verdict).unwrap();
+        let report = Report::deserialize_from_str(&xml).unwrap();
+        (report.failures, report.skipped, xml)
+    };
+    let (failures, skipped, xml) = cases(&failed);
+    assert_eq!((failures, skipped), (0, 1), "{xml}");
+    assert!(xml.contains("type=\"expected_failure\""), "{xml}");
+    let passed = fixture::expecting(ExpectationStanding::Passed);
+    assert!(text(&passed, WIDE).contains("PASSED"));
+    let (failures, skipped, xml) = cases(&passed);
+    assert_eq!((failures, skipped), (2, 0), "the cell and the conclusion: {xml}");
+    assert!(xml.contains("type=\"expected_failure_passed\""), "{xml}");
+}
+
+/// A failed gate is a failure, an undecided one an error, one that was not looked at skipped.
+#[test]
+fn a_comparison_gives_ci_one_case_for_each_gate() {
+    let counts: Vec<_> = comparisons()
+        .iter()
+        .map(|(name, comparison)| {
+            let report = Report::deserialize_from_str(&comparison_junit(comparison).unwrap()).unwrap();
+            assert_eq!(report.tests, comparison.gates.len(), "{name}");
+            (*name, report.failures, report.errors, report.skipped)
+        })
+        .collect();
+    let expected = [
+        ("same", 0, 0, 0),
+        ("skipped", 1, 1, 0),
+        ("changed", 5, 0, 0),
+        ("inconclusive", 0, 4, 1),
+        ("other_host_class", 0, 0, 2),
+    ];
+    assert_eq!(counts, expected);
+    let (_, changed) = &comparisons()[2];
+    insta::assert_snapshot!("comparison_junit_changed", comparison_junit(changed).unwrap());
 }
 
 fn run_comparisons() -> [(&'static str, RunComparison); 2] {

@@ -60,10 +60,8 @@ fn each_doubt_about_the_evidence_refuses_acceptance() {
         v.journal.torn_bytes = 7;
     });
     assert_eq!(torn, [R::Torn { bytes: 7 }]);
-    assert_eq!(
-        reasons_after(|v| v.contamination.contaminated = true),
-        [R::Contaminated { share_pct: Some(1.25), limit_pct: 10.0 }]
-    );
+    let contaminated = reasons_after(|v| v.contamination.contaminated = true);
+    assert!(matches!(&contaminated[..], [R::Contaminated(found)] if found.share_pct == Some(1.25)), "{contaminated:?}");
     assert_eq!(reasons_after(|v| v.lanes[1].unlocked = true), [R::Unlocked { lane: "native-again".into() }]);
     assert_eq!(
         reasons_after(|v| v.lanes[1].state = LaneState::Refused),

@@ -6,12 +6,12 @@ use crate::verdict::{Finding, LaneState, Verdict};
 const BAND_PCT: f64 = 10.0;
 
 /// The good verdict after `change`, held against the good verdict's snapshot.
-fn after(change: impl FnOnce(&mut Verdict)) -> Comparison {
+pub(super) fn after(change: impl FnOnce(&mut Verdict)) -> Comparison {
     between(|_| {}, change)
 }
 
 /// The good verdict after `now`, held against the snapshot of the good verdict after `then`.
-fn between(then: impl FnOnce(&mut Verdict), now: impl FnOnce(&mut Verdict)) -> Comparison {
+pub(super) fn between(then: impl FnOnce(&mut Verdict), now: impl FnOnce(&mut Verdict)) -> Comparison {
     let (mut old, mut new) = (fixture::good(), fixture::good());
     then(&mut old);
     now(&mut new);
@@ -28,7 +28,7 @@ fn told(comparison: &Comparison) -> Vec<Told<'_>> {
     comparison.changes.iter().map(|c| (c.part, c.severity, c.from.as_deref(), c.to.as_deref())).collect()
 }
 
-fn only(comparison: &Comparison) -> &Change {
+pub(super) fn only(comparison: &Comparison) -> &Change {
     match &comparison.changes[..] {
         [change] => change,
         changes => panic!("expected one change, found {changes:#?}"),

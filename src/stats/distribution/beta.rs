@@ -2,6 +2,7 @@
 
 use super::domain;
 use super::gamma::{NEGLIGIBLE, TINY, deviance, nonzero, one_over_root_two_pi, stirling_remainder};
+use crate::stats::arithmetic::first_reaching;
 use crate::stats::error::Error;
 
 /// The largest parameter for which the continued fraction is known to converge within its budget of steps.
@@ -13,12 +14,42 @@ pub(super) const MAX_PARAMETER: f64 = 1e8;
 /// [`Error::OutOfRange`] unless `0 < a <= 1e8`, `0 < b <= 1e8` and `0 <= x <= 1`.
 pub fn incomplete_beta(a: f64, b: f64, x: f64) -> Result<f64, Error> {
     const COMPUTING: &str = "the incomplete beta function";
-    for (parameter, value) in [("a", a), ("b", b)] {
-        let within = (TINY..=MAX_PARAMETER).contains(&value);
-        domain::check(value, within, COMPUTING, parameter, "positive (from 1e-300) and at most 1e8")?;
-    }
+    parameters(a, b, COMPUTING)?;
     domain::check(x, (0.0..=1.0).contains(&x), COMPUTING, "x", "at least 0 and at most 1")?;
     Ok(tails(a, b, x, 1.0 - x).0)
+}
+
+/// Refuses parameters for which the beta function is not computed here.
+fn parameters(a: f64, b: f64, computing: &'static str) -> Result<(), Error> {
+    for (parameter, value) in [("a", a), ("b", b)] {
+        let within = (TINY..=MAX_PARAMETER).contains(&value);
+        domain::check(value, within, computing, parameter, "positive (from 1e-300) and at most 1e8")?;
+    }
+    Ok(())
+}
+
+/// The `x` below which a beta variable with parameters `a` and `b` lies with probability `p`: the first double at
+/// which [`incomplete_beta`] is no smaller.
+///
+/// # Errors
+/// [`Error::OutOfRange`] unless `0 < a <= 1e8`, `0 < b <= 1e8` and `0 < p < 1`.
+pub fn beta_quantile(p: f64, a: f64, b: f64) -> Result<f64, Error> {
+    const COMPUTING: &str = "a quantile of the beta distribution";
+    parameters(a, b, COMPUTING)?;
+    domain::open_unit(p, COMPUTING)?;
+    Ok(first_reaching(0.0, 1.0, |x| tails(a, b, x, 1.0 - x).0 >= p))
+}
+
+/// The `x` above which a beta variable with parameters `a` and `b` lies with probability `tail`; keeps the accuracy of
+/// a small `tail`, which `1 - tail` loses.
+///
+/// # Errors
+/// [`Error::OutOfRange`] unless `0 < a <= 1e8`, `0 < b <= 1e8` and `0 < tail < 1`.
+pub fn beta_upper_quantile(tail: f64, a: f64, b: f64) -> Result<f64, Error> {
+    const COMPUTING: &str = "a quantile of the beta distribution";
+    parameters(a, b, COMPUTING)?;
+    domain::open_unit(tail, COMPUTING)?;
+    Ok(first_reaching(0.0, 1.0, |x| tails(a, b, x, 1.0 - x).1 <= tail))
 }
 
 /// `(I_x(a, b), 1 - I_x(a, b))` for `x + y = 1`; whichever is the small one is exact, not a difference.
@@ -40,12 +71,24 @@ pub(super) fn tails(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
     }
 }
 
+/// ln of `I_x(a, b)` for `x + y = 1` with `x > 0` below the mean `a / (a + b)`, without underflow.
+pub(super) fn ln_lower_tail(a: f64, b: f64, x: f64, y: f64) -> f64 {
+    let (factor, exponent) = density_parts(a, b, x, y);
+    libm::log(factor / fraction(a, b, x, y)) + exponent
+}
+
 /// `x^a y^b / B(a, b)`, from deviances and Stirling remainders.
 fn density(a: f64, b: f64, x: f64, y: f64) -> f64 {
+    let (factor, exponent) = density_parts(a, b, x, y);
+    factor * libm::exp(exponent)
+}
+
+/// [`density`] as a factor and the exponent of an exponential.
+fn density_parts(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
     let n = a + b;
     let remainder = stirling_remainder(n) - stirling_remainder(a) - stirling_remainder(b);
     let exponent = remainder - deviance(a, n * x) - deviance(b, n * y);
-    one_over_root_two_pi() * a.sqrt() * (b / n).sqrt() * libm::exp(exponent)
+    (one_over_root_two_pi() * a.sqrt() * (b / n).sqrt(), exponent)
 }
 
 /// `x^a y^b / (B(a, b) I_x(a, b))` for x below the mean, by the modified Lentz method.

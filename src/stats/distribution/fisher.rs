@@ -1,6 +1,6 @@
 //! The F distribution.
 
-use super::beta::{MAX_PARAMETER, tails};
+use super::beta::{MAX_PARAMETER, ln_lower_tail, tails};
 use super::domain;
 use super::gamma::chi_square_upper;
 use crate::stats::error::Error;
@@ -31,6 +31,14 @@ pub fn f_sf(f: f64, df: f64, df_error: f64) -> Result<f64, Error> {
     Ok(tails(df_error / 2.0, df / 2.0, 1.0 / (1.0 + odds), odds / (1.0 + odds)).0)
 }
 
+/// ln of [`f_sf`] where that is too small for a double or near it, for a finite `f`.
+pub(in crate::stats) fn ln_f_sf(f: f64, df: f64, df_error: f64) -> f64 {
+    // Beyond 2e8 error degrees of freedom the fraction still converges this far out in the tail, if slowly.
+    let odds = df / df_error * f;
+    let (x, y) = (1.0 / (1.0 + odds), odds / (1.0 + odds));
+    ln_lower_tail(df_error / 2.0, df / 2.0, x, y)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +51,16 @@ mod tests {
             assert!((tail * (1.0 + f) - 1.0).abs() < 1e-14, "{f}: {tail}");
         }
         assert_eq!(f_sf(f64::INFINITY, 3.0, 4.0), Ok(0.0));
+    }
+
+    #[test]
+    fn the_logarithm_continues_where_the_probability_underflows() {
+        // df = 2: (1 + 2 f / df_error)^(-df_error / 2).
+        for (f, df_error) in [(1e3, 100.0), (1e10, 900.0), (40.0, 1e5)] {
+            let expected = -df_error / 2.0 * libm::log1p(2.0 * f / df_error);
+            let found = ln_f_sf(f, 2.0, df_error);
+            assert!((found / expected - 1.0).abs() < 1e-13, "{f} {df_error}: {found} {expected}");
+        }
     }
 
     #[test]

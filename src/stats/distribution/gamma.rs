@@ -95,6 +95,13 @@ pub(super) fn chi_square_upper(x: f64, df: f64) -> f64 {
     tail.clamp(0.0, 1.0)
 }
 
+/// ln of [`chi_square_sf`] where that is too small for a double or near it, which is far above the mean.
+pub(in crate::stats) fn ln_chi_square_sf(x: f64, df: NonZeroU32) -> f64 {
+    let (shape, half) = (f64::from(df.get()) / 2.0, x / 2.0);
+    let exponent = -stirling_remainder(shape) - deviance(shape, half);
+    libm::log((shape * FRAC_1_PI / 2.0).sqrt() * upper_fraction(shape, half)) + exponent
+}
+
 /// `sum_k x^k / (a (a+1) ... (a+k))`, for x < a + 1. The terms fall once k > x - a.
 fn lower_series(a: f64, x: f64) -> f64 {
     let mut term = 1.0 / a;
@@ -136,7 +143,7 @@ pub(super) fn nonzero(value: f64) -> f64 {
 }
 
 /// Γ(a + 1/2) / Γ(a), for moderate a > 0.
-pub(super) fn half_step_ratio(a: f64) -> f64 {
+pub(in crate::stats) fn half_step_ratio(a: f64) -> f64 {
     let (stepped, plain) = (stirling_remainder(a + 0.5), stirling_remainder(a));
     // (a + 1/2)^a / a^a * sqrt(a) * exp(-1/2), from Stirling's formula for both.
     a.sqrt() * libm::exp(a * libm::log1p(0.5 / a) - 0.5 + stepped - plain)
@@ -150,6 +157,20 @@ pub(super) fn one_over_root_two_pi() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_logarithm_of_chi_square_continues_where_the_probability_underflows() {
+        for (df, x) in [(1, 1400.0), (3, 1300.0), (24, 1200.0), (500, 2200.0)] {
+            let df = NonZeroU32::new(df).expect("positive");
+            let near = libm::log(chi_square_sf(x, df).expect("in the domain"));
+            assert!((ln_chi_square_sf(x, df) / near - 1.0).abs() < 1e-14, "{df} {x}: {near}");
+        }
+        // Two degrees of freedom: exp(-x / 2).
+        let two = NonZeroU32::new(2).expect("positive");
+        for x in [1500.0, 1e6, 1e300] {
+            assert!((ln_chi_square_sf(x, two) / (-x / 2.0) - 1.0).abs() < 1e-15, "{x}");
+        }
+    }
 
     #[test]
     fn the_stirling_remainder_is_what_the_logarithm_of_the_factorial_leaves() {

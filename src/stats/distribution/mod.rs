@@ -8,19 +8,27 @@
 //! quantile. Probabilities below the smallest double are 0.
 
 mod beta;
+mod between;
 mod domain;
 mod fisher;
 mod gamma;
+mod hypergeometric;
 mod noncentral;
 mod normal;
 mod quadrature;
 mod student;
 
+pub(super) use between::between_bounds;
 pub(super) use domain::MIN_DF;
+pub(super) use fisher::ln_f_sf;
+pub(super) use gamma::{half_step_ratio, ln_chi_square_sf};
+pub(super) use normal::ln_normal_sf;
+pub(super) use student::ln_student_t_sf;
 
-pub use beta::incomplete_beta;
+pub use beta::{beta_quantile, beta_upper_quantile, incomplete_beta};
 pub use fisher::f_sf;
 pub use gamma::{chi_square_sf, ln_gamma};
+pub use hypergeometric::Hypergeometric;
 pub use noncentral::{noncentral_t_cdf, noncentral_t_sf};
 pub use normal::{normal_cdf, normal_quantile, normal_sf};
 pub use student::{student_t_cdf, student_t_quantile, student_t_sf, student_t_upper_quantile};

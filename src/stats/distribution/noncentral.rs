@@ -50,7 +50,7 @@ pub fn noncentral_t_sf(t: f64, df: f64, ncp: f64) -> Result<f64, Error> {
         return Ok(normal::upper(-ncp));
     }
     // The smaller of both tails is integrated, the other is its complement. The median lies near t = δ.
-    if t >= ncp { Ok(Tail { t, df, ncp }.probability()) } else { Ok(1.0 - Tail { t: -t, df, ncp: -ncp }.probability()) }
+    if t >= ncp { Ok(Tail::new(t, df, ncp).probability()) } else { Ok(1.0 - Tail::new(-t, df, -ncp).probability()) }
 }
 
 /// Where the peak of the integrand leaves nothing that a double can hold: e^-745 is the smallest one, and the width of
@@ -62,9 +62,17 @@ struct Tail {
     t: f64,
     df: f64,
     ncp: f64,
+    /// ln of the density of ln S at 0.
+    at_one: f64,
 }
 
 impl Tail {
+    fn new(t: f64, df: f64, ncp: f64) -> Self {
+        let shape = df / 2.0;
+        let at_one = LN_2 + 0.5 * libm::log(shape / (2.0 * PI)) - stirling_remainder(shape);
+        Self { t, df, ncp, at_one }
+    }
+
     /// The integral.
     fn probability(&self) -> f64 {
         let mode = self.mode();
@@ -95,8 +103,7 @@ impl Tail {
     /// ln of the density of ln S at x, plus ln Φ(δ - t e^x).
     fn ln_integrand(&self, x: f64) -> f64 {
         let shape = self.df / 2.0;
-        let at_one = LN_2 + 0.5 * libm::log(shape / (2.0 * PI)) - stirling_remainder(shape);
-        at_one - shape * exp_excess(2.0 * x) + normal::ln_lower(self.argument(x))
+        self.at_one - shape * exp_excess(2.0 * x) + normal::ln_lower(self.argument(x))
     }
 
     /// The slope of [`Tail::ln_integrand`], which changes its sign once.
@@ -122,7 +129,7 @@ impl Tail {
 }
 
 /// `e^z - 1 - z`, without cancellation near 0.
-fn exp_excess(z: f64) -> f64 {
+pub(super) fn exp_excess(z: f64) -> f64 {
     if z.abs() > 0.05 {
         return libm::expm1(z) - z;
     }
@@ -138,7 +145,7 @@ mod tests {
     #[test]
     fn without_noncentrality_it_is_students_t() {
         for (t, df) in [(0.3, 2.0), (2.5, 7.5), (-1.0, 30.0), (12.0, 4.0)] {
-            let integral = Tail { t, df, ncp: 1e-300 }.probability();
+            let integral = Tail::new(t, df, 1e-300).probability();
             let central = student::student_t_sf(t, df).expect("in the domain");
             assert!((integral / central - 1.0).abs() < 1e-12, "{t} {df}: {integral} {central}");
         }

@@ -30,6 +30,11 @@ pub(super) fn upper(x: f64) -> f64 {
     0.5 * libm::erfc(x * FRAC_1_SQRT_2)
 }
 
+/// ln of [`normal_sf`], without underflow.
+pub(in crate::stats) fn ln_normal_sf(x: f64) -> f64 {
+    ln_lower(-x)
+}
+
 /// ln of the probability that a standard normal variable is at most `u`, without underflow.
 pub(super) fn ln_lower(u: f64) -> f64 {
     if u < -5.0 {

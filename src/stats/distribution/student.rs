@@ -1,10 +1,10 @@
 //! Student's t distribution.
 
-use std::f64::consts::PI;
+use std::f64::consts::{LN_2, PI};
 
 use super::gamma::half_step_ratio;
 use super::{beta, domain, normal};
-use crate::stats::arithmetic::first_reaching;
+use crate::stats::arithmetic::first_reaching_near;
 use crate::stats::error::Error;
 
 const COMPUTING: &str = "Student's t distribution";
@@ -15,8 +15,8 @@ const ALMOST_NORMAL_DF: f64 = 1e8;
 /// Beyond this many `sqrt(df)` the distribution is its leading power to within a double.
 const POWER_TAIL: f64 = 1e60;
 
-/// The square of a normal variable beyond which its tail is below the smallest double.
-const NOTHING_LEFT: f64 = 2000.0;
+/// The normal variable beyond which its tail is below the smallest double.
+const NOTHING_LEFT: f64 = 45.0;
 
 /// Probability that a t variable with `df` degrees of freedom is at most `t`.
 ///
@@ -68,7 +68,34 @@ pub fn student_t_upper_quantile(tail: f64, df: f64) -> Result<f64, Error> {
     if upper(f64::MAX, df) > tail {
         return Err(Error::Overflow { computing: "a quantile of Student's t distribution" });
     }
-    Ok(first_reaching(0.0, f64::MAX, |t| upper(t, df) <= tail))
+    Ok(first_reaching_near(near_quantile(tail, df), f64::MAX, |t| upper(t, df) <= tail))
+}
+
+/// A number near the quantile: the first terms of its expansion at the normal one (Abramowitz and Stegun 26.7.5), then
+/// secants of ln tail over ln t, which is nearly straight. Not positive and finite where that leads nowhere.
+fn near_quantile(tail: f64, df: f64) -> f64 {
+    let Ok(z) = normal::normal_quantile(tail) else { return 0.0 };
+    let (z, square) = (-z, z * z);
+    let start =
+        z * (1.0 + (square + 1.0) / (4.0 * df) + (5.0 * square * square + 16.0 * square + 3.0) / (96.0 * df * df));
+    let excess = |ln_t: f64| libm::log(upper(libm::exp(ln_t), df) / tail);
+    let mut old = (libm::log(start), 0.0);
+    old.1 = excess(old.0);
+    // Where the tail is a power, its logarithm falls by df for every unit of ln t.
+    let mut new = old.0 + old.1 / df.min(1.0 + square);
+    for _ in 0..8 {
+        let found = excess(new);
+        let step = found * (new - old.0) / (found - old.1);
+        old = (new, found);
+        if !step.is_finite() {
+            break;
+        }
+        new -= step;
+        if step.abs() < 1e-9 {
+            break;
+        }
+    }
+    libm::exp(new)
 }
 
 /// [`student_t_sf`] for t >= 0.
@@ -81,31 +108,66 @@ pub(super) fn upper(t: f64, df: f64) -> f64 {
     }
     let q = t / df.sqrt();
     if q > POWER_TAIL {
-        // I_x(a, 1/2) = x^a Γ(a + 1/2) / (a Γ(a) sqrt(pi)) (1 + O(x)), x = 1/q^2.
-        let a = df / 2.0;
-        return 0.5 * half_step_ratio(a) / (a * PI.sqrt()) * libm::exp(-df * ln_quotient(t, df));
+        let (factor, exponent) = power_tail(t, df);
+        return factor * libm::exp(exponent);
     }
-    // Whichever of x and 1 - x is small is formed first, so that neither loses digits.
-    let (x, y) = if q <= 1.0 {
+    let (x, y) = beta_arguments(t, df);
+    0.5 * beta::tails(df / 2.0, 0.5, x, y).0
+}
+
+/// ln of [`student_t_sf`], where that is too small for a double or near it: finite for every finite `t`.
+pub(in crate::stats) fn ln_student_t_sf(t: f64, df: f64) -> f64 {
+    let tail = upper(t.abs(), df);
+    if t < 0.0 {
+        return libm::log1p(-tail);
+    }
+    // The logarithm of a normal double keeps all digits; nothing below is exact for a t near 0.
+    if tail >= f64::MIN_POSITIVE {
+        return libm::log(tail);
+    }
+    let q = t / df.sqrt();
+    if df > ALMOST_NORMAL_DF {
+        return normal::ln_lower(-almost_normal(t, df));
+    }
+    if q > POWER_TAIL {
+        let (factor, exponent) = power_tail(t, df);
+        return libm::log(factor) + exponent;
+    }
+    let (x, y) = beta_arguments(t, df);
+    beta::ln_lower_tail(df / 2.0, 0.5, x, y) - LN_2
+}
+
+/// The tail beyond [`POWER_TAIL`] as a factor and the exponent of an exponential.
+fn power_tail(t: f64, df: f64) -> (f64, f64) {
+    // I_x(a, 1/2) = x^a Γ(a + 1/2) / (a Γ(a) sqrt(pi)) (1 + O(x)), x = 1/q^2.
+    let a = df / 2.0;
+    (0.5 * half_step_ratio(a) / (a * PI.sqrt()), -df * ln_quotient(t, df))
+}
+
+/// `x = df / (df + t^2)` and `1 - x`: whichever is small is formed first, so that neither loses digits.
+fn beta_arguments(t: f64, df: f64) -> (f64, f64) {
+    if t / df.sqrt() <= 1.0 {
         let square = t / df * t;
         (1.0 / (1.0 + square), square / (1.0 + square))
     } else {
         let inverse = df / t / t;
         (inverse / (1.0 + inverse), 1.0 / (1.0 + inverse))
-    };
-    0.5 * beta::tails(df / 2.0, 0.5, x, y).0
+    }
 }
 
 /// The transformation to a normal variable of G. W. Hill, "Algorithm 395: Student's t-distribution", Communications of
 /// the ACM 13, 1970, first correction kept; the next is below 1e-30 here.
-fn almost_normal_upper(t: f64, df: f64) -> f64 {
+fn almost_normal(t: f64, df: f64) -> f64 {
     let a = df - 0.5;
     let q = t / df.sqrt();
     let square = if q < 1e150 { a * libm::log1p(q * q) } else { 2.0 * a * ln_quotient(t, df) };
-    if square > NOTHING_LEFT {
-        return 0.0;
-    }
-    normal::upper(square.sqrt() * (1.0 + (square + 3.0) / (48.0 * a * a)))
+    square.sqrt() * (1.0 + (square + 3.0) / a / a / 48.0)
+}
+
+/// [`student_t_sf`] for t >= 0 and degrees of freedom beyond [`ALMOST_NORMAL_DF`].
+fn almost_normal_upper(t: f64, df: f64) -> f64 {
+    let z = almost_normal(t, df);
+    if z > NOTHING_LEFT { 0.0 } else { normal::upper(z) }
 }
 
 /// ln(t / sqrt(df)), where the quotient itself may be no double.

@@ -1,7 +1,18 @@
 //! The room against the outside: independent references, invariants over random input, and its own sources.
 
+mod association;
+mod families;
+mod means;
+mod odds;
+mod order_statistics;
 mod pinned;
+mod planning;
 mod properties;
+mod proportions;
+mod rank_tests;
 mod reference;
+mod reference_values;
+mod resampling;
 mod sources;
 mod statrs_grid;
+mod wild_input;

@@ -22,6 +22,11 @@ fn digits() -> Vec<(&'static str, u64)> {
     let margin = Margin::percent_of(b.sample(), 3.0).expect("a margin");
     let equivalence = tost(&first.effect, margin, alpha).expect("a test");
     let planned = mde(5, 41, alpha, Power::new(0.8).expect("a power")).expect("an effect");
+    let differences = Sample::new(wave(30, 0.05)).expect("finite values");
+    let normal = RankNull::Normal { continuity: true };
+    let corrected = bootstrap_difference_interval(BootstrapMethod::Bca, &a, &b, Bootstrap::new(42, level));
+    let far = Moments::new(900, 1.0, 0.01).expect("a summary");
+    let near = Moments::new(800, 2.0, 0.03).expect("a summary");
     let numbers = [
         ("mean", a.mean()),
         ("sd", a.sd()),
@@ -37,6 +42,12 @@ fn digits() -> Vec<(&'static str, u64)> {
         ("pooled se", found.effect.se()),
         ("pooled p", agreement.p.get()),
         ("pooled p_chi_square", agreement.p_chi_square.get()),
+        ("signed rank p", signed_rank(&differences, ZeroMethod::Pratt, normal).expect("a test").p.get()),
+        ("exact signed rank p", signed_rank(&differences, ZeroMethod::Pratt, RankNull::Exact).expect("a test").p.get()),
+        ("rank sum p", mann_whitney(a.sample(), b.sample(), RankNull::Exact).expect("a test").p.get()),
+        ("g", hedges_g(&a, &b, HedgesCorrection::Exact).expect("spread").g),
+        ("corrected end", corrected.expect("an interval").low),
+        ("log10 p", welch(far, near).expect("spread").test.p.decimal_log().expect("a size")),
         ("normal tail", normal_sf(7.3).expect("a number")),
         ("normal quantile", normal_quantile(0.975).expect("in the domain")),
         ("t tail", student_t_sf(31.0, 3.7).expect("in the domain")),
@@ -51,7 +62,7 @@ fn the_same_samples_give_the_same_bits_on_every_host() {
     assert_eq!(digits(), PINNED);
 }
 
-const PINNED: [(&str, u64); 19] = [
+const PINNED: [(&str, u64); 25] = [
     ("mean", 0x4024_46ca_b709_9173),
     ("sd", 0x3fcb_b1d6_5f8d_3b1d),
     ("p99", 0x4024_7eeb_97eb_bad5),
@@ -62,10 +73,16 @@ const PINNED: [(&str, u64); 19] = [
     ("interval", 0x4023_bd3d_ee7d_6c0f),
     ("p_lower", 0x3f61_03ae_bc09_5072),
     ("p_upper", 0x3fcb_b822_290f_e51e),
-    ("mde", 0x3ff5_b61e_ae7a_52e2),
+    ("mde", 0x3ff5_b61e_ae7a_52d7),
     ("pooled se", 0x3fb5_f23f_2f21_0a1a),
     ("pooled p", 0x3f90_0747_9e33_f9c9),
     ("pooled p_chi_square", 0x3f6e_7b6d_f276_743c),
+    ("signed rank p", 0x3fb9_914f_7bba_0142),
+    ("exact signed rank p", 0x3fb9_b3a4_2000_0000),
+    ("rank sum p", 0x3fb0_baa5_1d5d_93de),
+    ("g", 0x3fee_4c80_8d73_d12e),
+    ("corrected end", 0x3fa2_a834_eb65_560a),
+    ("log10 p", 0xc095_e654_b765_e9e8),
     ("normal tail", 0x3d44_3ff6_67f4_6472),
     ("normal quantile", 0x3fff_5c03_31ee_ff82),
     ("t tail", 0x3edb_9bcf_1a70_fe9b),

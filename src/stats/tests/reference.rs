@@ -290,7 +290,8 @@ fn holm_agrees_with_statsmodels() {
         let found = holm(&case.p, Alpha::new(0.05).expect("a level"));
         assert_eq!(found.iter().map(|decision| decision.rejected).collect::<Vec<_>>(), case.rejected);
         for (decision, expected) in found.iter().zip(case.adjusted) {
-            close(decision.adjusted.get(), expected, 1e-15, 0.0, &format!("{:?}", case.p));
+            // A p-value handed over as 0 is one below the doubles, whose nearest is the smallest.
+            close(decision.adjusted.get(), expected.max(f64::from_bits(1)), 1e-15, 0.0, &format!("{:?}", case.p));
         }
     }
 }

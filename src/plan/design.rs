@@ -1,0 +1,125 @@
+//! The design of a published report: which rules its printed tables are judged by, with every threshold.
+//!
+//! A design is a plan file with a `[published]` table. It names no lane and is never run: what it judges is a journal
+//! that `lockstep import` made of the report's own tables.
+
+use serde::{Deserialize, Serialize};
+
+use super::document::Document;
+use super::raw_design::RawDesign;
+use super::{Error, Plan, Rule, check_design};
+use crate::terms::{Digest, canonical_json};
+
+/// The rules and thresholds that a report's tables are judged by. Every invariant that the fields' documents name
+/// holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Design {
+    /// Name; also that of the snapshot folder.
+    pub name: String,
+    /// One sentence for people. No part of the digest.
+    #[serde(skip)]
+    pub description: String,
+    /// What the report is and how it counts.
+    pub published: Published,
+    /// At least one; names unique.
+    pub hypotheses: Vec<DesignHypothesis>,
+}
+
+/// What the report is and how it counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The report's name, as its title page prints it.
+    pub report: String,
+    /// What the report counts as one observation.
+    pub replication: Replication,
+    /// Level of every test.
+    pub alpha: f64,
+    /// Resamples of every bootstrap.
+    pub bootstrap_resamples: u32,
+    /// Seed of every bootstrap.
+    pub bootstrap_seed: u64,
+}
+
+/// What counts as one observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Replication {
+    /// One iteration, or one printed cell of a table, as the report's authors did.
+    Iteration,
+    /// One start of a stack, as Lockstep does.
+    Launch,
+}
+
+/// A statement that the verdict decides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DesignHypothesis {
+    /// Name.
+    pub name: String,
+    /// The claim in words; no part of the digest.
+    #[serde(skip)]
+    pub claim: String,
+    /// The labels that are as expected, each one that the rule can give; empty: any.
+    pub expect: Vec<String>,
+    /// How it is decided.
+    pub rule: Rule,
+}
+
+impl Design {
+    /// Reads a design; `file` names it in errors.
+    ///
+    /// # Errors
+    /// A fault with file, line, key path and what to try.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
+        let document = Document::new(file, text);
+        let raw: RawDesign = document.read()?;
+        check_design::check(&document, raw)
+    }
+
+    /// The design's canonical digest. Descriptions, claims and comments are no part of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let text = canonical_json(self).expect("a checked design holds strings, integers and finite numbers only");
+        Digest::of(text.as_bytes())
+    }
+}
+
+/// What a file in `plans/` holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlanFile {
+    /// An experiment that Lockstep runs.
+    Measured(Box<Plan>),
+    /// The design of a published report.
+    Published(Box<Design>),
+}
+
+impl PlanFile {
+    /// Reads whichever of the two the text is: a file with a `[published]` table is a design.
+    ///
+    /// # Errors
+    /// A fault with file, line, key path and what to try.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
+        if Document::new(file, text).has("published") {
+            return Ok(Self::Published(Box::new(Design::parse(file, text)?)));
+        }
+        Ok(Self::Measured(Box::new(Plan::parse(file, text)?)))
+    }
+
+    /// The plan's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Measured(plan) => &plan.name,
+            Self::Published(design) => &design.name,
+        }
+    }
+
+    /// The plan's canonical digest.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Measured(plan) => plan.digest(),
+            Self::Published(design) => design.digest(),
+        }
+    }
+}

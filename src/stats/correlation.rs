@@ -1,0 +1,246 @@
+//! How two measurements of the same things go together: Pearson's and Spearman's correlations.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::arithmetic::{finite, sum};
+use super::compare::student_p;
+use super::distribution::normal_quantile;
+use super::error::{EqualValues, Error};
+use super::interval::Interval;
+use super::midranks::Midranks;
+use super::p_value::PValue;
+use super::probability::Confidence;
+use super::sample::Sample;
+
+/// Two measurements of each of at least two things, all finite; the i-th values belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    x: Sample,
+    y: Sample,
+}
+
+impl Points {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`Error::Unpaired`]; [`Error::TooFew`] below two pairs; those of [`Sample::new`].
+    pub fn new(x: impl Into<Vec<f64>>, y: impl Into<Vec<f64>>) -> Result<Self, Error> {
+        const COMPUTING: &str = "a correlation";
+        let (x, y) = (x.into(), y.into());
+        if x.len() != y.len() {
+            return Err(Error::Unpaired { computing: COMPUTING, a: x.len(), b: y.len() });
+        }
+        at_least(x.len(), 2, COMPUTING)?;
+        Ok(Self { x: Sample::new(x)?, y: Sample::new(y)? })
+    }
+
+    /// How many pairs there are; at least 2.
+    pub fn n(&self) -> usize {
+        self.x.n()
+    }
+
+    /// The first measurements, in the order given.
+    pub fn x(&self) -> &Sample {
+        &self.x
+    }
+
+    /// The second measurements, in the order given.
+    pub fn y(&self) -> &Sample {
+        &self.y
+    }
+}
+
+fn at_least(found: usize, needed: u64, computing: &'static str) -> Result<(), Error> {
+    let hint = "two points always lie on a line; measure more things";
+    if found as u64 >= needed {
+        return Ok(());
+    }
+    Err(Error::TooFew { computing, needed, of: "pairs", found: found as u64, hint })
+}
+
+/// A correlation coefficient.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Correlation {
+    /// How many pairs it is of.
+    pub n: usize,
+    /// The coefficient, from -1 to 1.
+    pub r: f64,
+    /// `1 - r^2`, from the data and not from `r`, so that it keeps its digits where `r` is close to 1; 0 only where the
+    /// pairs lie on a line.
+    pub unexplained: f64,
+}
+
+/// Pearson's product-moment correlation.
+///
+/// The cosine between the two vectors of deviations from their means. With both scaled to length 1, `1 - r` is half of
+/// the squared length of their difference and `1 + r` half of that of their sum, which is how `unexplained` is formed.
+///
+/// # Errors
+/// [`Error::ZeroSpread`] if one measurement is constant; [`Error::Overflow`] beyond the doubles.
+pub fn pearson(points: &Points) -> Result<Correlation, Error> {
+    of_vectors(&points.x, &points.y, "Pearson's correlation")
+}
+
+/// Spearman's rank correlation: Pearson's correlation of the ranks, equal values sharing the mean of their ranks.
+///
+/// # Errors
+/// [`Error::ZeroSpread`] if one measurement is constant.
+pub fn spearman(points: &Points) -> Result<Correlation, Error> {
+    const COMPUTING: &str = "Spearman's correlation";
+    with_spread(&points.x, &points.y, COMPUTING)?;
+    // Twice the ranks, which are whole numbers: the factor does not change a correlation.
+    let ranks = |values: &Sample| {
+        let doubled = Midranks::of(values.values()).doubled;
+        Sample::new(doubled.into_iter().map(|rank| rank as f64).collect::<Vec<_>>())
+    };
+    of_vectors(&ranks(&points.x)?, &ranks(&points.y)?, COMPUTING)
+}
+
+fn with_spread(x: &Sample, y: &Sample, computing: &'static str) -> Result<(), Error> {
+    match [x, y].into_iter().find(|sample| sample.is_constant()) {
+        Some(constant) => Err(Error::ZeroSpread { computing, values: EqualValues::One(constant.mean()) }),
+        None => Ok(()),
+    }
+}
+
+fn of_vectors(x: &Sample, y: &Sample, computing: &'static str) -> Result<Correlation, Error> {
+    with_spread(x, y, computing)?;
+    let (u, v) = (direction(x, computing)?, direction(y, computing)?);
+    let half_square = |sign: f64| 0.5 * sum(u.iter().zip(&v).map(|(u, v)| (u + sign * v) * (u + sign * v)));
+    let (below_one, above_minus_one) = (half_square(-1.0), half_square(1.0));
+    let r = if below_one < 0.5 {
+        1.0 - below_one
+    } else if above_minus_one < 0.5 {
+        above_minus_one - 1.0
+    } else {
+        sum(u.iter().zip(&v).map(|(u, v)| u * v))
+    };
+    Ok(Correlation { n: x.n(), r, unexplained: (below_one * above_minus_one).min(1.0) })
+}
+
+/// The deviations from the mean, scaled to length 1.
+fn direction(sample: &Sample, computing: &'static str) -> Result<Vec<f64>, Error> {
+    let mean = sample.mean();
+    let largest = finite((sample.max() - mean).max(mean - sample.min()), computing)?;
+    // A power of two, so that the squares neither overflow nor vanish and nothing is rounded.
+    let exponent = libm::ilogb(largest);
+    let deviations: Vec<f64> = sample.values().iter().map(|value| libm::scalbn(value - mean, -exponent)).collect();
+    let length = sum(deviations.iter().map(|deviation| deviation * deviation)).sqrt();
+    Ok(deviations.into_iter().map(|deviation| deviation / length).collect())
+}
+
+/// The two-sided test that a correlation is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CorrelationTest {
+    /// `r sqrt(df / (1 - r^2))`.
+    pub t: f64,
+    /// n - 2.
+    pub df: f64,
+    /// Two-sided p-value.
+    pub p: PValue,
+}
+
+/// Tests that a correlation is 0, by Student's t with n - 2 degrees of freedom: exact for Pearson's coefficient of
+/// normal pairs, an approximation for Spearman's (M. G. Kendall and J. D. Gibbons, "Rank Correlation Methods", 5th ed.
+/// 1990, section 4.8), for which [`spearman_exact`] is exact where it is feasible.
+///
+/// # Errors
+/// [`Error::TooFew`] below three pairs; [`Error::NoResidual`] if the pairs lie on a line; [`Error::Overflow`].
+pub fn correlation_test(correlation: &Correlation) -> Result<CorrelationTest, Error> {
+    const COMPUTING: &str = "a test of a correlation";
+    at_least(correlation.n, 3, COMPUTING)?;
+    scattered(correlation, COMPUTING)?;
+    let df = correlation.n as f64 - 2.0;
+    let t = finite(correlation.r * (df / correlation.unexplained).sqrt(), COMPUTING)?;
+    let p = student_p(2.0, t.abs(), df)?;
+    Ok(CorrelationTest { t, df, p })
+}
+
+fn scattered(correlation: &Correlation, computing: &'static str) -> Result<(), Error> {
+    if correlation.unexplained > 0.0 {
+        return Ok(());
+    }
+    let hint = "report that the pairs lie on a line, or rank in the same order";
+    Err(Error::NoResidual { computing, hint })
+}
+
+/// Interval of Pearson's correlation by Fisher's transformation: `tanh(atanh r ± z / sqrt(n - 3))` (R. A. Fisher, "On
+/// the 'probable error' of a coefficient of correlation deduced from a small sample", Metron 1, 1921).
+///
+/// # Errors
+/// [`Error::TooFew`] below four pairs; [`Error::NoResidual`] if the pairs lie on a line; [`Error::OutOfRange`] for a
+/// confidence so close to 1 that nothing is left outside.
+pub fn fisher_interval(correlation: &Correlation, confidence: Confidence) -> Result<Interval, Error> {
+    const COMPUTING: &str = "an interval of a correlation";
+    at_least(correlation.n, 4, COMPUTING)?;
+    scattered(correlation, COMPUTING)?;
+    let r = correlation.r;
+    // atanh r = ln((1 + |r|)^2 / (1 - r^2)) / 2 with the sign of r, near 0 by libm's own series.
+    let size = r.abs();
+    let plain = if size < 0.5 {
+        libm::atanh(size)
+    } else {
+        0.5 * libm::log((1.0 + size) * (1.0 + size) / correlation.unexplained)
+    };
+    let transformed = plain * r.signum();
+    let reach = -normal_quantile(confidence.tail())? / (correlation.n as f64 - 3.0).sqrt();
+    let (low, high) = (libm::tanh(transformed - reach), libm::tanh(transformed + reach));
+    Ok(Interval { estimate: r, low, high, confidence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(x: &[f64], y: &[f64]) -> Points {
+        Points::new(x, y).expect("usable points")
+    }
+
+    #[test]
+    fn what_cannot_be_correlated_is_refused_by_type() {
+        assert!(matches!(Points::new([1.0], [2.0]), Err(Error::TooFew { needed: 2, found: 1, .. })));
+        assert!(matches!(Points::new([], []), Err(Error::TooFew { found: 0, .. })));
+        assert!(matches!(Points::new([1.0, 2.0], [2.0]), Err(Error::Unpaired { a: 2, b: 1, .. })));
+        assert!(matches!(Points::new([1.0, f64::NAN], [2.0, 3.0]), Err(Error::NotFinite { index: 1, .. })));
+        let flat = points(&[1.0, 2.0, 3.0], &[7.0; 3]);
+        let expected = |computing| Error::ZeroSpread { computing, values: EqualValues::One(7.0) };
+        assert_eq!(pearson(&flat), Err(expected("Pearson's correlation")));
+        assert_eq!(spearman(&flat), Err(expected("Spearman's correlation")));
+    }
+
+    #[test]
+    fn two_points_lie_on_a_line_and_have_no_test() {
+        let line = pearson(&points(&[1.0, 2.0], &[5.0, 3.0])).expect("a coefficient");
+        assert_eq!((line.r, line.unexplained), (-1.0, 0.0));
+        assert!(matches!(correlation_test(&line), Err(Error::TooFew { needed: 3, found: 2, .. })));
+        assert!(matches!(fisher_interval(&line, Confidence::new(0.95).expect("a level")), Err(Error::TooFew { .. })));
+    }
+
+    #[test]
+    fn a_perfect_order_has_no_error_to_be_tested_by() {
+        let same = spearman(&points(&[1.0, 2.0, 3.0, 9.0], &[0.1, 0.2, 0.25, 0.3])).expect("a coefficient");
+        assert_eq!((same.r, same.unexplained), (1.0, 0.0));
+        assert!(matches!(correlation_test(&same), Err(Error::NoResidual { .. })));
+        assert!(matches!(
+            fisher_interval(&same, Confidence::new(0.95).expect("a level")),
+            Err(Error::NoResidual { .. })
+        ));
+    }
+
+    #[test]
+    fn huge_and_tiny_values_correlate_like_their_multiples() {
+        let plain = pearson(&points(&[1.0, 2.0, 4.0, 3.0], &[2.0, 1.0, 5.0, 5.5])).expect("a coefficient");
+        let scaled = pearson(&points(&[1e300, 2e300, 4e300, 3e300], &[2e-300, 1e-300, 5e-300, 5.5e-300]));
+        assert!((scaled.expect("a coefficient").r - plain.r).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_correlation_close_to_one_keeps_the_digits_of_what_it_leaves() {
+        // y = x + e (1, -2, 1): 1 - r^2 = 6 e^2 / (2 + 6 e^2).
+        let e = libm::scalbn(1.0, -20);
+        let near = pearson(&points(&[1.0, 2.0, 3.0], &[1.0 + e, 2.0 - 2.0 * e, 3.0 + e])).expect("a coefficient");
+        let expected = 6.0 * e * e / (2.0 + 6.0 * e * e);
+        assert!((near.unexplained / expected - 1.0).abs() < 1e-9, "{near:?} {expected}");
+    }
+}

@@ -1,0 +1,184 @@
+//! From a runner's answer to an outcome. Pure. An answer is held against what was asked, what the lane declares, what
+//! the supervisor's own clock saw and what is physically possible; only then is it `ok`. The supervisor asks when the
+//! answer comes, the judge asks again of every row.
+
+use std::collections::BTreeMap;
+
+use super::{Axes, Cell, Failure, FailureClass, Outcome, SignalValue, StopReason};
+
+/// Axes that a runner's evidence can contradict: the work was done, and by another path than the declared one.
+const PATH_AXES: &[&str] =
+    &["attention", "cache", "compile_mode", "cuda_graphs", "device", "dtype", "quantization", "threads"];
+
+/// What every answer has to give evidence of; `containers/WIRE.md` says what each means.
+const EVIDENCE: [&str; 4] = ["cache", "dtype", "forward_passes", "threads"];
+
+/// What came back of a repetition.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// Time of the phase by the runner's clock, in nanoseconds.
+    pub wall_ns: u64,
+    /// Time from request to answer by the supervisor's clock, in nanoseconds.
+    pub outside_ns: u64,
+    /// The output.
+    pub tokens: &'a [u32],
+    /// Why generation ended.
+    pub stop: StopReason,
+    /// What shows which path did the work.
+    pub evidence: &'a BTreeMap<String, SignalValue>,
+}
+
+/// What an answer is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectations<'a> {
+    /// What was asked.
+    pub cell: &'a Cell,
+    /// The lane's declared axes.
+    pub declared: &'a Axes,
+    /// The least time that one forward pass can take, in nanoseconds.
+    pub floor_ns_per_forward: u64,
+    /// The size of the model's vocabulary.
+    pub vocab_size: u32,
+}
+
+/// The outcome of `result`, and what went wrong where something did.
+#[must_use]
+pub fn assess(result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Option<Failure>) {
+    let wrong = |outcome, message: String| (outcome, Some(Failure::new(FailureClass::Implausible, message)));
+    let early = result.stop == StopReason::Eos && !expect.cell.ignore_eos;
+    if result.tokens.is_empty() && early {
+        return wrong(Outcome::UnequalWork, "the sequence ended before the first timed pass".to_owned());
+    }
+    if result.tokens.is_empty() {
+        return wrong(Outcome::FellThrough, format!("returned no tokens after {} ns", result.wall_ns));
+    }
+    let passes = if early { result.tokens.len() as u64 } else { u64::from(expect.cell.forward_passes()) };
+    let floor_ns = expect.floor_ns_per_forward.saturating_mul(passes);
+    if result.wall_ns < floor_ns {
+        let message = format!("claims {} ns, below the cell's floor of {floor_ns} ns", result.wall_ns);
+        return wrong(Outcome::FellThrough, message);
+    }
+    if result.wall_ns > result.outside_ns {
+        let message = format!(
+            "claims {} ns, longer than the {} ns between request and answer on the supervisor's clock",
+            result.wall_ns, result.outside_ns
+        );
+        return wrong(Outcome::Crashed, message);
+    }
+    if let Some(missing) = EVIDENCE.iter().find(|key| !result.evidence.contains_key(**key)) {
+        return wrong(Outcome::FellBack, format!("the evidence says nothing of {missing}, so no path is proven"));
+    }
+    if let Some((axis, want, seen)) = contradicted_path(result, expect.declared) {
+        return wrong(Outcome::FellBack, format!("{axis} is declared {want:?}, and the evidence says {seen:?}"));
+    }
+    if let Some(SignalValue::Int(found)) = result.evidence.get("forward_passes")
+        && u64::try_from(*found) != Ok(passes)
+    {
+        return wrong(Outcome::FellBack, format!("the evidence says {found} forward passes, the work takes {passes}"));
+    }
+    if let Some(token) = result.tokens.iter().find(|token| **token >= expect.vocab_size) {
+        let message = format!("holds the token {token}, and the model's vocabulary ends before {}", expect.vocab_size);
+        return wrong(Outcome::UnequalWork, message);
+    }
+    match unequal(result, expect.cell) {
+        Some(message) => wrong(Outcome::UnequalWork, message),
+        None => (Outcome::Ok, None),
+    }
+}
+
+fn contradicted_path<'a>(result: &Answer<'_>, declared: &'a Axes) -> Option<(&'a str, &'a str, String)> {
+    PATH_AXES.iter().find_map(|axis| {
+        let (axis, want) = declared.get_key_value(*axis)?;
+        let seen = result.evidence.get(axis)?.to_string();
+        (seen != *want).then_some((axis.as_str(), want.as_str(), seen))
+    })
+}
+
+fn unequal(result: &Answer<'_>, cell: &Cell) -> Option<String> {
+    let (found, asked) = (result.tokens.len() as u64, u64::from(cell.new_tokens));
+    let ended_early = result.stop == StopReason::Eos;
+    if found > asked || (found < asked && !ended_early) {
+        return Some(format!("gave {found} tokens, asked for {asked}"));
+    }
+    if ended_early && cell.ignore_eos {
+        return Some(format!("stopped at an end-of-sequence token after {found} tokens, and the cell ignores those"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::{Digest, Phase, SamplingSpec};
+
+    #[derive(Debug)]
+    struct Result {
+        wall_ns: u64,
+        tokens: Vec<u32>,
+        stop: StopReason,
+        evidence: BTreeMap<String, SignalValue>,
+    }
+
+    fn cell() -> Cell {
+        Cell {
+            phase: Phase::KvDecode,
+            workload: "w".into(),
+            model: Digest::of(b""),
+            prompt: vec![1],
+            new_tokens: 3,
+            sampling: SamplingSpec::Greedy,
+            ignore_eos: true,
+        }
+    }
+
+    fn result() -> Result {
+        Result { wall_ns: 5_000, tokens: vec![7, 8, 9], stop: StopReason::Length, evidence: evidence(&[]) }
+    }
+
+    /// What a runner shows, but for these.
+    fn evidence(other: &[(&str, SignalValue)]) -> BTreeMap<String, SignalValue> {
+        let all = [("cache", "dynamic".into()), ("dtype", "f32".into()), ("threads", 1.into())];
+        let all = all.into_iter().chain([("forward_passes", 3.into())]).chain(other.iter().cloned());
+        all.map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    fn outcome_of(cell: &Cell, result: &Result) -> Outcome {
+        let declared = Axes::from([("cache".into(), "dynamic".into())]);
+        let Result { wall_ns, tokens, stop, evidence } = result;
+        let answer = Answer { wall_ns: *wall_ns, outside_ns: 6_000, tokens, stop: *stop, evidence };
+        assess(&answer, &Expectations { cell, declared: &declared, floor_ns_per_forward: 1_000, vocab_size: 10 }).0
+    }
+
+    #[test]
+    fn each_way_of_not_doing_the_work_has_its_own_outcome() {
+        let cases = [
+            (result(), Outcome::Ok),
+            (Result { tokens: vec![], ..result() }, Outcome::FellThrough),
+            (Result { wall_ns: 2_999, ..result() }, Outcome::FellThrough),
+            (Result { wall_ns: 3_000, ..result() }, Outcome::Ok),
+            (Result { wall_ns: 6_001, ..result() }, Outcome::Crashed),
+            (Result { evidence: evidence(&[("cache", "none".into())]), ..result() }, Outcome::FellBack),
+            (Result { evidence: evidence(&[("forward_passes", 1.into())]), ..result() }, Outcome::FellBack),
+            (Result { evidence: BTreeMap::new(), ..result() }, Outcome::FellBack),
+            (Result { tokens: vec![7, 8], ..result() }, Outcome::UnequalWork),
+            (Result { tokens: vec![7, 8, 9, 1], ..result() }, Outcome::UnequalWork),
+            (Result { stop: StopReason::Eos, ..result() }, Outcome::UnequalWork),
+            (Result { tokens: vec![7, 8, 10], ..result() }, Outcome::UnequalWork),
+        ];
+        for (result, outcome) in cases {
+            assert_eq!(outcome_of(&cell(), &result), outcome, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn an_early_end_is_equal_work_where_the_cell_allows_it() {
+        let cell = Cell { ignore_eos: false, ..cell() };
+        let one_pass = evidence(&[("forward_passes", 1.into())]);
+        let early = Result { tokens: vec![7], stop: StopReason::Eos, evidence: one_pass, ..result() };
+        assert_eq!(outcome_of(&cell, &early), Outcome::Ok);
+        let at_once = Result { tokens: vec![], stop: StopReason::Eos, ..result() };
+        assert_eq!(outcome_of(&cell, &at_once), Outcome::UnequalWork);
+        let short = Result { tokens: vec![7], ..result() };
+        assert_eq!(outcome_of(&cell, &short), Outcome::UnequalWork);
+    }
+}

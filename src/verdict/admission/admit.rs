@@ -1,0 +1,215 @@
+//! The journal's records, one after the other.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::super::Error;
+use super::copies::{Copies, Times};
+use super::launch::OpenLaunch;
+use super::{header, row};
+use crate::journal::{Header, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Preflight, Record, Row};
+use crate::plan::{Plan, Repetition, Schedule};
+use crate::terms::{Axes, Cell, CellId, Outcome, observed_axes};
+
+/// What is known after some records.
+pub(in super::super) struct Admission<'a> {
+    plan: &'a Plan,
+    cells: Vec<Cell>,
+    index: HashMap<CellId, usize>,
+    header: Option<Header>,
+    /// What the segment's first looks at each lane showed.
+    looks: BTreeMap<String, Axes>,
+    /// The repetitions of the last block that a launch was in.
+    order: (u32, Vec<Repetition>),
+    /// Block and position of the last launch since the run began or went on.
+    latest: Option<(u32, u32)>,
+    open: Option<(OpenLaunch, Times)>,
+    /// A launch that left without its last look.
+    owing: Option<(u32, String)>,
+    /// Repetitions that have a row, by lane.
+    met: BTreeMap<String, u64>,
+    /// Repetitions whose last attempt is not ok: lane, block, cell, repetition.
+    undone: HashSet<(String, u32, usize, u32)>,
+    copies: Copies,
+    rows: usize,
+}
+
+impl<'a> Admission<'a> {
+    pub(in super::super) fn of(plan: &'a Plan) -> Result<Self, Error> {
+        let cells = plan.cells()?;
+        Ok(Self {
+            plan,
+            index: cells.iter().enumerate().map(|(index, cell)| (cell.id(), index)).collect(),
+            order: (0, Schedule::repetitions(plan, cells.len(), 0)),
+            cells,
+            header: None,
+            looks: BTreeMap::new(),
+            latest: None,
+            open: None,
+            owing: None,
+            met: BTreeMap::new(),
+            undone: HashSet::new(),
+            copies: Copies::default(),
+            rows: 0,
+        })
+    }
+
+    /// Takes in the next record, unless no run of the plan can have left it there.
+    pub(in super::super) fn take(&mut self, line: usize, record: &Record) -> Result<(), Error> {
+        let goes_on = matches!(record, Record::Pause { .. } | Record::Reopen { .. } | Record::Header(_));
+        if let (Some((launch, lane)), false) = (self.owing.take(), goes_on) {
+            let what = "left without its last look, and the run was not paused".to_owned();
+            return Err(Error::Launch { line, launch, lane, what });
+        }
+        match record {
+            Record::Header(header) => {
+                header::check(self.plan, self.header.as_ref(), header, line)?;
+                self.header = Some(header.as_ref().clone());
+                self.looks.clear();
+                self.go_on();
+                Ok(())
+            }
+            Record::Reopen { .. } => {
+                self.go_on();
+                Ok(())
+            }
+            Record::Preflight(preflight) => self.look(line, preflight),
+            Record::LaunchStart(start) => self.start(line, start),
+            Record::LaunchEnd(end) => self.end(line, end),
+            Record::Row(row) => self.row(line, row),
+            Record::Pause { .. } | Record::Seal(_) | Record::Summary(_) | Record::Observation(_) => Ok(()),
+        }
+    }
+
+    /// Whether a sealed journal may end here.
+    pub(in super::super) fn finish(self, sealed: bool) -> Result<(), Error> {
+        let Some(header) = self.header.filter(|_| sealed) else { return Ok(()) };
+        for declared in header.lanes.iter().filter(|declared| declared.state == LaneState::Ready) {
+            let Some(lane) = self.plan.lane(&declared.lane) else { continue };
+            let planned = u64::from(lane.launches) * u64::from(lane.repetitions) * self.cells.len() as u64;
+            let found = self.met.get(&lane.name).copied().unwrap_or(0);
+            if found < planned {
+                return Err(Error::Missing { lane: lane.name.clone(), missing: planned - found, planned });
+            }
+        }
+        Ok(())
+    }
+
+    /// The run begins or goes on: nothing of before is under way any more.
+    fn go_on(&mut self) {
+        self.latest = None;
+        self.open = None;
+    }
+
+    fn declared(&self, lane: &str) -> Option<&LaneDeclaration> {
+        self.header.as_ref()?.lanes.iter().find(|declared| declared.lane == lane)
+    }
+
+    fn look(&mut self, line: usize, preflight: &Preflight) -> Result<(), Error> {
+        let Preflight { lane, launch, signals, .. } = preflight;
+        let Some(launch) = *launch else {
+            self.looks.entry(lane.clone()).or_default().extend(observed_axes(signals));
+            return Ok(());
+        };
+        let Some(declared) = self.declared(lane).cloned() else { return Ok(()) };
+        let found = self.open.as_mut().and_then(|(open, _)| open.look(&declared, preflight));
+        found.map_or(Ok(()), |what| Err(Error::Launch { line, launch, lane: lane.clone(), what }))
+    }
+
+    fn start(&mut self, line: usize, start: &LaunchStart) -> Result<(), Error> {
+        let LaunchStart { launch, lane, block, position } = start;
+        let wrong = |what| Err(Error::Launch { line, launch: *launch, lane: lane.clone(), what });
+        let Some(declared) = self.declared(lane) else { return Ok(()) };
+        if declared.state != LaneState::Ready {
+            return wrong(format!("started, and the header says that its lane is {}", declared.state.name()));
+        }
+        if let Some(what) = self.unseen(declared) {
+            return wrong(what);
+        }
+        let place = Schedule::lanes(self.plan, *block).iter().position(|planned| planned.name == *lane);
+        if place != Some(*position as usize) {
+            return wrong(format!("started in block {block} at place {position}, where the plan has another lane"));
+        }
+        if self.latest.is_some_and(|latest| latest > (*block, *position)) {
+            return wrong(format!(
+                "started in block {block} at place {position}, after a launch that the plan has later"
+            ));
+        }
+        self.latest = Some((*block, *position));
+        if self.order.0 != *block {
+            self.order = (*block, Schedule::repetitions(self.plan, self.cells.len(), *block));
+        }
+        self.open = Some((OpenLaunch::new(start), Times::default()));
+        Ok(())
+    }
+
+    /// Whether the header says of the lane what the first looks at it showed.
+    fn unseen(&self, declared: &LaneDeclaration) -> Option<String> {
+        let mut observed = declared.observed.clone();
+        // The supervisor hashes the model's folder itself; no signal shows it.
+        observed.remove("model");
+        let seen = self.looks.get(&declared.lane).cloned().unwrap_or_default();
+        let differs = observed.keys().chain(seen.keys()).find(|axis| observed.get(*axis) != seen.get(*axis))?;
+        let told = |axes: &Axes| axes.get(differs).map_or("nothing".to_owned(), |value| format!("{value:?}"));
+        Some(format!(
+            "runs by a header that observed {differs} {}, and the looks show {}",
+            told(&observed),
+            told(&seen)
+        ))
+    }
+
+    fn end(&mut self, line: usize, end: &LaunchEnd) -> Result<(), Error> {
+        let Some((open, times)) = self.open.take_if(|(open, _)| open.number == end.launch) else { return Ok(()) };
+        let (launch, lane) = (open.number, open.lane.clone());
+        let cores = self.header.as_ref().and_then(Header::measured).map_or(0, |measured| measured.host.cpu.cores);
+        if let Some(what) = open.end(end, cores) {
+            return Err(Error::Launch { line, launch, lane, what });
+        }
+        if let Some((first, of)) = self.copies.find(launch, &lane, times) {
+            let what = format!("has the times of launch {first} of lane {of}, to the nanosecond");
+            return Err(Error::Launch { line, launch, lane, what });
+        }
+        if open.owes_a_look(end) {
+            self.owing = Some((launch, lane));
+        }
+        if end.disowned.is_some() {
+            let places = open.ok.into_iter().map(|(cell, rep)| (open.lane.clone(), open.block, cell, rep));
+            self.undone.extend(places);
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, line: usize, row: &Row) -> Result<(), Error> {
+        self.rows += 1;
+        let stranger = |what: String| Error::Stranger { row: self.rows, what };
+        let cell = self.index.get(&row.cell).and_then(|index| Some((*index, self.cells.get(*index)?)));
+        let (Some((index, cell)), Some(declared)) = (cell, self.declared(&row.lane)) else {
+            return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
+        };
+        let planned = self.plan.lane(&row.lane);
+        if planned.is_none_or(|lane| row.block >= lane.launches || row.rep >= lane.repetitions) {
+            return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
+        }
+        let wrong = |what: String| Error::Row { line, lane: row.lane.clone(), cell: row.cell.clone(), what };
+        if let Some(what) = row::contradiction(self.plan, declared, cell, row) {
+            return Err(wrong(what));
+        }
+        let place = (row.lane.clone(), row.block, index, row.rep);
+        if row.attempt == 0 {
+            *self.met.entry(row.lane.clone()).or_insert(0) += 1;
+        } else if !self.undone.remove(&place) {
+            return Err(wrong(format!("is attempt {} at a repetition that was ok before", row.attempt)));
+        }
+        if row.outcome != Outcome::Ok {
+            self.undone.insert(place);
+        }
+        let Some((open, times)) = self.open.as_mut().filter(|(open, _)| Some(open.number) == row.launch) else {
+            return Ok(());
+        };
+        if let (Outcome::Ok, Some(wall_ns)) = (row.outcome, row.wall_ns) {
+            times.take(index, row.rep, wall_ns);
+        }
+        let at = Repetition { cell: index, rep: row.rep };
+        let outside_ns = row.outside_ns.unwrap_or(0);
+        open.row(&self.order.1, at, row.outcome, outside_ns).map_or(Ok(()), |what| Err(wrong(what)))
+    }
+}

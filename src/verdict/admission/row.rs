@@ -1,0 +1,67 @@
+//! A row's outcome against its own numbers.
+
+use crate::journal::{LaneDeclaration, LaneState, Row};
+use crate::plan::Plan;
+use crate::terms::{Answer, Cell, Expectations, Outcome, assess};
+
+/// What in `row` contradicts its outcome, its lane or its cell, if anything does.
+pub(super) fn contradiction(plan: &Plan, declared: &LaneDeclaration, cell: &Cell, row: &Row) -> Option<String> {
+    let unlocked = declared.state == LaneState::Ready && declared.lock.is_none();
+    if row.unlocked != unlocked {
+        let told = |unlocked| if unlocked { "unlocked" } else { "locked" };
+        return Some(format!("says that its lane is {}, and the header has it {}", told(row.unlocked), told(unlocked)));
+    }
+    if let Some(what) = without_launch(declared, row) {
+        return Some(what);
+    }
+    let expect = Expectations {
+        cell,
+        declared: &declared.declared,
+        floor_ns_per_forward: plan.run.floor_ns_per_forward,
+        vocab_size: plan.model.vocab_size,
+    };
+    let outcome = row.outcome;
+    match (outcome, answer(row)) {
+        (Outcome::Ok, Err(missing)) => Some(format!("is ok and has no {missing}")),
+        (Outcome::Ok, Ok(answer)) => match assess(&answer, &expect) {
+            (Outcome::Ok, _) => row.failure.is_some().then(|| "is ok and names a failure".to_owned()),
+            (other, failure) => {
+                let why = failure.map(|failure| failure.message).unwrap_or_default();
+                Some(format!("is ok, and what it says of itself is {other}: {why}"))
+            }
+        },
+        (_, Ok(answer)) if assess(&answer, &expect).0 == Outcome::Ok => {
+            Some(format!("is {outcome}, and nothing in its numbers is wrong"))
+        }
+        (_, _) => row.failure.is_none().then(|| format!("is {outcome} and does not say why")),
+    }
+}
+
+/// What is wrong with a row that names no launch, or stands in a lane that takes no part.
+fn without_launch(declared: &LaneDeclaration, row: &Row) -> Option<String> {
+    let fits = match (declared.state, row.outcome, row.launch) {
+        (LaneState::Ready, Outcome::Skipped, None) => true,
+        (LaneState::Ready, _, launch) => launch.is_some(),
+        (LaneState::Skipped, outcome, launch) => outcome == Outcome::Skipped && launch.is_none(),
+        (LaneState::Refused, outcome, launch) => outcome == Outcome::Refused && launch.is_none(),
+    };
+    if !fits {
+        let launch = if row.launch.is_some() { "in a launch" } else { "without a launch" };
+        return Some(format!("is {} {launch}, and its lane is {}", row.outcome, declared.state.name()));
+    }
+    let worked = row.wall_ns.is_some() || !row.tokens.is_empty() || row.output_sha256.is_some();
+    (row.launch.is_none() && worked).then(|| "names no launch and holds the result of work".to_owned())
+}
+
+/// The row's answer, or what of it is missing.
+fn answer(row: &Row) -> Result<Answer<'_>, &'static str> {
+    let Row { wall_ns, outside_ns, tokens, output_sha256, stop, evidence, .. } = row;
+    output_sha256.ok_or("output_sha256")?;
+    Ok(Answer {
+        wall_ns: wall_ns.ok_or("wall_ns")?,
+        outside_ns: outside_ns.ok_or("outside_ns")?,
+        tokens,
+        stop: stop.ok_or("stop")?,
+        evidence,
+    })
+}

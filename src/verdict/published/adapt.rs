@@ -1,0 +1,124 @@
+//! From the tables that a design names to what a rule takes: efficiencies, hang shapes, pairs.
+
+use super::tables::{Gap, Printed, Tables, key, must_text, number, percent, source, text};
+use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition, Published};
+use crate::stats::{Alpha, Bootstrap, Confidence, Margin};
+use crate::verdict::Error;
+use crate::verdict::rules::{
+    Combination, LadderRules, Ruling, RuntimeFact, Shape, ShapeState, SideCell, hang_ledger, ladder, matched_pairs,
+};
+
+/// A ruling, or what no table prints.
+pub(super) type Ruled = Result<Result<Ruling, Gap>, Error>;
+
+/// The confidence of intervals at the design's level.
+pub(super) fn confidence(published: &Published) -> Result<Confidence, Error> {
+    Ok(Confidence::new(1.0 - published.alpha)?)
+}
+
+pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadder, published: &Published) -> Ruled {
+    let rules = LadderRules {
+        min_combinations: rule.min_combinations,
+        min_hang_shapes: rule.min_hang_shapes,
+        improvement_above: rule.improvement_above,
+        improvement_unit: rule.improvement_unit,
+        null: rule.null,
+        null_margin: Margin::absolute(rule.null_margin_pp)?,
+        alpha: Alpha::new(published.alpha)?,
+        bootstrap: Bootstrap {
+            resamples: published.bootstrap_resamples,
+            seed: published.bootstrap_seed,
+            confidence: confidence(published)?,
+        },
+    };
+    let ruled = || -> Result<Ruling, Gap> {
+        let combinations = combinations(tables, &rule.efficiencies)?;
+        let shapes = shapes(tables, &rule.hangs, None)?;
+        let facts = facts(tables, &rule.preconditions)?;
+        Ok(ladder(&combinations, &shapes, &facts, &rules))
+    };
+    Ok(ruled())
+}
+
+/// Combinations of which both sides are printed.
+fn combinations(tables: &Tables<'_>, efficiencies: &Efficiencies) -> Result<Vec<Combination>, Gap> {
+    let Efficiencies { rows, key: columns, baseline, candidate } = efficiencies;
+    let mut found = Vec::new();
+    for row in tables.rows(rows)? {
+        let (Some(before), Some(after)) = (percent(row, baseline)?, percent(row, candidate)?) else { continue };
+        found.push(Combination {
+            key: key(row, columns)?,
+            source: source(row),
+            baseline_pct: before.value,
+            candidate_pct: after.value,
+            slack_pp: before.half + after.half,
+        });
+    }
+    Ok(found)
+}
+
+fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<Vec<RuntimeFact>, Gap> {
+    let mut found = Vec::new();
+    for Precondition { rows, key: columns, expected, observed } in preconditions {
+        for row in tables.rows(rows)? {
+            found.push(RuntimeFact {
+                name: key(row, columns)?.into_values().collect::<Vec<_>>().join(", "),
+                source: source(row),
+                expected: must_text(row, expected)?,
+                observed: text(row, observed)?.unwrap_or_else(|| "not recorded".to_owned()),
+            });
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn hang_rule(tables: &Tables<'_>, rule: &HangLedger, published: &Published) -> Ruled {
+    let confidence = confidence(published)?;
+    Ok(shapes(tables, &rule.hangs, Some(rule)).map(|shapes| hang_ledger(&shapes, confidence)))
+}
+
+fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Result<Vec<Shape>, Gap> {
+    let Hangs { rows, key: columns, outcome, resolved, unresolved, ok_rate, wall } = hangs;
+    let mut found = Vec::new();
+    for row in tables.rows(rows)? {
+        let word = must_text(row, outcome)?;
+        let (ok_rate, wall) = (number(row, ok_rate)?, number(row, wall)?);
+        let ran_through = matches!((ok_rate, wall), (Some(rate), Some(wall)) if rate.value == 1.0 && wall.value > 0.0);
+        let state = match (resolved.contains(&word), unresolved.contains(&word)) {
+            (true, _) if ran_through => ShapeState::Resolved,
+            (_, true) if ok_rate.is_none() && wall.is_none() => ShapeState::Unresolved,
+            (false, false) => return Err(Gap(format!("{}: the design knows no outcome {word:?}", source(row)))),
+            _ => ShapeState::Contradictory,
+        };
+        let (group, before) = match ledger {
+            Some(HangLedger { by, baseline_wall, baseline_wall_absent, .. }) => {
+                let before = number(row, baseline_wall)?.filter(|wall| wall.value != *baseline_wall_absent);
+                (must_text(row, by)?, before)
+            }
+            None => (String::new(), None),
+        };
+        found.push(Shape {
+            key: key(row, columns)?,
+            source: source(row),
+            state,
+            baseline_wall_ms: before.map(|wall| wall.value),
+            wall_ms: wall.map(|wall| wall.value),
+            group,
+        });
+    }
+    Ok(found)
+}
+
+pub(super) fn pairs_rule(tables: &Tables<'_>, rule: &MatchedPairs, published: &Published) -> Ruled {
+    let confidence = confidence(published)?;
+    let side = |column: &crate::plan::Column| -> Result<Vec<SideCell>, Gap> {
+        let mut cells = Vec::new();
+        for row in tables.column(column)? {
+            let Some(Printed { value, .. }) = number(row, &column.column)? else { continue };
+            cells.push(SideCell { key: key(row, &rule.key)?, source: source(row), value });
+        }
+        Ok(cells)
+    };
+    let ruled = || Ok(matched_pairs(&side(&rule.left)?, &side(&rule.right)?, confidence));
+    Ok(ruled())
+}

@@ -1,0 +1,114 @@
+//! From the tables that a design names to what a rule takes: which axes moved, shares of an effect, licences.
+
+use std::collections::BTreeMap;
+
+use super::PublishedHypothesis;
+use super::tables::{Gap, Tables, key, must_number, must_text, source, text};
+use crate::plan::{AxisDecomposition, FindingNeed, Floor, Licence, Need, SingleDelta};
+use crate::verdict::rules::{
+    AxisEffect, Checked, Claimed, Ruling, Standing, Told, axis_decomposition, licence, single_delta,
+};
+
+pub(super) fn single_delta_rule(tables: &Tables<'_>, rule: &SingleDelta) -> Result<Ruling, Gap> {
+    let mut told = Vec::new();
+    for row in tables.rows(&rule.rows)? {
+        let (left, right) = (text(row, &rule.left)?, text(row, &rule.right)?);
+        let value = |side: &Option<String>, values: &BTreeMap<String, Vec<String>>| {
+            side.as_deref().and_then(|side| value_told(side, values))
+        };
+        let axes = rule.axes.iter().map(|(axis, values)| (axis.clone(), [value(&left, values), value(&right, values)]));
+        told.push(Told { key: key(row, &rule.key)?, source: source(row), axes: axes.collect() });
+    }
+    Ok(single_delta(&told, &rule.intended))
+}
+
+/// The one value whose words stand in the text.
+fn value_told(side: &str, values: &BTreeMap<String, Vec<String>>) -> Option<String> {
+    let mut told = values.iter().filter(|(_, words)| words.iter().any(|word| side.contains(word.as_str())));
+    match (told.next(), told.next()) {
+        (Some((value, _)), None) => Some(value.clone()),
+        _ => None,
+    }
+}
+
+pub(super) fn decomposition_rule(tables: &Tables<'_>, rule: &AxisDecomposition) -> Result<Ruling, Gap> {
+    let mut effects = Vec::new();
+    for (axis, rows) in &rule.axes {
+        let row = tables.row(rows)?;
+        let effect = must_number(row, &rule.effect)?;
+        effects.push(AxisEffect {
+            axis: axis.clone(),
+            source: source(row),
+            effect_pp: effect.value,
+            slack_pp: effect.half,
+            cells: must_number(row, &rule.cells)?.value,
+            levels: must_text(row, &rule.levels)?,
+        });
+    }
+    Ok(axis_decomposition(&effects))
+}
+
+pub(super) fn licence_rule(tables: &Tables<'_>, rule: &Licence, before: &[PublishedHypothesis]) -> Ruling {
+    let mut claimed = Vec::new();
+    for statement in &rule.statements {
+        let needs = statement.needs.iter().map(|need| check(tables, need, before)).collect();
+        claimed.push(Claimed { name: statement.name.clone(), says: statement.says.clone(), needs });
+    }
+    licence(&claimed)
+}
+
+/// What cannot be looked up licenses nothing.
+fn check(tables: &Tables<'_>, need: &Need, before: &[PublishedHypothesis]) -> Checked {
+    match need {
+        Need::Finding(need) => finding(need, before),
+        Need::EveryAtLeast(need) => every_at_least(tables, need).unwrap_or_else(|Gap(found)| Checked {
+            found,
+            holds: None,
+            sources: Vec::new(),
+        }),
+        Need::Table(need) => {
+            let is_there = tables.has(&need.table);
+            let what = if is_there { "is there" } else { "is not there: no such table was published" };
+            Checked { found: format!("{} {what}", need.about), holds: Some(is_there), sources: Vec::new() }
+        }
+    }
+}
+
+fn finding(need: &FindingNeed, before: &[PublishedHypothesis]) -> Checked {
+    let Some(found) = before.iter().find(|hypothesis| hypothesis.name == need.hypothesis) else {
+        return Checked { found: format!("{} was not judged", need.hypothesis), holds: None, sources: Vec::new() };
+    };
+    let label = &found.ruling.label;
+    let holds = (found.ruling.standing == Standing::Decided).then(|| need.is.contains(label));
+    let wanted = need.is.join(" or ");
+    let told = if holds == Some(true) {
+        format!("{} is {label}", need.hypothesis)
+    } else {
+        format!("{} is {label}, and {wanted} is needed", need.hypothesis)
+    };
+    Checked { found: told, holds, sources: found.ruling.rests_on.clone() }
+}
+
+fn every_at_least(tables: &Tables<'_>, need: &Floor) -> Result<Checked, Gap> {
+    let (mut sources, mut below, mut near) = (Vec::new(), 0, 0);
+    let mut least = f64::INFINITY;
+    for row in tables.column(&need.of)? {
+        let printed = must_number(row, &need.of.column)?;
+        least = least.min(printed.value);
+        sources.push(source(row));
+        if printed.value + printed.half < need.floor {
+            below += 1;
+        } else if printed.value - printed.half < need.floor {
+            near += 1;
+        }
+    }
+    let holds = if below > 0 { Some(false) } else { (near == 0).then_some(true) };
+    let found = format!(
+        "{} of {} values of {} reach {} (the least is {least})",
+        sources.len() - below - near,
+        sources.len(),
+        need.of.column,
+        need.floor
+    );
+    Ok(Checked { found, holds, sources })
+}

@@ -1,0 +1,215 @@
+//! Criteria that a report sets itself: a correlation, a limit, a difference, an efficiency.
+
+use std::collections::BTreeMap;
+
+use super::{Part, Ruling, RulingTest};
+use crate::stats::{
+    Alpha, Confidence, Margin, Moments, Points, correlation_test, difference_interval, fisher_interval, pearson, tost,
+    welch,
+};
+use crate::terms::significant;
+
+/// Whether the correlation of the points exceeds `above`. Labels: `met`, `not_met`; `inconclusive` where the interval
+/// (Fisher) holds the limit; `invalid`.
+#[must_use]
+pub fn correlation_criterion(points: &Points, above: f64, confidence: Confidence, sources: &[String]) -> Ruling {
+    let found = match pearson(points) {
+        Ok(found) => found,
+        Err(error) => return Ruling::invalid(error.to_string()).resting_on(sources),
+    };
+    let interval = fisher_interval(&found, confidence).ok().map(|i| [i.low, i.high]);
+    let told = format!("r is {} over {} runs", significant(found.r, 4), found.n);
+    let ruling = match interval {
+        None => Ruling::inconclusive(format!("{told}, which are too few for an interval")),
+        Some([low, _]) if low > above => Ruling::decided("met").because(told),
+        Some([_, high]) if high <= above => Ruling::decided("not_met").because(told),
+        Some(_) => Ruling::inconclusive(format!("{told}, and its interval holds the limit {above}")),
+    };
+    let test = RulingTest::of("Pearson's correlation").estimating(found.r, interval);
+    let test = match correlation_test(&found) {
+        Ok(tested) => test.p(tested.p.get(), None),
+        Err(_) => test,
+    };
+    ruling.tested([test]).resting_on(sources).against("above", above, "r")
+}
+
+/// Whether so many readings in a row lie above the limit. Labels: `sustained`, `not_sustained`.
+#[must_use]
+pub fn saturation(series: &[f64], above: f64, sustained_readings: u64, unit: &str, sources: &[String]) -> Ruling {
+    let (mut longest, mut run) = (0, 0);
+    for reading in series {
+        run = if *reading > above { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    let label = if longest >= sustained_readings { "sustained" } else { "not_sustained" };
+    Ruling::decided(label)
+        .because(format!("at most {longest} readings in a row lie above {above} {unit}, of {}", series.len()))
+        .resting_on(sources)
+        .against("above", above, unit)
+        .against("sustained_readings", sustained_readings as f64, "count")
+}
+
+/// A difference as one place of a report states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stated {
+    /// The place.
+    pub key: BTreeMap<String, String>,
+    /// The row.
+    pub source: String,
+    /// Right minus left, and how far rounding may have moved it; absent where the place prints no numbers.
+    pub difference: Option<(f64, f64)>,
+}
+
+/// Whether all places meet the criterion. Labels: `met`, `not_met`, `contradictory` where places disagree on that or on
+/// the sign; `inconclusive` where the printed digits of one that is needed do not tell; `invalid` where no place states
+/// numbers.
+#[must_use]
+pub fn stated_differences(stated: &[Stated], at_least: f64, unit: &str) -> Ruling {
+    let label = |stated: &Stated| match stated.difference {
+        None => "not_stated",
+        Some((difference, slack)) if difference - slack >= at_least => "met",
+        Some((difference, slack)) if difference + slack < at_least => "not_met",
+        Some(_) => "edge",
+    };
+    let count = |wanted: &str| stated.iter().filter(|stated| label(stated) == wanted).count();
+    let (met, missed, edge) = (count("met"), count("not_met"), count("edge"));
+    let told = format!("{met} places meet it, {missed} do not, {edge} lie on the edge of their printed digits");
+    let signs: Vec<f64> = stated.iter().filter_map(|stated| Some(stated.difference?.0)).collect();
+    let is_reversed = signs.iter().any(|value| *value > 0.0) && signs.iter().any(|value| *value < 0.0);
+    let ruling = match (met, missed, edge) {
+        (0, 0, 0) => Ruling::invalid("no place states both sides"),
+        _ if is_reversed => {
+            Ruling::decided("contradictory").because("the places do not agree on the sign").because(told)
+        }
+        (1.., 1.., _) => Ruling::decided("contradictory").because(told),
+        (_, 0, 0) => Ruling::decided("met").because(told),
+        (0, _, 0) => Ruling::decided("not_met").because(told),
+        _ => Ruling::inconclusive(told),
+    };
+    let part = |stated: &Stated| {
+        let part = Part::new(stated.key.clone(), label(stated));
+        match stated.difference {
+            Some((difference, slack)) => part.number("difference", difference).number("slack", slack),
+            None => part.because("the place prints no numbers"),
+        }
+    };
+    ruling
+        .resting_on(stated.iter().map(|stated| &stated.source))
+        .against("at_least", at_least, unit)
+        .in_parts(stated.iter().map(part))
+}
+
+/// A speed-up and the efficiency printed beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpeedUp {
+    /// The run.
+    pub key: BTreeMap<String, String>,
+    /// The row.
+    pub source: String,
+    /// The speed-up, and half of its last printed digit.
+    pub speedup: (f64, f64),
+    /// The efficiency in percent, and half of its last printed digit.
+    pub efficiency_pct: (f64, f64),
+}
+
+/// Whether each efficiency is its speed-up over the agents, within what rounding explains. Labels: `consistent`,
+/// `contradicted`.
+#[must_use]
+pub fn parallel_efficiency(runs: &[SpeedUp], agents: u64) -> Ruling {
+    if runs.is_empty() || agents == 0 {
+        return Ruling::invalid("no run of any agent was given");
+    }
+    let scale = 100.0 / agents as f64;
+    let part = |run: &SpeedUp| {
+        let derived = run.speedup.0 * scale;
+        // A sum of halves of printed digits is no exact decimal: a billionth keeps an edge from looking crossed.
+        let slack = run.speedup.1 * scale + run.efficiency_pct.1 + 1e-9;
+        let label = match (derived - run.efficiency_pct.0).abs() <= slack {
+            true if derived > 100.0 => "superlinear",
+            true => "consistent",
+            false => "contradicted",
+        };
+        Part::new(run.key.clone(), label)
+            .number("derived_pct", derived)
+            .number("printed_pct", run.efficiency_pct.0)
+            .number("slack_pp", slack)
+    };
+    let parts: Vec<Part> = runs.iter().map(part).collect();
+    let contradicted = parts.iter().filter(|part| part.label == "contradicted").count();
+    let label = if contradicted == 0 { "consistent" } else { "contradicted" };
+    Ruling::decided(label)
+        .because(format!("{contradicted} of {} efficiencies are not their speed-up over {agents} agents", runs.len()))
+        .resting_on(runs.iter().map(|run| &run.source))
+        .in_parts(parts)
+}
+
+/// Two means with their spread.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TwoMeans {
+    /// The side compared against.
+    pub left: Moments,
+    /// The side compared.
+    pub right: Moments,
+    /// The unit of both.
+    pub unit: String,
+    /// The rows.
+    pub sources: Vec<String>,
+}
+
+/// Different, equivalent or could not tell: Welch's test and TOST within the margin. Labels: `lower` and `higher` (right
+/// against left), `equivalent`, also for a significant difference inside the margin; `inconclusive`; `invalid`.
+#[must_use]
+pub fn mean_contrast(means: &TwoMeans, margin: Margin, alpha: Alpha) -> Ruling {
+    let judged = || -> Result<Ruling, crate::stats::Error> {
+        let tested = welch(means.right, means.left)?;
+        let equivalence = tost(&tested.effect, margin, alpha)?;
+        let interval = difference_interval(&tested.effect, Confidence::new(1.0 - alpha.get())?)?;
+        let difference = tested.effect.difference();
+        let told = format!("right minus left is {} {}", significant(difference, 4), means.unit);
+        let is_different = tested.test.p.is_below(alpha);
+        let ruling = match (equivalence.equivalent, is_different) {
+            (true, true) => {
+                Ruling::decided("equivalent").because(format!("{told}: significant, and inside the margin"))
+            }
+            (true, false) => Ruling::decided("equivalent").because(told),
+            (false, true) => Ruling::decided(if difference < 0.0 { "lower" } else { "higher" }).because(told),
+            (false, false) => Ruling::inconclusive(format!("{told}: neither different nor equivalent")),
+        };
+        let named = |test: &str| RulingTest::of(format!("{test} of right minus left, {}", means.unit));
+        Ok(ruling.tested([
+            named("Welch").estimating(difference, Some([interval.low, interval.high])).p(tested.test.p.get(), None),
+            named("TOST").p(equivalence.p.get(), None),
+        ]))
+    };
+    let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
+    ruling.resting_on(&means.sources).against("margin", margin.get(), &means.unit)
+}
+
+/// Whether right exceeds left by at least so much. Labels: `met` and `not_met` where the whole interval (Welch) lies on
+/// one side of it; `inconclusive` where it does not; `invalid`.
+#[must_use]
+pub fn difference_criterion(means: &TwoMeans, at_least: f64, confidence: Confidence) -> Ruling {
+    let judged = || -> Result<Ruling, crate::stats::Error> {
+        let tested = welch(means.right, means.left)?;
+        let interval = difference_interval(&tested.effect, confidence)?;
+        let told = format!(
+            "right minus left is {} {} [{}, {}]",
+            significant(tested.effect.difference(), 3),
+            means.unit,
+            significant(interval.low, 3),
+            significant(interval.high, 3)
+        );
+        let ruling = if interval.low >= at_least {
+            Ruling::decided("met").because(told)
+        } else if interval.high < at_least {
+            Ruling::decided("not_met").because(told)
+        } else {
+            Ruling::inconclusive(format!("{told}, which holds {at_least}"))
+        };
+        let test = RulingTest::of(format!("Welch of right minus left, {}", means.unit));
+        let ends = Some([interval.low, interval.high]);
+        Ok(ruling.tested([test.estimating(tested.effect.difference(), ends).p(tested.test.p.get(), None)]))
+    };
+    let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
+    ruling.resting_on(&means.sources).against("at_least", at_least, &means.unit)
+}

@@ -1,0 +1,138 @@
+//! A number with what is known of its error, and how many launches would make that error small enough.
+
+use crate::stats::distribution::student_t_upper_quantile;
+use crate::stats::{
+    Alpha, Confidence, Effect, Margin, Pairing, Power, launches_for_difference, launches_for_equivalence,
+};
+
+/// A number with what is known of its error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// Its two-sided confidence interval, at the confidence that the rule's input states; absent where the source prints
+    /// none.
+    pub interval: Option<[f64; 2]>,
+    /// Launches a side that it was formed from, the fewer of both; absent where the source does not say.
+    pub launches: Option<u64>,
+}
+
+impl Estimate {
+    /// A number without any statement of its error.
+    #[must_use]
+    pub fn printed(value: f64) -> Self {
+        Self { value, interval: None, launches: None }
+    }
+
+    /// What makes it unusable, if anything does. `what` names it in the sentence.
+    pub(super) fn fault(&self, what: &str) -> Option<String> {
+        if !self.value.is_finite() {
+            return Some(format!("{what} is {}, not a finite number", self.value));
+        }
+        let [low, high] = self.interval?;
+        if !low.is_finite() || !high.is_finite() {
+            return Some(format!("the interval of {what} runs from {low} to {high}, which is not finite"));
+        }
+        (!(low..=high).contains(&self.value)).then(|| {
+            format!("the interval of {what} runs from {low} to {high} and does not hold its value {}", self.value)
+        })
+    }
+
+    /// Launches a side with which the interval would keep clear of `edge`, if the value is what it seems to be.
+    pub(super) fn launches_to_clear(&self, edge: f64, levels: Levels) -> Option<u64> {
+        let ([low, high], launches) = (self.interval?, self.launches?);
+        let reach = (high - low) / 2.0;
+        let df = 2.0 * launches as f64 - 2.0;
+        let quantile = student_t_upper_quantile((1.0 - levels.confidence.get()) / 2.0, df).ok()?;
+        let effect = Effect::new(self.value - edge, reach / quantile, df).ok()?;
+        let alpha = Alpha::new(1.0 - levels.confidence.get()).ok()?;
+        let d = in_deviations(effect.difference(), &effect, launches)?;
+        let needed = launches_for_difference(Pairing::Unpaired, d, alpha, levels.power).ok()?;
+        Some(needed.max(launches.saturating_add(1)))
+    }
+}
+
+/// How sure an interval is, and how likely a larger experiment is to settle what this one leaves open.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Levels {
+    /// Confidence of the intervals.
+    pub confidence: Confidence,
+    /// Power that the stated number of repetitions is to have.
+    pub power: Power,
+}
+
+/// Launches a side that would show a difference to lie inside or outside `margin`, if it is what it seems to be:
+/// equivalence for one inside, a difference for one outside. `tests` is the size of the family that the difference has
+/// to stand in; equivalence is not adjusted. Nothing for a difference on the margin's edge, which no number settles.
+pub(in crate::verdict) fn launches_to_decide(
+    effect: &Effect,
+    launches: u64,
+    margin: Margin,
+    (alpha, tests): (Alpha, usize),
+    power: Power,
+) -> Option<u64> {
+    let d = in_deviations(effect.difference(), effect, launches)?;
+    let needed = if effect.difference().abs() < margin.get() {
+        let margin = Margin::absolute(in_deviations(margin.get(), effect, launches)?).ok()?;
+        launches_for_equivalence(Pairing::Unpaired, d, margin, alpha, power).ok()?
+    } else if effect.difference().abs() > margin.get() {
+        let alpha = Alpha::new(alpha.get() / tests.max(1) as f64).ok()?;
+        launches_for_difference(Pairing::Unpaired, d, alpha, power).ok()?
+    } else {
+        return None;
+    };
+    Some(needed.max(launches.saturating_add(1)))
+}
+
+/// `difference` in standard deviations of one launch, for an effect whose standard error is `sd sqrt(2 / launches)`.
+fn in_deviations(difference: f64, effect: &Effect, launches: u64) -> Option<f64> {
+    let d = difference / (effect.se() * (launches as f64 / 2.0).sqrt());
+    d.is_finite().then_some(d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels() -> Levels {
+        Levels { confidence: Confidence::new(0.95).expect("a level"), power: Power::new(0.8).expect("a power") }
+    }
+
+    #[test]
+    fn an_interval_that_leaves_its_value_out_is_a_fault_and_so_is_one_without_ends() {
+        let with = |interval| Estimate { value: 1.0, interval: Some(interval), launches: None };
+        assert_eq!(with([0.0, 2.0]).fault("it"), None);
+        assert_eq!(with([1.0, 1.0]).fault("it"), None);
+        for bad in [[1.1, 2.0], [2.0, 0.0], [f64::NAN, 2.0], [0.0, f64::INFINITY]] {
+            assert!(with(bad).fault("it").is_some(), "{bad:?}");
+        }
+        assert!(Estimate::printed(f64::NAN).fault("it").is_some_and(|reason| reason.contains("NaN")));
+    }
+
+    #[test]
+    fn clearing_a_nearer_edge_takes_more_launches_and_clearing_ones_own_value_is_impossible() {
+        let estimate = Estimate { value: 4.0, interval: Some([1.0, 7.0]), launches: Some(5) };
+        let far = estimate.launches_to_clear(0.0, levels()).expect("a number");
+        let near = estimate.launches_to_clear(3.0, levels()).expect("a number");
+        assert!(5 < far && far < near, "{far} {near}");
+        assert_eq!(estimate.launches_to_clear(4.0, levels()), None);
+        assert_eq!(Estimate::printed(4.0).launches_to_clear(3.0, levels()), None);
+    }
+
+    #[test]
+    fn launches_that_decide_are_those_of_the_planning_statistics() {
+        // sd = se sqrt(n / 2) = 1 for se = sqrt(2 / 4).
+        let alpha = Alpha::new(0.05).expect("a level");
+        let margin = Margin::absolute(0.5).expect("a margin");
+        let decide = |difference, tests| {
+            let effect = Effect::new(difference, 0.5_f64.sqrt(), 6.0).expect("an effect");
+            launches_to_decide(&effect, 4, margin, (alpha, tests), levels().power)
+        };
+        // statsmodels: TTestIndPower().solve_power(1.0, power=0.8, alpha=0.05) = 16.7.
+        assert_eq!(decide(1.0, 1), Some(17));
+        assert!(decide(1.0, 10) > decide(1.0, 1));
+        assert_eq!(decide(0.5, 1), None);
+        let inside = launches_for_equivalence(Pairing::Unpaired, 0.1, margin, alpha, levels().power).expect("a number");
+        assert_eq!(decide(0.1, 10), Some(inside));
+    }
+}

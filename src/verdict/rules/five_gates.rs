@@ -1,0 +1,325 @@
+//! What a published benchmark shows of itself: five gates, and the identity by which two measurements may be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Part, Ruling};
+use crate::stats::Proportion;
+
+/// The same combination of cache, mode and stack, seen in several regimes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegimeOutcomes {
+    /// The combination, for example `static | default | Triton 3.3.1`.
+    pub combination: String,
+    /// The qualitative outcome by regime, for example `Ada` → `ok`.
+    pub by_regime: BTreeMap<String, String>,
+}
+
+/// What a published benchmark states, and what is asked for. A statement that is not made is absent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedFacts {
+    /// Phases that are reported apart.
+    pub phases_reported: BTreeSet<String>,
+    /// Phases that must be.
+    pub phases_needed: BTreeSet<String>,
+    /// The environment as stated, by axis.
+    pub environment: BTreeMap<String, String>,
+    /// Axes that must be stated, for example `gpu`, `driver`, `torch`, `triton`.
+    pub environment_needed: BTreeSet<String>,
+    /// Cells with numbers.
+    pub cells: u64,
+    /// Of those, cells with rows behind them.
+    pub cells_with_rows: u64,
+    /// The least share of cells that must have them.
+    pub artifact_share: f64,
+    /// Axes of cache, mode and compiler, as stated for the compiled results.
+    pub surfaced: BTreeMap<String, String>,
+    /// Axes of them that must be stated; since TR147 `triton` is one.
+    pub surfaced_needed: BTreeSet<String>,
+    /// Combinations that were seen in more than one regime.
+    pub regimes: Vec<RegimeOutcomes>,
+    /// At least this many combinations must have been seen in two regimes.
+    pub combinations_needed: u64,
+    /// The rows.
+    pub sources: Vec<String>,
+}
+
+/// TR126's five gates, in the form that TR147 gave them: phase separation, environment attribution, artifact evidence,
+/// surfacing of cache and mode (with the Triton version), and the same qualitative outcome for the same cache, mode and
+/// stack in every regime.
+///
+/// The label is the score, for example `4_of_5`; each gate is a part, `passed`, `failed` or `not_shown`, with what is
+/// missing by name. `not_shown` (nothing to judge the gate by) scores as `failed` does: a reader cannot tell them apart
+/// either.
+#[must_use]
+pub fn five_gates(input: &PublishedFacts) -> Ruling {
+    let ruling = if input.artifact_share > 0.0 && input.artifact_share <= 1.0 {
+        score(input)
+    } else {
+        Ruling::invalid(format!(
+            "the least share of cells with rows is {}; it must be above 0 and at most 1",
+            input.artifact_share
+        ))
+    };
+    ruling.resting_on(&input.sources).against("artifact_share", input.artifact_share, "share").against(
+        "combinations_needed",
+        input.combinations_needed as f64,
+        "combinations",
+    )
+}
+
+fn score(input: &PublishedFacts) -> Ruling {
+    let stated: BTreeSet<String> = input.environment.keys().cloned().collect();
+    let surfaced: BTreeSet<String> = input.surfaced.keys().cloned().collect();
+    let gates = [
+        ("phase_separation", all_of("phase", &input.phases_needed, &input.phases_reported)),
+        ("environment_attribution", all_of("axis", &input.environment_needed, &stated)),
+        ("artifact_evidence", artifacts(input)),
+        ("cache_and_mode_surfacing", all_of("axis", &input.surfaced_needed, &surfaced)),
+        ("cross_regime_reproducibility", reproducibility(input)),
+    ];
+    let passed = gates.iter().filter(|(_, gate)| matches!(gate, Gate::Passed)).count();
+    let missing: Vec<String> = gates
+        .iter()
+        .filter_map(|(name, gate)| match gate {
+            Gate::Passed => None,
+            Gate::Failed(reason) | Gate::NotShown(reason) => Some(format!("{name}: {reason}")),
+        })
+        .collect();
+    let reasons = if missing.is_empty() { vec!["every gate is passed".to_owned()] } else { missing };
+    let parts = gates.into_iter().map(|(name, gate)| match gate {
+        Gate::Passed => Part::of("gate", name, "passed"),
+        Gate::Failed(reason) => Part::of("gate", name, "failed").because(reason),
+        Gate::NotShown(reason) => Part::of("gate", name, "not_shown").because(reason),
+    });
+    Ruling::decided(format!("{passed}_of_5")).because_all(reasons).in_parts(parts.collect::<Vec<_>>())
+}
+
+enum Gate {
+    Passed,
+    Failed(String),
+    NotShown(String),
+}
+
+fn all_of(what: &str, needed: &BTreeSet<String>, found: &BTreeSet<String>) -> Gate {
+    if needed.is_empty() {
+        return Gate::NotShown(format!("no {what} is asked for, so nothing shows it"));
+    }
+    let missing: Vec<&str> = needed.difference(found).map(String::as_str).collect();
+    if missing.is_empty() { Gate::Passed } else { Gate::Failed(format!("missing: {}", missing.join(", "))) }
+}
+
+fn artifacts(input: &PublishedFacts) -> Gate {
+    match Proportion::new(input.cells_with_rows, input.cells) {
+        Err(_) => Gate::NotShown(format!("{} of {} cells have rows", input.cells_with_rows, input.cells)),
+        Ok(share) if share.share() >= input.artifact_share => Gate::Passed,
+        Ok(share) => Gate::Failed(format!("{} of {} cells have no rows", share.n() - share.k(), share.n())),
+    }
+}
+
+fn reproducibility(input: &PublishedFacts) -> Gate {
+    let seen: Vec<&RegimeOutcomes> = input.regimes.iter().filter(|outcomes| outcomes.by_regime.len() > 1).collect();
+    let apart: Vec<String> = seen
+        .iter()
+        .filter(|outcomes| outcomes.by_regime.values().collect::<BTreeSet<_>>().len() > 1)
+        .map(|outcomes| {
+            let told: Vec<String> =
+                outcomes.by_regime.iter().map(|(regime, outcome)| format!("{regime} {outcome}")).collect();
+            format!("{}: {}", outcomes.combination, told.join(", "))
+        })
+        .collect();
+    if !apart.is_empty() {
+        return Gate::Failed(apart.join("; "));
+    }
+    let needed = input.combinations_needed.max(1);
+    if (seen.len() as u64) < needed {
+        return Gate::NotShown(format!("{} combinations were seen in two regimes, {needed} are asked for", seen.len()));
+    }
+    Gate::Passed
+}
+
+/// The six-tuple by which TR147 identifies a measurement. What is not stated is absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BenchmarkIdentity {
+    /// GPU, with its architecture.
+    pub gpu: Option<String>,
+    /// Triton version.
+    pub triton: Option<String>,
+    /// PyTorch build.
+    pub torch: Option<String>,
+    /// Cache implementation.
+    pub cache: Option<String>,
+    /// Compile mode.
+    pub compile_mode: Option<String>,
+    /// SHA of the benchmark's code.
+    pub code_sha: Option<String>,
+}
+
+impl BenchmarkIdentity {
+    fn axes(&self) -> [(&'static str, Option<&String>); 6] {
+        let Self { gpu, triton, torch, cache, compile_mode, code_sha } = self;
+        [
+            ("gpu", gpu.as_ref()),
+            ("triton", triton.as_ref()),
+            ("torch", torch.as_ref()),
+            ("cache", cache.as_ref()),
+            ("compile_mode", compile_mode.as_ref()),
+            ("code_sha", code_sha.as_ref()),
+        ]
+    }
+}
+
+/// Whether two measurements are of the same object: `same`, `different` (naming the axes), or `inconclusive` where an
+/// axis that might differ is not stated on both sides.
+#[must_use]
+pub fn same_benchmark(a: &BenchmarkIdentity, b: &BenchmarkIdentity) -> Ruling {
+    let (mut parts, mut apart, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for ((axis, one), (_, other)) in a.axes().into_iter().zip(b.axes()) {
+        let part = match (one, other) {
+            (Some(one), Some(other)) if one == other => Part::of("axis", axis, "same").because(one),
+            (Some(one), Some(other)) => {
+                apart.push(format!("{axis} is {one} and {other}"));
+                Part::of("axis", axis, "different").because(format!("{one} and {other}"))
+            }
+            _ => {
+                unknown.push(axis);
+                Part::of("axis", axis, "unknown")
+            }
+        };
+        parts.push(part);
+    }
+    let unstated = (!unknown.is_empty()).then(|| format!("not stated on both sides: {}", unknown.join(", ")));
+    let ruling = match (apart.is_empty(), &unstated) {
+        (false, _) => Ruling::decided("different").because_all(apart).because_all(unstated),
+        (true, Some(unstated)) => Ruling::inconclusive(unstated),
+        (true, None) => Ruling::decided("same").because("all six axes are equal"),
+    };
+    ruling.in_parts(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::verdict::rules::Standing;
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn stated(names: &[&str]) -> BTreeMap<String, String> {
+        names.iter().map(|name| ((*name).to_owned(), "stated".to_owned())).collect()
+    }
+
+    fn outcomes(ada: &str, a100: &str) -> RegimeOutcomes {
+        let by_regime = [("Ada", ada), ("A100", a100)].map(|(regime, outcome)| (regime.to_owned(), outcome.to_owned()));
+        RegimeOutcomes { combination: "static | default".to_owned(), by_regime: by_regime.into() }
+    }
+
+    fn tr147() -> PublishedFacts {
+        PublishedFacts {
+            phases_reported: set(&["prefill", "kv_decode", "e2e_kv"]),
+            phases_needed: set(&["prefill", "kv_decode"]),
+            environment: stated(&["gpu", "os", "torch", "triton", "driver"]),
+            environment_needed: set(&["gpu", "os", "torch", "triton", "driver"]),
+            cells: 36,
+            cells_with_rows: 36,
+            artifact_share: 1.0,
+            surfaced: stated(&["cache", "compile_mode", "triton"]),
+            surfaced_needed: set(&["cache", "compile_mode", "triton"]),
+            regimes: vec![outcomes("ok", "ok"), outcomes("crash", "crash")],
+            combinations_needed: 2,
+            sources: vec!["table".to_owned()],
+        }
+    }
+
+    #[test]
+    fn tr147_passes_the_five_gates_that_it_states() {
+        let ruling = five_gates(&tr147());
+        assert_eq!((ruling.label.as_str(), ruling.standing), ("5_of_5", Standing::Decided));
+    }
+
+    #[test]
+    fn a_paper_that_lists_the_mode_and_omits_the_triton_version_fails_the_fourth_gate() {
+        let mut facts = tr147();
+        facts.surfaced.remove("triton");
+        let ruling = five_gates(&facts);
+        assert_eq!(ruling.label, "4_of_5");
+        assert_eq!(ruling.reasons, ["cache_and_mode_surfacing: missing: triton"]);
+    }
+
+    #[test]
+    fn each_gate_fails_by_itself_and_names_what_is_missing() {
+        let mut without_driver = stated(&["gpu", "os", "torch", "triton", "driver"]);
+        without_driver.remove("driver");
+        let failing = [
+            ("phase_separation", PublishedFacts { phases_reported: set(&["kv_decode"]), ..tr147() }),
+            ("environment_attribution", PublishedFacts { environment: without_driver, ..tr147() }),
+            ("artifact_evidence", PublishedFacts { cells_with_rows: 35, ..tr147() }),
+            ("cross_regime_reproducibility", PublishedFacts { regimes: vec![outcomes("ok", "crash")], ..tr147() }),
+        ];
+        for (gate, facts) in failing {
+            let ruling = five_gates(&facts);
+            assert_eq!(ruling.label, "4_of_5", "{gate}");
+            assert!(ruling.reasons[0].starts_with(gate), "{:?}", ruling.reasons);
+        }
+    }
+
+    #[test]
+    fn what_nothing_shows_is_not_passed() {
+        let empty = five_gates(&PublishedFacts {
+            phases_reported: set(&[]),
+            phases_needed: set(&[]),
+            environment: stated(&[]),
+            environment_needed: set(&[]),
+            cells: 0,
+            cells_with_rows: 0,
+            surfaced: stated(&[]),
+            surfaced_needed: set(&[]),
+            regimes: Vec::new(),
+            combinations_needed: 0,
+            ..tr147()
+        });
+        assert_eq!(empty.label, "0_of_5");
+        assert!(empty.parts.iter().all(|part| part.label == "not_shown"), "{:?}", empty.parts);
+    }
+
+    #[test]
+    fn the_share_of_cells_with_rows_may_be_exactly_what_is_asked_for() {
+        let at = |cells_with_rows| {
+            five_gates(&PublishedFacts { cells: 4, cells_with_rows, artifact_share: 0.75, ..tr147() }).label
+        };
+        assert_eq!([2, 3, 4].map(at), ["4_of_5", "5_of_5", "5_of_5"]);
+    }
+
+    #[test]
+    fn two_measurements_are_the_same_object_only_if_all_six_axes_are_stated_and_equal() {
+        let some = |word: &str| Some(word.to_owned());
+        let head = BenchmarkIdentity {
+            gpu: some("A100-SXM4-80GB sm_80"),
+            triton: some("3.6.0"),
+            torch: some("2.11.0"),
+            cache: some("static"),
+            compile_mode: some("reduce-overhead"),
+            code_sha: some("6ecad9b5b6"),
+        };
+        assert_eq!(same_benchmark(&head, &head).label, "same");
+        let pinned = BenchmarkIdentity { code_sha: some("d2c5d8223f"), ..head.clone() };
+        let ruling = same_benchmark(&head, &pinned);
+        assert_eq!((ruling.label.as_str(), ruling.reasons.len()), ("different", 1));
+        let unstated = BenchmarkIdentity { triton: None, ..head.clone() };
+        assert_eq!(same_benchmark(&head, &unstated).standing, Standing::Inconclusive);
+        assert_eq!(same_benchmark(&unstated, &unstated).standing, Standing::Inconclusive);
+        assert_eq!(same_benchmark(&unstated, &pinned).label, "different");
+    }
+
+    proptest! {
+        #[test]
+        fn any_share_and_count_have_a_ruling(share in proptest::num::f64::ANY, cells in 0..5_u64, with_rows in 0..5_u64) {
+            let facts = PublishedFacts { artifact_share: share, cells, cells_with_rows: with_rows, ..tr147() };
+            prop_assert!(!five_gates(&facts).reasons.is_empty());
+            let judged = five_gates(&PublishedFacts { artifact_share: 0.5, ..facts });
+            prop_assert!(!judged.reasons.is_empty());
+        }
+    }
+}

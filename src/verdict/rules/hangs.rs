@@ -1,0 +1,101 @@
+//! The hang ledger: which shapes that hung before run through now.
+
+use std::collections::BTreeMap;
+
+use super::ruling::{Part, Ruling, RulingTest, Standing};
+use crate::stats::{Confidence, Proportion, clopper_pearson};
+
+/// A shape that hung before, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// What tells it from others.
+    pub key: BTreeMap<String, String>,
+    /// The row it stands in.
+    pub source: String,
+    /// What came of it.
+    pub state: ShapeState,
+    /// Wall time before, in milliseconds; absent where there was no timing.
+    pub baseline_wall_ms: Option<f64>,
+    /// Wall time now, in milliseconds.
+    pub wall_ms: Option<f64>,
+    /// What it is counted with, for example its workload; empty where it is not grouped.
+    pub group: String,
+}
+
+/// What came of a shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShapeState {
+    /// It ran through: every request answered, wall time recorded.
+    Resolved,
+    /// It hung or failed: neither recorded.
+    Unresolved,
+    /// Its outcome and its numbers disagree.
+    Contradictory,
+}
+
+/// Counts the shapes, in all and by group.
+#[must_use]
+pub fn hang_ledger(shapes: &[Shape], confidence: Confidence) -> Ruling {
+    if shapes.is_empty() {
+        return Ruling::invalid("no hang shape was attempted, so there is no rate");
+    }
+    let count = |state: ShapeState| shapes.iter().filter(|shape| shape.state == state).count();
+    let (resolved, contradictory) = (count(ShapeState::Resolved), count(ShapeState::Contradictory));
+    let ruling = if contradictory > 0 {
+        let label = Ruling::new("contradictory", Standing::Inconclusive);
+        label.because(format!("{contradictory} shapes have an outcome that their own numbers deny"))
+    } else {
+        Ruling::decided(match resolved {
+            0 => "none_resolved",
+            all if all == shapes.len() => "all_resolved",
+            _ => "some_resolved",
+        })
+    };
+    let untimed = shapes.iter().filter(|shape| shape.baseline_wall_ms.is_none()).count();
+    let mut groups: BTreeMap<&str, Vec<&Shape>> = BTreeMap::new();
+    for shape in shapes {
+        groups.entry(&shape.group).or_default().push(shape);
+    }
+    ruling
+        .because(format!("{resolved}/{} shapes are resolved", shapes.len()))
+        .because(format!("{untimed} of them had no timing before, so no speed-up of theirs can be stated"))
+        .resting_on(shapes.iter().map(|shape| &shape.source))
+        .tested(resolution(shapes, confidence))
+        .in_parts(shapes.iter().map(shape_part))
+        .in_parts(groups.into_iter().map(|(group, shapes)| group_part(group, &shapes)))
+}
+
+/// The share of shapes that are resolved, with its exact interval.
+pub(super) fn resolution(shapes: &[Shape], confidence: Confidence) -> Option<RulingTest> {
+    let resolved = shapes.iter().filter(|shape| shape.state == ShapeState::Resolved).count();
+    let interval = Proportion::new(resolved as u64, shapes.len() as u64)
+        .and_then(|proportion| clopper_pearson(proportion, confidence))
+        .ok()?;
+    let test = RulingTest::of("share of hang shapes resolved (Clopper-Pearson)");
+    Some(test.estimating(interval.estimate, Some([interval.low, interval.high])))
+}
+
+fn shape_part(shape: &Shape) -> Part {
+    let label = match shape.state {
+        ShapeState::Resolved => "resolved",
+        ShapeState::Unresolved => "unresolved",
+        ShapeState::Contradictory => "contradictory",
+    };
+    let mut part = Part::new(shape.key.clone(), label);
+    if let Some(wall) = shape.wall_ms {
+        part = part.number("wall_ms", wall);
+    }
+    match shape.baseline_wall_ms {
+        Some(wall) => part.number("baseline_wall_ms", wall),
+        None => part.because("no timing before"),
+    }
+}
+
+fn group_part(group: &str, shapes: &[&Shape]) -> Part {
+    let resolved = shapes.iter().filter(|shape| shape.state == ShapeState::Resolved).count();
+    let label = format!("{resolved}/{}", shapes.len());
+    Part::of("group", group, label)
+        .number("attempted", shapes.len() as f64)
+        .number("resolved", resolved as f64)
+        .number("resolved_pct", 100.0 * resolved as f64 / shapes.len() as f64)
+}

@@ -1,0 +1,283 @@
+//! The falsification ladder: no effect, all of the effect, or part of it; and abstention below the coverage floors.
+//!
+//! A combination improves when its gain exceeds the threshold; a gain on the threshold does not. Gains are formed from
+//! printed numbers, so each carries half of the last printed digits as slack, and a gain whose slack reaches over the
+//! threshold is `edge`: neither improved nor not.
+
+use std::collections::BTreeMap;
+
+use super::hangs::{Shape, ShapeState, resolution};
+use super::ruling::{Part, Ruling, RulingTest, Standing};
+use crate::plan::{GainUnit, Null};
+use crate::stats::{
+    Alpha, Bootstrap, Confidence, Margin, Replicates, Sample, bootstrap_mean_interval, difference_interval,
+    one_sample_t, summary, tost,
+};
+use crate::terms::significant;
+
+/// One combination on both sides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Combination {
+    /// What tells it from others.
+    pub key: BTreeMap<String, String>,
+    /// The row it stands in.
+    pub source: String,
+    /// Efficiency of the side compared against, in percent; above 0.
+    pub baseline_pct: f64,
+    /// Efficiency of the side compared, in percent.
+    pub candidate_pct: f64,
+    /// How far rounding may have moved the difference of the two, in percentage points.
+    pub slack_pp: f64,
+}
+
+/// Something that must hold before anything is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeFact {
+    /// What it is.
+    pub name: String,
+    /// The row it stands in.
+    pub source: String,
+    /// What it must be.
+    pub expected: String,
+    /// What it was.
+    pub observed: String,
+}
+
+/// What the ladder is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LadderRules {
+    /// Combinations below which it abstains.
+    pub min_combinations: u64,
+    /// Hang shapes attempted below which it abstains; at 0 the hang clause of H1 cannot be tested.
+    pub min_hang_shapes: u64,
+    /// A combination improves when it gains more than this.
+    pub improvement_above: f64,
+    /// What that counts.
+    pub improvement_unit: GainUnit,
+    /// What H0 is.
+    pub null: Null,
+    /// The band around 0 that stands for no effect.
+    pub null_margin: Margin,
+    /// Level of the tests.
+    pub alpha: Alpha,
+    /// The bootstrap of the mean gain.
+    pub bootstrap: Bootstrap,
+}
+
+/// What a combination came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gain {
+    Pass,
+    Fail,
+    Edge,
+}
+
+/// Climbs the ladder.
+#[must_use]
+pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &[RuntimeFact], rules: &LadderRules) -> Ruling {
+    if let Some(bad) = combinations.iter().find(|c| !is_usable(c)) {
+        let reason = format!("{}: an efficiency of {} % cannot be compared against", bad.source, bad.baseline_pct);
+        return Ruling::invalid(reason);
+    }
+    let gains: Vec<(f64, Gain)> = combinations.iter().map(|c| gain(c, rules)).collect();
+    let shortfalls = shortfalls(combinations.len() as u64, shapes, facts, rules);
+    let ruling = if shortfalls.is_empty() {
+        decide(combinations, &gains, shapes, rules)
+    } else {
+        Ruling::new("abstain", Standing::Inconclusive).because_all(shortfalls)
+    };
+    let sources = combinations.iter().map(|c| &c.source).chain(shapes.iter().map(|shape| &shape.source));
+    ruling
+        .resting_on(sources.chain(facts.iter().map(|fact| &fact.source)))
+        .tested(tests(combinations, rules))
+        .tested(resolution(shapes, rules.bootstrap.confidence))
+        .against("improvement_above", rules.improvement_above, unit(rules))
+        .against("null_margin_pp", rules.null_margin.get(), "pp")
+        .against("min_combinations", rules.min_combinations as f64, "count")
+        .against("min_hang_shapes", rules.min_hang_shapes as f64, "count")
+        .in_parts(combinations.iter().zip(&gains).map(|(combination, gain)| part(combination, gain.1)))
+}
+
+fn is_usable(combination: &Combination) -> bool {
+    combination.baseline_pct > 0.0 && combination.baseline_pct.is_finite() && combination.candidate_pct.is_finite()
+}
+
+fn unit(rules: &LadderRules) -> &'static str {
+    match rules.improvement_unit {
+        GainUnit::Pp => "pp",
+        GainUnit::PctOfBaseline => "percent of the baseline",
+    }
+}
+
+fn delta_pp(combination: &Combination) -> f64 {
+    combination.candidate_pct - combination.baseline_pct
+}
+
+/// The gain in the threshold's unit, and on which side of it that lies.
+fn gain(combination: &Combination, rules: &LadderRules) -> (f64, Gain) {
+    let scale = match rules.improvement_unit {
+        GainUnit::Pp => 1.0,
+        GainUnit::PctOfBaseline => 100.0 / combination.baseline_pct,
+    };
+    let (value, slack) = (delta_pp(combination) * scale, combination.slack_pp * scale);
+    let side = if value - slack > rules.improvement_above {
+        Gain::Pass
+    } else if value + slack <= rules.improvement_above {
+        Gain::Fail
+    } else {
+        Gain::Edge
+    };
+    (value, side)
+}
+
+fn shortfalls(combinations: u64, shapes: &[Shape], facts: &[RuntimeFact], rules: &LadderRules) -> Vec<String> {
+    let mut found: Vec<String> = facts
+        .iter()
+        .filter(|fact| fact.expected != fact.observed)
+        .map(|fact| format!("{} is {}, and must be {}", fact.name, fact.observed, fact.expected))
+        .collect();
+    if combinations < rules.min_combinations {
+        found.push(format!("{combinations} combinations were compared, floor {}", rules.min_combinations));
+    }
+    let attempted = shapes.len() as u64;
+    if attempted < rules.min_hang_shapes {
+        found.push(format!("{attempted} hang shapes were attempted, floor {}", rules.min_hang_shapes));
+    }
+    if combinations < 2 {
+        found.push(format!("{combinations} combinations have no spread"));
+    }
+    found
+}
+
+/// Whether the null hypothesis holds; nothing where the rows cannot tell.
+fn null_holds(deltas: &Replicates, rules: &LadderRules) -> Option<bool> {
+    match rules.null {
+        Null::MeanNotAboveZero => Some(deltas.mean() <= 0.0),
+        Null::WithinMargin => match one_sample_t(deltas, 0.0) {
+            // Equal gains have no spread: the margin alone decides.
+            Err(_) => Some(deltas.mean().abs() < rules.null_margin.get()),
+            Ok(test) if tost(&test.effect, rules.null_margin, rules.alpha).is_ok_and(|t| t.equivalent) => Some(true),
+            Ok(test) if test.test.p.is_below(rules.alpha) => Some(false),
+            Ok(_) => None,
+        },
+    }
+}
+
+fn decide(combinations: &[Combination], gains: &[(f64, Gain)], shapes: &[Shape], rules: &LadderRules) -> Ruling {
+    let Ok(deltas) = Replicates::new(combinations.iter().map(delta_pp).collect::<Vec<_>>()) else {
+        return Ruling::invalid("the gains are no finite numbers");
+    };
+    let count = |side: Gain| gains.iter().filter(|(_, found)| *found == side).count();
+    let (pass, fail, edge) = (count(Gain::Pass), count(Gain::Fail), count(Gain::Edge));
+    let clause = hang_clause(shapes, rules);
+    let gains_clause = if fail > 0 { Some(false) } else { (edge == 0).then_some(true) };
+    let h1 = match (gains_clause, clause) {
+        (Some(false), _) | (_, Clause::Fails) => Some(false),
+        (Some(true), Clause::Holds) => Some(true),
+        _ => None,
+    };
+    let ruling = match (null_holds(&deltas, rules), h1) {
+        (Some(true), _) => Ruling::decided("H0_pass"),
+        (Some(false), Some(true)) => Ruling::decided("H1_pass"),
+        (Some(false), Some(false)) => Ruling::decided("H2_partial"),
+        (None, _) => Ruling::inconclusive("the mean gain is neither different from 0 nor within the margin"),
+        (Some(false), None) => Ruling::inconclusive("H1 can be neither upheld nor refuted"),
+    };
+    ruling.because_all([
+        format!(
+            "{pass}/{} combinations gain more than {} {}; {}",
+            gains.len(),
+            rules.improvement_above,
+            unit(rules),
+            hang_reason(shapes, clause)
+        ),
+        format!("the mean gain is {} pp, the median {} pp", significant(deltas.mean(), 4), median(deltas.sample())),
+        sensitivity(gains, edge),
+    ])
+}
+
+/// What became of H1's second clause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clause {
+    Holds,
+    Fails,
+    Unclear,
+    NotTestable,
+}
+
+fn hang_clause(shapes: &[Shape], rules: &LadderRules) -> Clause {
+    let any = |state: ShapeState| shapes.iter().any(|shape| shape.state == state);
+    if rules.min_hang_shapes == 0 || shapes.is_empty() {
+        Clause::NotTestable
+    } else if any(ShapeState::Unresolved) {
+        Clause::Fails
+    } else if any(ShapeState::Contradictory) {
+        Clause::Unclear
+    } else {
+        Clause::Holds
+    }
+}
+
+fn hang_reason(shapes: &[Shape], clause: Clause) -> String {
+    let resolved = shapes.iter().filter(|shape| shape.state == ShapeState::Resolved).count();
+    match clause {
+        Clause::NotTestable => "H1's hang clause is not_testable: the design asks for no hang shape".to_owned(),
+        _ => format!("{resolved}/{} hang shapes are resolved", shapes.len()),
+    }
+}
+
+fn median(deltas: &Sample) -> String {
+    summary(deltas).map_or_else(|_| "unknown".to_owned(), |found| significant(found.p50, 4))
+}
+
+/// Which thresholds would have counted the same: the design's own is often one of several that the report allows.
+fn sensitivity(gains: &[(f64, Gain)], edge: usize) -> String {
+    let of = |side: Gain| gains.iter().filter(move |(_, found)| *found == side).map(|(gain, _)| *gain);
+    let highest_fail = of(Gain::Fail).max_by(f64::total_cmp).map(|value| significant(value, 4));
+    let lowest_pass = of(Gain::Pass).min_by(f64::total_cmp).map(|value| significant(value, 4));
+    let told = match (highest_fail, lowest_pass) {
+        (Some(fail), Some(pass)) => format!("any threshold from {fail} to below {pass} gives the same count"),
+        (None, Some(pass)) => format!("any threshold below {pass} gives the same count"),
+        (Some(fail), None) => format!("any threshold from {fail} on gives the same count"),
+        (None, None) => "no gain lies clear of the threshold".to_owned(),
+    };
+    if edge == 0 { told } else { format!("{told}; {edge} lie so near that their printed digits do not tell") }
+}
+
+/// Tests of the mean gain over combinations: against 0, against the margin, and by resampling.
+fn tests(combinations: &[Combination], rules: &LadderRules) -> Vec<RulingTest> {
+    let Ok(deltas) = Replicates::new(combinations.iter().map(delta_pp).collect::<Vec<_>>()) else { return Vec::new() };
+    let Ok(confidence) = Confidence::new(1.0 - rules.alpha.get()) else { return Vec::new() };
+    let mut tests = Vec::new();
+    if let Ok(test) = one_sample_t(&deltas, 0.0) {
+        let ends = difference_interval(&test.effect, confidence).ok().map(|i| [i.low, i.high]);
+        let named = RulingTest::of("one-sample t of the mean gain against 0, pp").estimating(test.mean, ends);
+        tests.push(named.p(test.test.p.get(), None));
+        if let Ok(test) = tost(&test.effect, rules.null_margin, rules.alpha) {
+            tests.push(RulingTest::of("TOST of the mean gain within the margin, pp").p(test.p.get(), None));
+        }
+    }
+    if let Ok(interval) = bootstrap_mean_interval(&deltas, rules.bootstrap) {
+        let named = RulingTest::of("percentile bootstrap of the mean gain, pp");
+        tests.push(named.estimating(interval.estimate, Some([interval.low, interval.high])));
+    }
+    tests
+}
+
+fn part(combination: &Combination, gain: Gain) -> Part {
+    let label = match gain {
+        Gain::Pass => "pass",
+        Gain::Fail => "fail",
+        Gain::Edge => "edge",
+    };
+    let delta = delta_pp(combination);
+    let part = Part::new(combination.key.clone(), label)
+        .number("baseline_pct", combination.baseline_pct)
+        .number("candidate_pct", combination.candidate_pct)
+        .number("delta_pp", delta)
+        .number("change_pct", 100.0 * delta / combination.baseline_pct);
+    if combination.candidate_pct > 100.0 || combination.baseline_pct > 100.0 {
+        return part.because("an efficiency above 100 %: more than its own single run explains");
+    }
+    part
+}

@@ -1,0 +1,63 @@
+//! What a verdict licenses, and what it forbids saying: a statement may be made when everything that it needs holds.
+
+use super::ruling::{Part, Ruling};
+
+/// Something that might be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub says: String,
+    /// What it needs.
+    pub needs: Vec<Checked>,
+}
+
+/// One thing that a statement needs, looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What was found, as a sentence.
+    pub found: String,
+    /// Whether it holds; nothing where it cannot be told.
+    pub holds: Option<bool>,
+    /// The rows it rests on.
+    pub sources: Vec<String>,
+}
+
+/// Holds every statement against what it needs. What cannot be told is forbidden: a licence is evidence that is there.
+#[must_use]
+pub fn licence(claimed: &[Claimed]) -> Ruling {
+    if claimed.is_empty() {
+        return Ruling::invalid("there is nothing that might be said");
+    }
+    let is_licensed = |claim: &Claimed| claim.needs.iter().all(|need| need.holds == Some(true));
+    let licensed: Vec<&str> = claimed.iter().filter(|claim| is_licensed(claim)).map(|c| c.name.as_str()).collect();
+    let label = match licensed.len() {
+        0 => "none_licensed",
+        all if all == claimed.len() => "all_licensed",
+        _ => "some_licensed",
+    };
+    let sentence = |claim: &Claimed| {
+        if is_licensed(claim) {
+            return format!("may be said: {}", claim.says);
+        }
+        let lacking = claim.needs.iter().filter(|need| need.holds != Some(true));
+        let why: Vec<&str> = lacking.map(|need| need.found.as_str()).collect();
+        format!("must not be said: {} Because {}", claim.says, why.join("; "))
+    };
+    let part = |claim: &Claimed| {
+        let found: Vec<&str> = claim.needs.iter().map(|need| need.found.as_str()).collect();
+        let label = if is_licensed(claim) { "licensed" } else { "forbidden" };
+        Part::of("statement", &claim.name, label)
+            .number("needs", claim.needs.len() as f64)
+            .number("met", claim.needs.iter().filter(|need| need.holds == Some(true)).count() as f64)
+            .because(found.join("; "))
+    };
+    let mut sources: Vec<&String> = claimed.iter().flat_map(|claim| &claim.needs).flat_map(|n| &n.sources).collect();
+    sources.sort();
+    sources.dedup();
+    Ruling::decided(label)
+        .because_all(claimed.iter().map(sentence))
+        .resting_on(sources)
+        .in_parts(claimed.iter().map(part))
+}

@@ -1,0 +1,61 @@
+//! The decision rules of the published reports, each a pure function from numbers to a [`Ruling`].
+//!
+//! A rule knows nothing of plans, journals or tables: what it needs comes in as its own typed input, thresholds among
+//! it, and everything that it rests on goes out with its label. A rule is total: whatever the numbers, it answers, and
+//! what it cannot be applied to is `invalid` with the reason.
+
+mod axes_moved;
+mod boundaries;
+mod clean_runs;
+mod cold_start;
+mod contrasts;
+mod criteria;
+mod effect_bands;
+mod estimate;
+mod five_gates;
+mod hangs;
+mod ladder;
+mod licence;
+mod pairs;
+mod phase_separation;
+mod portability;
+mod promotion;
+mod rates;
+mod reproduction;
+mod robustness;
+mod ruling;
+mod scale_crossover;
+mod static_cache;
+mod three_answers;
+mod token_parity;
+
+pub use axes_moved::{AxisEffect, Told, axis_decomposition, single_delta};
+pub use boundaries::{BoundaryInput, BoundaryPoint, Occurrence, boundary};
+pub use clean_runs::{CleanRuns, FusedArm, Probes, RunFacts, clean_runs};
+pub use cold_start::{ColdLane, ColdStart, cold_start};
+pub use contrasts::{MatchedContrast, MatchedContrasts, ReplicationUnit, SideValues, matched_contrasts};
+pub use criteria::{
+    SpeedUp, Stated, TwoMeans, correlation_criterion, difference_criterion, mean_contrast, parallel_efficiency,
+    saturation, stated_differences,
+};
+pub use effect_bands::{Band, BandEdges, EffectBand, effect_band};
+pub(super) use estimate::launches_to_decide;
+pub use estimate::{Estimate, Levels};
+pub use five_gates::{BenchmarkIdentity, PublishedFacts, RegimeOutcomes, five_gates, same_benchmark};
+pub use hangs::{Shape, ShapeState, hang_ledger};
+pub use ladder::{Combination, LadderRules, RuntimeFact, ladder};
+pub use licence::{Checked, Claimed, licence};
+pub use pairs::{SideCell, matched_pairs};
+pub use phase_separation::{PhaseEffect, PhaseSeparation, phase_separation};
+pub use portability::{Condition, Portability, SideRows, portability};
+pub use promotion::{GateDelta, KnobEvidence, LoadMode, Promotion, Stage, StrictParity, promotion};
+pub use rates::Count;
+pub use reproduction::{Reproduction, ReproductionBand, reproduction};
+pub use robustness::{CompileRobustness, StackPoint, compile_robustness};
+pub use ruling::{Part, Ruling, RulingTest, Standing, Threshold};
+pub use scale_crossover::{InteractionRows, ScaleCrossover, SizedEffect, scale_crossover};
+pub use static_cache::{
+    GainReplication, ModelChange, RescueCell, StaticCacheRescue, gain_replication, static_cache_rescue,
+};
+pub use three_answers::MIN_LAUNCHES;
+pub use token_parity::{Output, PromptOutputs, TokenParity, token_parity};

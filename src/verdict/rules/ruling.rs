@@ -1,0 +1,206 @@
+//! What a decision rule says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::rounding::{round, round_pair};
+
+/// What a rule found, and everything that the finding rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ruling {
+    /// The rule's own word for what it found, for example `H2_partial`, `strong_win`, `flipped`.
+    pub label: String,
+    /// Whether that is a decision.
+    pub standing: Standing,
+    /// Why, the most important first.
+    pub reasons: Vec<String>,
+    /// The rows it rests on, as their source names them, for example `tr165_n2_efficiency:3`.
+    pub rests_on: Vec<String>,
+    /// The tests it rests on.
+    pub tests: Vec<RulingTest>,
+    /// The thresholds it was held against.
+    pub thresholds: Vec<Threshold>,
+    /// What came out for each condition, where the rule looks at several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+    /// Repetitions a side that would settle an underpowered question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_by: Option<u64>,
+}
+
+/// Whether a ruling decides anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The label is what the rows say.
+    Decided,
+    /// The rows could not tell; more of them might.
+    Inconclusive,
+    /// The rule cannot be applied to these rows, however many there were.
+    Invalid,
+}
+
+/// One statistical test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RulingTest {
+    /// Which test, of what.
+    pub test: String,
+    /// The estimate that it is about, in the unit that the name of the test states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<f64>,
+    /// Confidence interval of the estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// p value as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+    /// p value adjusted over the plan's family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_adjusted: Option<f64>,
+}
+
+/// A number that the rule was held against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Threshold {
+    /// Its name in the plan.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// Its unit.
+    pub unit: String,
+}
+
+/// What came out for one condition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// What tells this condition from others, for example `model` and `phase`.
+    pub key: BTreeMap<String, String>,
+    /// The rule's word for it.
+    pub label: String,
+    /// The numbers behind it, by name with unit, for example `delta_pp`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub numbers: BTreeMap<String, f64>,
+    /// Why, where the label does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A ruling is put together from left to right: what it says, then what it rests on. Numbers are rounded on the way in,
+/// and one that is not finite is left out, because it could not be written: the reason names it.
+impl Ruling {
+    pub(super) fn new(label: impl Into<String>, standing: Standing) -> Self {
+        Self {
+            label: label.into(),
+            standing,
+            reasons: Vec::new(),
+            rests_on: Vec::new(),
+            tests: Vec::new(),
+            thresholds: Vec::new(),
+            parts: Vec::new(),
+            settled_by: None,
+        }
+    }
+
+    /// The rule's own word, as what the rows say.
+    pub(super) fn decided(label: impl Into<String>) -> Self {
+        Self::new(label, Standing::Decided)
+    }
+
+    /// The rows could not tell.
+    pub(super) fn inconclusive(reason: impl Into<String>) -> Self {
+        Self::new("inconclusive", Standing::Inconclusive).because(reason)
+    }
+
+    /// The same, as one of three answers.
+    pub(super) fn could_not_tell(reason: impl Into<String>) -> Self {
+        Self::new("could_not_tell", Standing::Inconclusive).because(reason)
+    }
+
+    /// The rule cannot be applied.
+    pub(in crate::verdict) fn invalid(reason: impl Into<String>) -> Self {
+        Self::new("invalid", Standing::Invalid).because(reason)
+    }
+
+    pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reasons.push(reason.into());
+        self
+    }
+
+    pub(super) fn because_all(mut self, reasons: impl IntoIterator<Item = String>) -> Self {
+        self.reasons.extend(reasons);
+        self
+    }
+
+    pub(super) fn resting_on<'a>(mut self, rows: impl IntoIterator<Item = &'a String>) -> Self {
+        self.rests_on.extend(rows.into_iter().cloned());
+        self
+    }
+
+    pub(super) fn tested(mut self, tests: impl IntoIterator<Item = RulingTest>) -> Self {
+        self.tests.extend(tests);
+        self
+    }
+
+    pub(super) fn against(mut self, name: &str, value: f64, unit: &str) -> Self {
+        if value.is_finite() {
+            self.thresholds.push(Threshold { name: name.to_owned(), value, unit: unit.to_owned() });
+        }
+        self
+    }
+
+    pub(super) fn in_parts(mut self, parts: impl IntoIterator<Item = Part>) -> Self {
+        self.parts.extend(parts);
+        self
+    }
+
+    pub(super) fn settled_by(mut self, repetitions: Option<u64>) -> Self {
+        self.settled_by = repetitions;
+        self
+    }
+}
+
+impl RulingTest {
+    pub(super) fn of(test: impl Into<String>) -> Self {
+        Self { test: test.into(), estimate: None, interval: None, p: None, p_adjusted: None }
+    }
+
+    pub(super) fn estimating(mut self, estimate: f64, interval: Option<[f64; 2]>) -> Self {
+        self.estimate = Some(estimate).filter(|value| value.is_finite()).map(round);
+        self.interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite())).map(round_pair);
+        self
+    }
+
+    pub(super) fn p(mut self, p: f64, p_adjusted: Option<f64>) -> Self {
+        self.p = Some(round(p));
+        self.p_adjusted = p_adjusted.map(round);
+        self
+    }
+}
+
+impl Part {
+    pub(super) fn new(key: BTreeMap<String, String>, label: impl Into<String>) -> Self {
+        Self { key, label: label.into(), numbers: BTreeMap::new(), reason: None }
+    }
+
+    /// A condition that one word tells from the others.
+    pub(super) fn of(name: &str, value: impl Into<String>, label: impl Into<String>) -> Self {
+        Self::new(BTreeMap::from([(name.to_owned(), value.into())]), label)
+    }
+
+    pub(super) fn number(mut self, name: &str, value: f64) -> Self {
+        if value.is_finite() {
+            self.numbers.insert(name.to_owned(), round(value));
+        }
+        self
+    }
+
+    pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
