@@ -30,6 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         vocab_size: 512,
         max_positions: 1024,
         seed: 7,
+        dtype: Default::default(),
+        tied_embeddings: false,
+        rope_theta: 10_000,
     };
     generate_checkpoint(&spec, &folder)?;
     let model = Model::load(&folder)?;

@@ -77,7 +77,7 @@ impl Size {
     /// Writes the journal of `plan`, as a run would have but for syncing every record.
     pub fn write(self, plan: &Plan, out: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
         let cells: Vec<CellId> = plan.cells()?.iter().map(|cell| cell.id()).collect();
-        let schedule = Schedule::of(plan, cells.len());
+        let schedule = Schedule::of(plan, &plan.stages());
         let digest = plan.digest();
         let launches = (0_u32..).zip(&schedule.launches);
         let records = launches.flat_map(|(launch, planned)| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Error;
 use super::project::FoundLane;
@@ -27,6 +28,8 @@ pub(super) struct Assembly<'a> {
     pub calibration: Option<Calibration>,
     /// Lanes that are slowed down on purpose, and by how much in percent.
     pub slowdowns: BTreeMap<String, f64>,
+    /// How long the run may take until it pauses by itself.
+    pub time_budget: Option<Duration>,
 }
 
 impl Assembly<'_> {
@@ -56,6 +59,7 @@ impl Assembly<'_> {
             mode: self.mode,
             calibration: self.calibration,
             slowdowns: self.slowdowns,
+            time_budget: self.time_budget,
         })
     }
 }

@@ -8,7 +8,7 @@ use super::counts::Counts;
 use super::leftovers::partial_folder;
 use super::output::note;
 use super::{Error, Project};
-use crate::engine::{Architecture, ModelConfig, SyntheticSpec, Tokenizer, generate_checkpoint};
+use crate::engine::{Architecture, ModelConfig, SyntheticSpec, Tokenizer, WeightsDtype, generate_checkpoint};
 use crate::lock::{FolderDigest, folder_digest};
 use crate::plan::{Plan, Prompt, Synthetic};
 use crate::terms::{Axes, Digest};
@@ -263,8 +263,20 @@ fn replace(partial: &Path, folder: &Path) -> Result<(), Error> {
 }
 
 fn synthetic_spec(plan: &Plan, synthetic: &Synthetic) -> Result<SyntheticSpec, Error> {
-    let Synthetic { architecture, seed, hidden_size, intermediate_size, layers, heads, kv_heads, max_positions } =
-        synthetic;
+    let Synthetic {
+        architecture,
+        seed,
+        hidden_size,
+        intermediate_size,
+        layers,
+        heads,
+        kv_heads,
+        max_positions,
+        dtype,
+        tied_embeddings,
+        rope_theta,
+    } = synthetic;
+    let dtype = if dtype.as_deref() == Some("bf16") { WeightsDtype::Bf16 } else { WeightsDtype::F32 };
     let architecture: Architecture = serde_json::from_value(serde_json::Value::String(architecture.clone()))
         .map_err(|error| Error::Internal(format!("a checked plan names the architecture {architecture:?}: {error}")))?;
     Ok(SyntheticSpec {
@@ -277,6 +289,9 @@ fn synthetic_spec(plan: &Plan, synthetic: &Synthetic) -> Result<SyntheticSpec, E
         vocab_size: plan.model.vocab_size as usize,
         max_positions: *max_positions as usize,
         seed: *seed,
+        dtype,
+        tied_embeddings: *tied_embeddings,
+        rope_theta: rope_theta.unwrap_or(10_000),
     })
 }
 

@@ -1,14 +1,16 @@
 //! Synthetic checkpoints: a small model with weights from a seed, the same bytes on every machine.
 //!
 //! Every tensor has a stream of its own: SplitMix64 seeded with the next number of a SplitMix64 that starts with the
-//! checkpoint's seed, in the order of the forward pass. A value is `(k - 2^23) * a * 2^-23`, with `k` the top 24 bits
-//! of the stream's next number and `a` a power of two, so it is uniform in `[-a, a)` and every step is exact in f32.
-//! Factors of normalizations are 1.
+//! checkpoint's seed, in the order of the forward pass. A value is `(k - 2^(b-1)) * a * 2^(1-b)`, with `k` the top `b`
+//! bits of the stream's next number and `a` a power of two, so it is uniform in `[-a, a)` and exact in the file's number
+//! format: `b` is 24 for f32 and 8 for bf16. Factors of normalizations are 1.
 //!
 //! The amplitudes make greedy output lively and stable. With the spread of a usual initialization the residual stream
 //! stays close to the embedding of the last token, and the model maps each token to a fixed next one: a short cycle.
 //! So blocks add about as much as the embedding, attention is peaked enough to depend on what came before, and the
-//! output projection is a matrix of its own, because one tied to the embedding repeats the last token.
+//! output projection is a matrix of its own, because one tied to the embedding repeats the last token. Where a published
+//! model ties the two, the embedding is drawn so small that what the blocks add decides: the last token's own share of its
+//! logit is then below the spread of all logits.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -46,10 +48,34 @@ pub struct SyntheticSpec {
     pub max_positions: usize,
     /// Seed of the weights.
     pub seed: u64,
+    /// Number format of the file.
+    #[serde(default)]
+    pub dtype: WeightsDtype,
+    /// Whether the output projection is the embedding.
+    #[serde(default)]
+    pub tied_embeddings: bool,
+    /// Base of the rotary frequencies, where the family has them.
+    #[serde(default = "rope_theta")]
+    pub rope_theta: u32,
 }
 
-/// A synthetic checkpoint is for tests and quick runs; more than 1 GiB of weights are a typing error.
-const PARAMETER_LIMIT: u64 = 1 << 28;
+/// Number format of a synthetic checkpoint's weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightsDtype {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits with the exponent of 32.
+    Bf16,
+}
+
+fn rope_theta() -> u32 {
+    10_000
+}
+
+/// More parameters than any model that a host can be expected to generate are a typing error.
+const PARAMETER_LIMIT: u64 = 1 << 34;
 
 impl SyntheticSpec {
     /// The config of the model. There is no end-of-sequence token, so every run has its full length.
@@ -67,6 +93,11 @@ impl SyntheticSpec {
             return Err(invalid("heads", self.heads.to_string(), expected));
         }
         let is_gpt2 = self.architecture == Architecture::Gpt2;
+        if is_gpt2 && self.tied_embeddings {
+            // The mean of its activation is not zero: what the blocks add is nearly the same for every input.
+            let expected = "false: with tied embeddings random weights of this family repeat one token".to_owned();
+            return Err(invalid("tied_embeddings", "true".to_owned(), expected));
+        }
         let config = ModelConfig {
             architecture: self.architecture,
             hidden_size: self.hidden_size,
@@ -78,11 +109,11 @@ impl SyntheticSpec {
             vocab_size: self.vocab_size,
             max_positions: self.max_positions,
             norm_eps: if is_gpt2 { 1e-5 } else { 1e-6 },
-            rope: (!is_gpt2).then_some(Rope { theta: 10_000.0, scaling: None }),
+            rope: (!is_gpt2).then_some(Rope { theta: f64::from(self.rope_theta), scaling: None }),
             qkv_bias: self.architecture != Architecture::Llama,
             attention_output_bias: is_gpt2,
             mlp_bias: is_gpt2,
-            tied_embeddings: false,
+            tied_embeddings: self.tied_embeddings,
             eos_token_ids: Vec::new(),
         };
         config.check()?;
@@ -104,7 +135,10 @@ pub fn generate_checkpoint(spec: &SyntheticSpec, dir: &Path) -> Result<()> {
     let mut seeds = SplitMix64::seed_from_u64(spec.seed);
     let tensors = tensor_slots(&config)
         .into_iter()
-        .map(|slot| (slot.name.clone(), Synthetic { slot, seed: seeds.next_u64() }))
+        .map(|slot| {
+            let amplitude = amplitude(slot.role, spec);
+            (slot.name.clone(), Synthetic { slot, amplitude, dtype: spec.dtype, seed: seeds.next_u64() })
+        })
         .collect();
     write_files(dir, &config, tensors)
 }
@@ -112,28 +146,80 @@ pub fn generate_checkpoint(spec: &SyntheticSpec, dir: &Path) -> Result<()> {
 /// A tensor whose values are computed when its bytes are asked for.
 struct Synthetic {
     slot: TensorSlot,
+    /// Largest size of the values; `None` where all are 1.
+    amplitude: Option<f32>,
+    dtype: WeightsDtype,
     seed: u64,
 }
 
+/// Values that one thread makes at a time.
+const CHUNK: usize = 1 << 20;
+
 impl Synthetic {
     fn bytes(&self) -> Vec<u8> {
-        let Some(amplitude) = amplitude(self.slot.role) else {
-            return 1f32.to_le_bytes().repeat(self.slot.elements());
-        };
-        let mut stream = SplitMix64::seed_from_u64(self.seed);
-        let step = amplitude / (1 << 23) as f32;
-        (0..self.slot.elements())
-            .flat_map(|_| {
-                let centred = (stream.next_u64() >> 40) as i32 - (1 << 23);
-                (centred as f32 * step).to_le_bytes()
-            })
-            .collect()
+        let width = self.width();
+        let mut bytes = vec![0; self.slot.elements() * width];
+        let chunks: Vec<_> = bytes.chunks_mut(CHUNK * width).enumerate().collect();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(chunks.len()).max(1);
+        let shares: Vec<Vec<_>> = deal(chunks, workers);
+        std::thread::scope(|scope| {
+            for share in shares {
+                scope.spawn(move || {
+                    for (number, chunk) in share {
+                        self.fill(number * CHUNK, chunk);
+                    }
+                });
+            }
+        });
+        bytes
+    }
+
+    /// The values from index `first` on. The generator counts: what it gives at an index needs nothing that came before.
+    fn fill(&self, first: usize, chunk: &mut [u8]) {
+        const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut stream = SplitMix64::seed_from_u64(self.seed.wrapping_add(GAMMA.wrapping_mul(first as u64)));
+        for value in chunk.chunks_exact_mut(self.width()) {
+            let Some(amplitude) = self.amplitude else {
+                value.copy_from_slice(&self.encoded(1.0)[..self.width()]);
+                continue;
+            };
+            let bits = self.bits();
+            let centred = (stream.next_u64() >> (64 - bits)) as i32 - (1 << (bits - 1));
+            let drawn = centred as f32 * (amplitude / (1_u32 << (bits - 1)) as f32);
+            value.copy_from_slice(&self.encoded(drawn)[..self.width()]);
+        }
+    }
+
+    /// Significant bits of a value.
+    fn bits(&self) -> u32 {
+        match self.dtype {
+            WeightsDtype::F32 => 24,
+            WeightsDtype::Bf16 => 8,
+        }
+    }
+
+    fn width(&self) -> usize {
+        match self.dtype {
+            WeightsDtype::F32 => 4,
+            WeightsDtype::Bf16 => 2,
+        }
+    }
+
+    /// The value in the file's format, in the first bytes; bf16 is the upper half of f32.
+    fn encoded(&self, value: f32) -> [u8; 4] {
+        match self.dtype {
+            WeightsDtype::F32 => value.to_le_bytes(),
+            WeightsDtype::Bf16 => (value.to_bits() >> 16).to_le_bytes(),
+        }
     }
 }
 
 impl View for Synthetic {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.dtype {
+            WeightsDtype::F32 => Dtype::F32,
+            WeightsDtype::Bf16 => Dtype::BF16,
+        }
     }
 
     fn shape(&self) -> &[usize] {
@@ -145,7 +231,7 @@ impl View for Synthetic {
     }
 
     fn data_len(&self) -> usize {
-        self.slot.elements() * size_of::<f32>()
+        self.slot.elements() * self.width()
     }
 }
 
@@ -154,20 +240,35 @@ impl View for Synthetic {
 /// The gains were chosen by trying: with them, 64 greedy tokens of models of two and four layers are mostly distinct;
 /// logits have a standard deviation of about 6, so that the two highest seldom come close; and f32 stays within 2e-4
 /// of exact arithmetic (with attention four times as steep it is 5e-4, since small differences grow).
-fn amplitude(role: Role) -> Option<f32> {
+fn amplitude(role: Role, spec: &SyntheticSpec) -> Option<f32> {
     match role {
         Role::NormScale => None,
+        Role::Embedding if spec.tied_embeddings => Some(power_of_two(TIED_GAIN, spec.hidden_size)),
         Role::Embedding => Some(1.0),
         Role::Bias => Some(0.25),
-        Role::Projection { inputs } => Some(power_of_two(8, inputs)),
-        Role::Output { inputs } => Some(power_of_two(128, inputs)),
+        Role::Projection { inputs } => Some(power_of_two(8.0, inputs)),
+        Role::Output { inputs } => Some(power_of_two(128.0, inputs)),
     }
+}
+
+/// Gain of an embedding that is the output projection too.
+const TIED_GAIN: f64 = 0.5;
+
+/// Deals `items` out to `hands`, one after the other.
+fn deal<T>(items: Vec<T>, hands: usize) -> Vec<Vec<T>> {
+    let mut dealt: Vec<Vec<T>> = (0..hands).map(|_| Vec::new()).collect();
+    for (index, item) in items.into_iter().enumerate() {
+        if let Some(hand) = dealt.get_mut(index % hands) {
+            hand.push(item);
+        }
+    }
+    dealt
 }
 
 /// The largest power of two `a`, at most 1 and at least 2^-20, with `a^2 * inputs <= gain`. Features of variance 1
 /// then give outputs of variance `a^2 * inputs / 3`, which is a twelfth to a third of `gain`.
-fn power_of_two(gain: usize, inputs: usize) -> f32 {
-    let fits = |halvings: &i32| inputs as f64 * 0.25f64.powi(*halvings) <= gain as f64;
+fn power_of_two(gain: f64, inputs: usize) -> f32 {
+    let fits = |halvings: &i32| inputs as f64 * 0.25f64.powi(*halvings) <= gain;
     let halvings = (0..20).find(fits).unwrap_or(20);
     0.5f32.powi(halvings)
 }

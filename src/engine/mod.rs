@@ -23,7 +23,7 @@ mod weights;
 pub use cache::{DecodeState, KvCacheKind};
 pub use config::{Architecture, Llama3Scaling, ModelConfig, Rope};
 pub use error::{Error, Result};
-pub use generate::{SyntheticSpec, generate_checkpoint};
+pub use generate::{SyntheticSpec, WeightsDtype, generate_checkpoint};
 pub use model::{Logits, Model, compute_threads};
 pub use sampling::{Sampler, Sampling};
 pub use session::{FinishReason, Generation, Session, Stop};

@@ -2,22 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use rand_core::{Rng as _, SeedableRng as _};
-use rand_xoshiro::SplitMix64;
-
+use super::check_workload::check_workloads;
 use super::document::Document;
-use super::raw_plan::{RawHypothesis, RawKind, RawPlan, RawPlannedLane, RawRun, RawWorkload};
+use super::raw_plan::{RawHypothesis, RawKind, RawPlan, RawPlannedLane, RawRun};
 use super::{
-    Contrast, Coverage, Error, Expectation, Hypothesis, HypothesisKind, ModelSpec, Plan, PlannedLane, Prompt,
-    RunSettings, StatisticsSettings, Workload, expected_failure,
+    Contrast, Coverage, Error, Expectation, Hypothesis, HypothesisKind, ModelSpec, Plan, PlannedLane, RunSettings,
+    StatisticsSettings, Workload, expected_failure,
 };
-use crate::terms::{Phase, SamplingSpec, is_name, nearest};
+use crate::terms::{Phase, is_name, nearest};
 
 /// The format version that this build reads and writes.
 const SCHEMA: u32 = 1;
-
-/// Longest prompt or output that a plan may ask for; as JSON it must fit into one line of the wire.
-const MAX_TOKENS: u32 = 1 << 18;
 
 /// Most launches, repetitions or warmups.
 const MAX_COUNT: u32 = 10_000;
@@ -143,6 +138,13 @@ fn check_model(document: &Document<'_>, model: &ModelSpec) -> Result<(), Error> 
         let message = format!("unknown architecture {:?}", synthetic.architecture);
         return Err(document.fault("model.synthetic.architecture", message, Some(hint)));
     }
+    if let Some(dtype) = synthetic.dtype.as_deref().filter(|dtype| !["f32", "bf16"].contains(dtype)) {
+        let message = format!("unknown number format {dtype:?}");
+        return Err(document.fault("model.synthetic.dtype", message, Some("known: f32, bf16".to_owned())));
+    }
+    if let Some(theta) = synthetic.rope_theta {
+        range(document, "model.synthetic.rope_theta", theta, 1, 1 << 30)?;
+    }
     for (key, value, most) in [
         ("hidden_size", synthetic.hidden_size, 1 << 15),
         ("intermediate_size", synthetic.intermediate_size, 1 << 17),
@@ -175,43 +177,40 @@ fn check_statistics(
 }
 
 fn check_run(document: &Document<'_>, run: RawRun) -> Result<RunSettings, Error> {
-    let RawRun { launches, repetitions, warmup, launch_statistic, busy_limit_pct, floor_ns_per_forward } = run;
+    let RawRun {
+        launches,
+        repetitions,
+        warmup,
+        order,
+        breakdowns,
+        launch_statistic,
+        busy_limit_pct,
+        floor_ns_per_forward,
+    } = run;
     range(document, "run.launches", launches, MIN_LAUNCHES, MAX_COUNT)?;
     range(document, "run.repetitions", repetitions, 1, MAX_COUNT)?;
     range(document, "run.warmup", warmup, 0, MAX_COUNT)?;
+    range(document, "run.breakdowns", breakdowns, 1, 100)?;
     between(document, "run.busy_limit_pct", busy_limit_pct, 0.0, 100.0)?;
-    Ok(RunSettings { launches, repetitions, warmup, launch_statistic, busy_limit_pct, floor_ns_per_forward })
-}
-
-fn check_workloads(document: &Document<'_>, raw: Vec<RawWorkload>, model: &ModelSpec) -> Result<Vec<Workload>, Error> {
-    if raw.is_empty() {
-        return Err(document.fault("workload", "a plan needs at least one [[workload]]", None));
-    }
-    unique(document, "workload", raw.iter().map(|workload| workload.name.as_str()))?;
-    let mut workloads = Vec::with_capacity(raw.len());
-    for (index, workload) in raw.into_iter().enumerate() {
-        let at = |key: &str| format!("workload[{index}].{key}");
-        name(document, &at("name"), &workload.name)?;
-        range(document, &at("new_tokens"), workload.new_tokens, 1, MAX_TOKENS)?;
-        if workload.phases.is_empty() {
-            return Err(document.fault(&at("phases"), "is empty", Some("give at least one phase".to_owned())));
-        }
-        if workload.phases.iter().collect::<BTreeSet<_>>().len() != workload.phases.len() {
-            return Err(document.fault(&at("phases"), "names a phase twice", None));
-        }
-        let prompt = check_prompt(document, &at, &workload, model)?;
-        check_positions(document, &at, model, &prompt, workload.new_tokens)?;
-        let sampling = workload.sampling.unwrap_or(SamplingSpec::Greedy);
-        check_sampling(document, &at("sampling"), &sampling)?;
-        let RawWorkload { name, phases, new_tokens, ignore_eos, .. } = workload;
-        workloads.push(Workload { name, phases, prompt, new_tokens, sampling, ignore_eos });
-    }
-    Ok(workloads)
+    Ok(RunSettings {
+        launches,
+        repetitions,
+        warmup,
+        order,
+        breakdowns,
+        launch_statistic,
+        busy_limit_pct,
+        floor_ns_per_forward,
+    })
 }
 
 /// What a plan asks for as a whole must fit into memory and journal.
 fn check_totals(document: &Document<'_>, workloads: &[Workload], lanes: &[PlannedLane]) -> Result<(), Error> {
-    let cells: u64 = workloads.iter().map(|workload| workload.phases.len() as u64).sum();
+    let cells_of = |workload: &Workload| {
+        let combinations = workload.axes.values().fold(1_u64, |all, values| all.saturating_mul(values.len() as u64));
+        combinations.saturating_mul(workload.phases.len() as u64)
+    };
+    let cells = workloads.iter().map(cells_of).fold(0_u64, u64::saturating_add);
     let repetitions: u64 = lanes.iter().map(|lane| u64::from(lane.launches) * u64::from(lane.repetitions)).sum();
     let rows = cells.saturating_mul(repetitions);
     if rows > MAX_ROWS {
@@ -219,7 +218,7 @@ fn check_totals(document: &Document<'_>, workloads: &[Workload], lanes: &[Planne
         let hint = "lower `launches` or `repetitions`, or split the plan".to_owned();
         return Err(document.fault("run.repetitions", message, Some(hint)));
     }
-    let tokens = |workload: &Workload| workload.prompt.count().saturating_mul(workload.phases.len() as u64);
+    let tokens = |workload: &Workload| workload.prompt.count().saturating_mul(cells_of(workload));
     let prompt_tokens: u64 = workloads.iter().map(tokens).sum();
     if prompt_tokens > MAX_PROMPT_TOKENS {
         let message = format!("the cells hold {prompt_tokens} prompt tokens: expected up to {MAX_PROMPT_TOKENS}");
@@ -237,79 +236,6 @@ fn check_reach(document: &Document<'_>, coverage: &Coverage, lanes: &[PlannedLan
             let hint = "lower it, or plan more launches".to_owned();
             Err(document.fault("coverage.min_launches", message, Some(hint)))
         }
-    }
-}
-
-/// A generated model says how long a sequence may be.
-fn check_positions(
-    document: &Document<'_>,
-    at: &dyn Fn(&str) -> String,
-    model: &ModelSpec,
-    prompt: &Prompt,
-    new_tokens: u32,
-) -> Result<(), Error> {
-    let needed = prompt.count().saturating_add(u64::from(new_tokens));
-    match &model.synthetic {
-        Some(synthetic) if needed > u64::from(synthetic.max_positions) => {
-            let message =
-                format!("needs {needed} positions with its prompt, and the model has {}", synthetic.max_positions);
-            Err(document.fault(&at("new_tokens"), message, Some("shorten one of the two".to_owned())))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_prompt(
-    document: &Document<'_>,
-    at: &dyn Fn(&str) -> String,
-    workload: &RawWorkload,
-    model: &ModelSpec,
-) -> Result<Prompt, Error> {
-    match (workload.prompt_tokens, &workload.prompt, &workload.prompt_text) {
-        (Some(tokens), None, None) => {
-            range(document, &at("prompt_tokens"), tokens, 1, MAX_TOKENS)?;
-            let seed = workload.prompt_seed.ok_or_else(|| {
-                let hint = "give `prompt_seed`, so that every lane and host draws the same ids".to_owned();
-                document.fault(&at("prompt_tokens"), "stands without a seed", Some(hint))
-            })?;
-            Ok(Prompt::Generated { tokens, seed })
-        }
-        (None, Some(ids), None) => {
-            if ids.is_empty() || ids.len() > MAX_TOKENS as usize {
-                return Err(document.fault(
-                    &at("prompt"),
-                    format!("holds {} ids: expected 1 to {MAX_TOKENS}", ids.len()),
-                    None,
-                ));
-            }
-            if let Some(id) = ids.iter().find(|id| **id >= model.vocab_size) {
-                let message = format!("id {id} is not below the vocabulary's size {}", model.vocab_size);
-                return Err(document.fault(&at("prompt"), message, None));
-            }
-            Ok(Prompt::Ids(ids.clone()))
-        }
-        (None, None, Some(text)) if text.is_empty() => Err(document.fault(&at("prompt_text"), "is empty", None)),
-        (None, None, Some(text)) => Ok(Prompt::Text(text.clone())),
-        _ => {
-            let hint = "give exactly one of `prompt_tokens` (with `prompt_seed`), `prompt` or `prompt_text`".to_owned();
-            Err(document.fault(&at("name"), "the workload has no prompt, or more than one", Some(hint)))
-        }
-    }
-}
-
-fn check_sampling(document: &Document<'_>, path: &str, sampling: &SamplingSpec) -> Result<(), Error> {
-    let SamplingSpec::Seeded { seed: _, temperature, top_k, top_p } = sampling else { return Ok(()) };
-    between(document, &format!("{path}.temperature"), *temperature, 0.0, 1_000.0)?;
-    if *top_k == Some(0) {
-        return Err(document.fault(&format!("{path}.top_k"), "0 keeps no token: expected at least 1", None));
-    }
-    match top_p {
-        Some(p) if !(*p > 0.0 && *p <= 1.0) => Err(document.fault(
-            &format!("{path}.top_p"),
-            format!("{p} is out of range: expected above 0 and up to 1"),
-            None,
-        )),
-        _ => Ok(()),
     }
 }
 
@@ -472,29 +398,5 @@ impl Scope<'_> {
             None => format!("lanes of this plan: {}", known().collect::<Vec<_>>().join(", ")),
         };
         Err(self.document.fault(path, format!("{name:?} is no lane of this plan"), Some(hint)))
-    }
-}
-
-impl Prompt {
-    /// How many token ids it has, as far as that is known before a text is turned into ids.
-    fn count(&self) -> u64 {
-        match self {
-            Self::Generated { tokens, .. } => u64::from(*tokens),
-            Self::Ids(ids) => ids.len() as u64,
-            Self::Text(_) => 0,
-        }
-    }
-
-    /// The token ids, or nothing while the prompt is a text.
-    #[must_use]
-    pub fn ids(&self, vocab_size: u32) -> Option<Vec<u32>> {
-        match self {
-            Self::Ids(ids) => Some(ids.clone()),
-            Self::Text(_) => None,
-            Self::Generated { tokens, seed } => {
-                let mut random = SplitMix64::seed_from_u64(*seed);
-                Some((0..*tokens).map(|_| (random.next_u64() % u64::from(vocab_size.max(1))) as u32).collect())
-            }
-        }
     }
 }

@@ -12,6 +12,7 @@
 
 mod check_design;
 mod check_plan;
+mod check_workload;
 mod criterion;
 mod design;
 mod document;
@@ -42,8 +43,8 @@ pub use lane::{DockerLane, Gate, GateTest, Lane, Launcher, Limits, ProcessLane, 
 pub use lock_file::{ImagePin, Lock, SelfImagePin};
 pub use model::{ModelSpec, Synthetic};
 pub use plan_file::{
-    Contrast, Coverage, Expectation, GateSettings, Hypothesis, HypothesisKind, LaunchStatistic, Plan, PlannedLane,
-    Prompt, RunSettings, StatisticsSettings, Workload,
+    CellOrder, Contrast, Coverage, Expectation, GateSettings, Hypothesis, HypothesisKind, LaunchStatistic, Plan,
+    PlannedLane, Prompt, RunSettings, StatisticsSettings, Workload,
 };
 pub use rule::{
     AxisDecomposition, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger, Hangs,

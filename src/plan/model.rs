@@ -39,4 +39,13 @@ pub struct Synthetic {
     pub kv_heads: u32,
     /// Longest sequence.
     pub max_positions: u32,
+    /// Number format of the weights: `f32` (the default) or `bf16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// Whether the output projection is the embedding.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tied_embeddings: bool,
+    /// Base of the rotary frequencies; 10,000 where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rope_theta: Option<u32>,
 }

@@ -1,10 +1,13 @@
 //! The checked plan.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
+use super::raw_plan::BREAKDOWNS;
 use super::{Error, ExpectedFailure, ModelSpec, check_plan};
-use crate::terms::{Cell, Digest, Phase, SamplingSpec, canonical_json};
+use crate::terms::{Axes, Cell, Digest, Phase, SamplingSpec, canonical_json};
 
 /// The experiment as it was registered before anything was measured. Every invariant that the fields' documents
 /// name holds.
@@ -48,12 +51,41 @@ pub struct RunSettings {
     pub repetitions: u32,
     /// Unrecorded repetitions of each cell before the measured ones.
     pub warmup: u32,
+    /// In which order a launch meets its repetitions.
+    #[serde(skip_serializing_if = "CellOrder::is_default")]
+    pub order: CellOrder,
+    /// Launches of a lane that may break down at one cell in a block, until what is left of the cell there is given up.
+    #[serde(skip_serializing_if = "is_three")]
+    pub breakdowns: u32,
     /// How a launch's repetitions of a cell become one number.
     pub launch_statistic: LaunchStatistic,
     /// Share of the host's processor time that others may take in the measured windows, in percent.
     pub busy_limit_pct: f64,
     /// The least time that one forward pass can take, in nanoseconds: faster is `fell_through`.
     pub floor_ns_per_forward: u64,
+}
+
+/// A plan that says nothing of it keeps the digest that it had.
+fn is_three(breakdowns: &u32) -> bool {
+    *breakdowns == BREAKDOWNS
+}
+
+/// In which order a launch meets its repetitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CellOrder {
+    /// All repetitions of all cells, shuffled; every cell is warmed up before the first.
+    #[default]
+    Interleaved,
+    /// Cell after cell in a shuffled order, each warmed up before its repetitions: for lanes in which going from cell to
+    /// cell is dear, because each is compiled anew.
+    CellByCell,
+}
+
+impl CellOrder {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a launch's repetitions of a cell become one number.
@@ -82,6 +114,37 @@ pub struct Workload {
     pub sampling: SamplingSpec,
     /// Whether an end-of-sequence token is ignored.
     pub ignore_eos: bool,
+    /// Axes that its cells fix, each with the values that are crossed with the phases and with one another.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub axes: BTreeMap<String, Vec<String>>,
+    /// Its stage: all launches of a stage come before those of the next, so that a run that ends early has whole stages.
+    #[serde(skip_serializing_if = "is_first")]
+    pub stage: u32,
+}
+
+/// A plan of one stage keeps the digest that it had.
+fn is_first(stage: &u32) -> bool {
+    *stage == 0
+}
+
+impl Workload {
+    /// The combinations of its axes, in plan order; one empty combination where it has none.
+    #[must_use]
+    pub fn combinations(&self) -> Vec<Axes> {
+        let mut all = vec![Axes::new()];
+        for (axis, values) in &self.axes {
+            let extended = |axes: &Axes| -> Vec<Axes> {
+                let with = |value: &String| {
+                    let mut axes = axes.clone();
+                    axes.insert(axis.clone(), value.clone());
+                    axes
+                };
+                values.iter().map(with).collect()
+            };
+            all = all.iter().flat_map(extended).collect();
+        }
+        all
+    }
 }
 
 /// Where a prompt's token ids come from.
@@ -267,7 +330,7 @@ impl Plan {
         self.lanes.iter().find(|lane| lane.name == name)
     }
 
-    /// The cells, in plan order: workloads as they stand, phases within each.
+    /// The cells, in plan order: workloads as they stand, phases within each, combinations of axes within each phase.
     ///
     /// # Errors
     /// [`Error::TextPrompt`] when a prompt is still a text.
@@ -278,18 +341,32 @@ impl Plan {
                 .prompt
                 .ids(self.model.vocab_size)
                 .ok_or_else(|| Error::TextPrompt { workload: workload.name.clone(), model: self.model.name.clone() })?;
+            let combinations = workload.combinations();
             for &phase in &workload.phases {
-                cells.push(Cell {
-                    phase,
-                    workload: workload.name.clone(),
-                    model: self.model.sha256,
-                    prompt: prompt.clone(),
-                    new_tokens: if phase == Phase::Prefill { 1 } else { workload.new_tokens },
-                    sampling: workload.sampling.clone(),
-                    ignore_eos: workload.ignore_eos,
-                });
+                for axes in &combinations {
+                    cells.push(Cell {
+                        phase,
+                        workload: workload.name.clone(),
+                        model: self.model.sha256,
+                        prompt: prompt.clone(),
+                        new_tokens: if phase == Phase::Prefill { 1 } else { workload.new_tokens },
+                        sampling: workload.sampling.clone(),
+                        ignore_eos: workload.ignore_eos,
+                        axes: axes.clone(),
+                    });
+                }
             }
         }
         Ok(cells)
+    }
+
+    /// The stage of each cell, in the order of [`Plan::cells`].
+    #[must_use]
+    pub fn stages(&self) -> Vec<u32> {
+        let of = |workload: &Workload| {
+            let cells = workload.phases.len() * workload.axes.values().map(Vec::len).product::<usize>();
+            std::iter::repeat_n(workload.stage, cells)
+        };
+        self.workloads.iter().flat_map(of).collect()
     }
 }

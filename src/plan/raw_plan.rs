@@ -1,9 +1,11 @@
 //! `plans/NAME.toml` as it stands in the file.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::expected_failure::RawExpectedFailure;
-use super::plan_file::{Coverage, Expectation, GateSettings, LaunchStatistic};
+use super::plan_file::{CellOrder, Coverage, Expectation, GateSettings, LaunchStatistic};
 use super::{ModelSpec, StatisticsSettings};
 use crate::terms::{Phase, SamplingSpec};
 
@@ -40,11 +42,22 @@ pub(super) struct RawRun {
     pub repetitions: u32,
     pub warmup: u32,
     #[serde(default)]
+    pub order: CellOrder,
+    #[serde(default = "breakdowns")]
+    pub breakdowns: u32,
+    #[serde(default)]
     pub launch_statistic: LaunchStatistic,
     #[serde(default = "busy_limit_pct")]
     pub busy_limit_pct: f64,
     #[serde(default = "floor_ns_per_forward")]
     pub floor_ns_per_forward: u64,
+}
+
+/// Launches that may break down at one cell in a block.
+pub(super) const BREAKDOWNS: u32 = 3;
+
+fn breakdowns() -> u32 {
+    BREAKDOWNS
 }
 
 /// Others may take this share of the host's processor time in the measured windows before the run counts as
@@ -76,6 +89,10 @@ pub(super) struct RawWorkload {
     pub sampling: Option<SamplingSpec>,
     #[serde(default = "ignore_eos")]
     pub ignore_eos: bool,
+    #[serde(default)]
+    pub axes: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub stage: u32,
 }
 
 /// Equal work in every lane needs equal counts, so an early end is the exception.

@@ -51,7 +51,7 @@ pub(super) fn conclusion_words(conclusion: Conclusion) -> String {
 
 /// A cell's work in a line.
 pub(super) fn describe(cell: &CellVerdict) -> String {
-    describe_work(cell.phase, &cell.workload, cell.prompt_tokens, cell.new_tokens)
+    describe_work(cell.phase, &cell.workload, cell.prompt_tokens, cell.new_tokens, &cell.axes)
 }
 
 /// Rows by outcome, for example `44 ok, 1 crashed`.

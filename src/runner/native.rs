@@ -100,6 +100,7 @@ impl Backend for NativeBackend {
 
     fn prepare(&mut self, work: &Work, pulse: &Pulse) -> Result<NativeJob, Error> {
         let loaded = self.loaded.as_mut().ok_or(Error::NotLoaded { doing: "run a cell" })?;
+        check_cell_axes(&work.axes, loaded.cache)?;
         let mut session = match loaded.idle.take() {
             Some(mut session) => {
                 session.reset();
@@ -178,6 +179,21 @@ fn check_axes(axes: &Axes) -> Result<KvCacheKind, Error> {
         found: cache.clone(),
         supported: KvCacheKind::ALL.map(KvCacheKind::name).join(" or "),
     })
+}
+
+/// A cell may fix what the lane has anyway; this backend changes nothing from cell to cell.
+fn check_cell_axes(axes: &Axes, cache: KvCacheKind) -> Result<(), Error> {
+    for (axis, found) in axes {
+        let supported: &[&str] = match axis.as_str() {
+            "cache" => &[cache.name()],
+            _ => FIXED_AXES.iter().find(|(name, _)| name == axis).map_or(&[], |(_, values)| values),
+        };
+        if !supported.contains(&found.as_str()) {
+            let expected = if supported.is_empty() { "no such axis".to_owned() } else { supported.join(" or ") };
+            return Err(Error::InvalidWork { field: "axes", found: format!("{axis} = {found:?}"), expected });
+        }
+    }
+    Ok(())
 }
 
 /// The threads that the engine's matrix products use.

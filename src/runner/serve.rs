@@ -196,6 +196,7 @@ impl<B: Backend, W: Write> Session<'_, B, W> {
                 id: run.id,
                 cell: run.cell.clone(),
                 out_of_memory: error.is_out_of_memory(),
+                class: None,
                 message: bounded(&error),
             },
         }

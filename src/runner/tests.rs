@@ -190,7 +190,14 @@ fn load() -> Request {
 }
 
 fn work() -> Work {
-    Work { phase: Phase::KvDecode, prompt: vec![5, 6], new_tokens: 3, sampling: SamplingSpec::Greedy, ignore_eos: true }
+    Work {
+        phase: Phase::KvDecode,
+        prompt: vec![5, 6],
+        new_tokens: 3,
+        sampling: SamplingSpec::Greedy,
+        ignore_eos: true,
+        axes: Default::default(),
+    }
 }
 
 fn run(id: u64, warmup: bool, work: Work) -> Request {

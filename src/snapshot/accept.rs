@@ -250,6 +250,7 @@ fn cell(verdict: &Verdict, cell: &CellVerdict) -> SnapshotCell {
         workload: cell.workload.clone(),
         prompt_tokens: cell.prompt_tokens,
         new_tokens: cell.new_tokens,
+        axes: cell.axes.clone(),
         tokens_sha256: shared,
         lanes: met.into_iter().map(|lane| lane_cell(lane, shared.is_some())).collect(),
     }

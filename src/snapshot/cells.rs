@@ -14,7 +14,7 @@ use crate::verdict::{CellVerdict, LaneCell, LaneState};
 pub(super) fn compare(comparing: &mut Comparing<'_>) {
     let (then, now) = (comparing.then, comparing.now);
     for old in &then.cells {
-        let what = describe_work(old.phase, &old.workload, old.prompt_tokens, old.new_tokens);
+        let what = describe_work(old.phase, &old.workload, old.prompt_tokens, old.new_tokens, &old.axes);
         let Some(new) = now.cells.iter().find(|cell| cell.cell == old.cell) else {
             let change = Change::new(Part::Cell, comparing.lacking(Severity::Missing), what).cell(&old.cell);
             comparing.push(change.values(Some("present".into()), None), &[]);
@@ -23,7 +23,7 @@ pub(super) fn compare(comparing: &mut Comparing<'_>) {
         one_cell(comparing, &what, old, new);
     }
     for new in now.cells.iter().filter(|new| !then.cells.iter().any(|old| old.cell == new.cell)) {
-        let what = describe_work(new.phase, &new.workload, new.prompt_tokens, new.new_tokens);
+        let what = describe_work(new.phase, &new.workload, new.prompt_tokens, new.new_tokens, &new.axes);
         let change = Change::new(Part::Cell, Severity::New, what).cell(&new.cell);
         comparing.push(change.values(None, Some("present".into())), &[]);
     }

@@ -107,6 +107,7 @@ fn cell(phase: Phase, id: &str, new_tokens: u64, scale: f64) -> CellVerdict {
         workload: "short".into(),
         prompt_tokens: 32,
         new_tokens,
+        axes: Default::default(),
         lanes: LANES.iter().map(|(name, ms)| lane_cell(name, phase, ms * scale)).collect(),
     }
 }

@@ -194,7 +194,7 @@ fn only_in(a: &Verdict, b: &Verdict) -> Vec<String> {
     let lanes = a.lanes.iter().filter(|lane| !b.lanes.iter().any(|other| other.lane == lane.lane));
     let cells = a.cells.iter().filter(|cell| find_cell(b, &cell.cell).is_none());
     let told = |cell: &CellVerdict| {
-        let what = describe_work(cell.phase, &cell.workload, cell.prompt_tokens, cell.new_tokens);
+        let what = describe_work(cell.phase, &cell.workload, cell.prompt_tokens, cell.new_tokens, &cell.axes);
         format!("cell {} ({what})", cell.cell)
     };
     lanes.map(|lane| format!("lane {}", lane.lane)).chain(cells.map(told)).collect()
@@ -207,7 +207,7 @@ fn run_cell(ours: &CellVerdict, theirs: &CellVerdict) -> RunCell {
     });
     RunCell {
         cell: ours.cell.clone(),
-        what: describe_work(ours.phase, &ours.workload, ours.prompt_tokens, ours.new_tokens),
+        what: describe_work(ours.phase, &ours.workload, ours.prompt_tokens, ours.new_tokens, &ours.axes),
         lanes: lanes.collect(),
     }
 }

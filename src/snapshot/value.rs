@@ -166,6 +166,9 @@ pub struct SnapshotCell {
     pub prompt_tokens: u64,
     /// Tokens to produce.
     pub new_tokens: u64,
+    /// Axes that the cell itself fixes.
+    #[serde(default, skip_serializing_if = "Axes::is_empty")]
+    pub axes: Axes,
     /// Digest of the output tokens, where all lanes agree on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_sha256: Option<Digest>,

@@ -13,8 +13,9 @@ use crate::launch::Engine;
 use crate::lock::verify_folder;
 use crate::terms::{Failure, FailureClass, Outcome};
 
-/// Launches that may break down at one point, at a cell or before the first, until it is given up.
-const MAX_BREAKDOWNS: u32 = 3;
+/// Launches that may break down before their first repetition, until the lane is given up; how many may break down at a
+/// cell is the plan's to say.
+const MAX_BARREN: u32 = 3;
 
 /// What all launches of a run share.
 pub(super) struct Run<'a> {
@@ -108,7 +109,7 @@ impl<'a> Run<'a> {
         let (lost, mut due): (Vec<Due>, Vec<Due>) =
             planned.due.iter().copied().partition(|item| hopeless.contains(&item.cell));
         Self::give_up(track, recorder, planned, &lost)?;
-        let mut breakdowns = Breakdowns::default();
+        let mut breakdowns = Breakdowns { allowed: self.inputs.plan.run.breakdowns, ..Breakdowns::default() };
         while !due.is_empty() {
             if self.stop.is_asked() {
                 recorder.tell(Event::Stopping);
@@ -123,7 +124,7 @@ impl<'a> Run<'a> {
                     [left, later].concat()
                 }
             };
-            if breakdowns.barren >= MAX_BREAKDOWNS {
+            if breakdowns.barren >= MAX_BARREN {
                 Self::give_up(track, recorder, planned, &due)?;
                 return Ok(BlockEnd::GivenUp);
             }
@@ -136,7 +137,7 @@ impl<'a> Run<'a> {
     }
 
     fn give_up(track: &Track<'_>, recorder: &mut Recorder<'_>, planned: &DueLaunch, due: &[Due]) -> Result<(), Error> {
-        let message = format!("not attempted: {MAX_BREAKDOWNS} launches broke down at this point before");
+        let message = "not attempted: as many launches as are allowed broke down at this point before";
         let failure = Failure::new(FailureClass::Launch, message)
             .with_remedy("see the failures of the rows before this one; `lockstep rerun RUN --failed` tries again");
         for item in due {
@@ -151,6 +152,8 @@ impl<'a> Run<'a> {
 /// The breakdowns of a lane in a block.
 #[derive(Debug, Default)]
 struct Breakdowns {
+    /// How many a cell may have until it is given up.
+    allowed: u32,
     /// At a cell, by index.
     at_cell: BTreeMap<usize, u32>,
     /// Those of them where it hung.
@@ -170,7 +173,7 @@ impl Breakdowns {
     }
 
     fn exhausted(&self, cell: usize) -> bool {
-        self.at_cell.get(&cell).is_some_and(|count| *count >= MAX_BREAKDOWNS)
+        self.at_cell.get(&cell).is_some_and(|count| *count >= self.allowed)
     }
 
     /// Cells that are given up and did nothing but hang.

@@ -17,10 +17,10 @@ pub(super) struct HostLook {
 pub(super) fn look() -> HostLook {
     let cpuinfo = read("/proc/cpuinfo");
     let (gpus, driver) = gpus();
-    let machine = read("/etc/machine-id");
+    let boot = read("/proc/sys/kernel/random/boot_id").trim().to_owned();
     let facts = HostFacts {
-        machine: Digest::of(machine.trim().as_bytes()),
-        boot: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+        machine: machine(&read("/etc/machine-id"), &boot),
+        boot,
         os: os_name(&read("/etc/os-release")),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         cpu: cpu(&cpuinfo),
@@ -30,6 +30,13 @@ pub(super) fn look() -> HostLook {
     };
     let signals = signals(&facts);
     HostLook { facts, signals }
+}
+
+/// Which machine this is. One without an id of its own, as fresh virtual machines are, is known for this boot only: two of
+/// them are never taken for one another.
+fn machine(id: &str, boot: &str) -> Digest {
+    let id = id.trim();
+    Digest::of(if id.is_empty() { boot.as_bytes() } else { id.as_bytes() })
 }
 
 /// An unreadable file reads as empty: on a kernel that hides it, the fact is unknown and says so.
@@ -143,6 +150,12 @@ fn throttle_count() -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn machines_without_an_id_are_told_apart_by_their_boot() {
+        assert_ne!(machine("\n", "boot-a"), machine("", "boot-b"));
+        assert_eq!(machine("0123\n", "boot-a"), machine("0123", "boot-b"));
+    }
 
     #[test]
     fn the_processor_is_read_from_the_kernels_words() {

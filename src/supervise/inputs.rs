@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::journal::Calibration;
 use crate::lock::FolderDigest;
@@ -44,6 +45,8 @@ pub struct Inputs {
     pub calibration: Option<Calibration>,
     /// Lanes that are slowed down on purpose, and by how much in percent.
     pub slowdowns: BTreeMap<String, f64>,
+    /// How long the run may take until it pauses by itself.
+    pub time_budget: Option<Duration>,
 }
 
 /// A lane with everything its launches need.

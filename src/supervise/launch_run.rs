@@ -13,6 +13,7 @@ use super::session::{Answer, Gone, Halt, Session};
 use super::{Error, Event, host};
 use crate::journal::{LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::launch::LaunchRequest;
+use crate::plan::CellOrder;
 use crate::terms::{
     self, Cell, Contradiction, Digest, Expectations, Failure, FailureClass, Outcome, Signal, Stage, assess,
     axis_contradictions, canonical_json, observed_axes,
@@ -162,25 +163,42 @@ impl Launch<'_, '_> {
         self.look(session, Stage::BeforeImports).await?;
         session.load(&self.track.declared, self.track.max_positions).await?;
         self.look(session, Stage::AfterImports).await?;
-        let cells: BTreeSet<usize> = due.iter().map(|item| item.cell).collect();
-        for _ in 0..self.planned.warmup {
-            for index in &cells {
-                let Some(cell) = self.track.cells.get(*index) else { continue };
-                self.cell = Some(*index);
-                if let Answer::Failed { out_of_memory, message } = session.repetition(self.request(cell, true)).await? {
-                    let failure = Failure::new(class_of(out_of_memory), format!("in warmup: {message}"));
-                    return Err(Halt::Broken(Outcome::Crashed, failure).into());
-                }
-            }
-        }
+        let cells: BTreeSet<usize> = match self.track.inputs.plan.run.order {
+            CellOrder::Interleaved => due.iter().map(|item| item.cell).collect(),
+            CellOrder::CellByCell => due.iter().take(1).map(|item| item.cell).collect(),
+        };
+        self.warm_up(session, &cells).await?;
         self.cell = None;
         self.look(session, Stage::AfterWarmup).await
     }
 
+    /// Unrecorded repetitions, each cell in turn.
+    async fn warm_up(&mut self, session: &mut Session, cells: &BTreeSet<usize>) -> Result<(), Trouble> {
+        for _ in 0..self.planned.warmup {
+            for index in cells {
+                let Some(cell) = self.track.cells.get(*index) else { continue };
+                self.cell = Some(*index);
+                if let Answer::Failed { class, message } = session.repetition(self.request(cell, true)).await? {
+                    let failure = Failure::new(class, format!("in warmup: {message}"));
+                    return Err(Halt::Broken(Outcome::Crashed, failure).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn measure_all(&mut self, session: &mut Session, due: &[Due]) -> Result<(), Trouble> {
         self.charged = reading(session).await.map(|reading| (reading, reading));
+        let mut warm = match self.track.inputs.plan.run.order {
+            CellOrder::Interleaved => None,
+            CellOrder::CellByCell => due.first().map(|item| item.cell),
+        };
         for item in due {
             self.cell = Some(item.cell);
+            if warm.is_some_and(|cell| cell != item.cell) {
+                self.warm_up(session, &BTreeSet::from([item.cell])).await?;
+                warm = Some(item.cell);
+            }
             let outcome = self.measure(session, item).await?;
             self.done += 1;
             if outcome == Outcome::Crashed {
@@ -257,9 +275,7 @@ impl Launch<'_, '_> {
                 row.stop = Some(result.stop);
                 row.evidence = result.evidence;
             }
-            Answer::Failed { out_of_memory, message } => {
-                row.failure = Some(Failure::new(class_of(out_of_memory), message));
-            }
+            Answer::Failed { class, message } => row.failure = Some(Failure::new(class, message)),
         }
         let outcome = row.outcome;
         self.recorder.row(row)?;
@@ -269,8 +285,8 @@ impl Launch<'_, '_> {
     fn request(&mut self, cell: &Cell, warmup: bool) -> RunRequest {
         let id = self.next_id;
         self.next_id += 1;
-        let Cell { phase, workload: _, model: _, prompt, new_tokens, sampling, ignore_eos } = cell.clone();
-        let work = Work { phase, prompt, new_tokens, sampling, ignore_eos };
+        let Cell { phase, workload: _, model: _, prompt, new_tokens, sampling, ignore_eos, axes } = cell.clone();
+        let work = Work { phase, prompt, new_tokens, sampling, ignore_eos, axes };
         RunRequest { id, cell: cell.id(), warmup, work, slowdown_pct: self.slowdown_pct(id) }
     }
 
@@ -329,10 +345,6 @@ impl Launch<'_, '_> {
         let end = LaunchEnd { launch: self.number, exit_status, signal, busy, disowned };
         self.recorder.append(&Record::LaunchEnd(end))
     }
-}
-
-fn class_of(out_of_memory: bool) -> FailureClass {
-    if out_of_memory { FailureClass::OutOfMemory } else { FailureClass::Exception }
 }
 
 /// What the kernel has charged so far; nothing when the lane's own share is not known.

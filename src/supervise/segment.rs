@@ -30,7 +30,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 }
 
 async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, Error> {
-    let stop = Stop::listen();
+    let stop = Stop::listen_for(inputs.time_budget);
     let path = inputs.directory.join("journal.jsonl");
     let (mut writer, known) = open_journal(inputs, &path, listener)?;
     let engine = Engine::connect(inputs.docker_host.as_deref()).await.ok();
@@ -38,7 +38,7 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
     let cells: Vec<CellId> = inputs.cells.iter().map(Cell::id).collect();
     let rows: Vec<Row> =
         known.as_ref().map(|j| j.owned_rows().map(|(_, row)| row.into_owned()).collect()).unwrap_or_default();
-    let schedule = Schedule::of(&inputs.plan, inputs.cells.len());
+    let schedule = Schedule::of(&inputs.plan, &inputs.plan.stages());
     let due = agenda(&schedule, &cells, &rows.iter().collect::<Vec<_>>(), inputs.mode);
     if known.as_ref().is_some_and(|journal| journal.sealed && due.is_empty()) {
         return Ok(Ended::NothingToDo);

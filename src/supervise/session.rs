@@ -20,7 +20,8 @@ use crate::launch::{self, Engine, Exit, LaneInput, LaneOutput, LaunchRequest, La
 use crate::plan::Limits;
 use crate::terms::{Failure, FailureClass, Outcome, Signal, Stage};
 use crate::wire::{
-    self, Conversation, Greeting, LineDecoder, Meaning, Reply, Request, RunRequest, RunResult, Step, encode,
+    self, Conversation, FailureKind, Greeting, LineDecoder, Meaning, Reply, Request, RunRequest, RunResult, Step,
+    encode,
 };
 
 /// A lane that was started and has introduced itself.
@@ -51,7 +52,7 @@ pub(super) enum Answer {
     /// It was done; the time between request and answer on our clock.
     Done { result: RunResult, outside_ns: u64 },
     /// It failed.
-    Failed { out_of_memory: bool, message: String },
+    Failed { class: FailureClass, message: String },
 }
 
 /// A lane of which nothing is left.
@@ -151,7 +152,9 @@ impl Session {
             Reply::Result(result) => {
                 Ok(Answer::Done { result, outside_ns: u64::try_from(outside.as_nanos()).unwrap_or(u64::MAX) })
             }
-            Reply::Failed { out_of_memory, message, .. } => Ok(Answer::Failed { out_of_memory, message }),
+            Reply::Failed { out_of_memory, class, message, .. } => {
+                Ok(Answer::Failed { class: class_of(out_of_memory, class), message })
+            }
             // The conversation takes no other answer to `run`.
             other => Err(self.violation(&format!("{other:?} is no answer to `run`"))),
         }
@@ -292,6 +295,20 @@ impl Session {
 
     fn violation(&self, message: &str) -> Halt {
         broken(FailureClass::Wire, message.to_owned())
+    }
+}
+
+/// What the runner says of a failed repetition: that memory ran out goes before any other word of it.
+fn class_of(out_of_memory: bool, kind: Option<FailureKind>) -> FailureClass {
+    match kind {
+        _ if out_of_memory => FailureClass::OutOfMemory,
+        Some(FailureKind::OutOfMemory) => FailureClass::OutOfMemory,
+        Some(FailureKind::CudagraphOverwritten) => FailureClass::CudagraphOverwritten,
+        Some(FailureKind::InductorError) => FailureClass::InductorError,
+        Some(FailureKind::CompileError) => FailureClass::CompileError,
+        Some(FailureKind::IllegalAccess) => FailureClass::IllegalAccess,
+        Some(FailureKind::Assertion) => FailureClass::Assertion,
+        Some(FailureKind::Exception) | None => FailureClass::Exception,
     }
 }
 

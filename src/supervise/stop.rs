@@ -1,6 +1,8 @@
-//! Ctrl-C and TERM: the first asks whoever waits to stop, the next one, or one that nobody waits for, ends the process.
+//! Ctrl-C, TERM and the end of a run's time budget: the first asks whoever waits to stop, the next one, or one that nobody
+//! waits for, ends the process.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -37,6 +39,18 @@ impl Stop {
     pub(super) fn listen() -> Self {
         ASKED.send_replace(false);
         Self { asked: ASKED.subscribe() }
+    }
+
+    /// The same, and asks by itself once `budget` is over.
+    pub(super) fn listen_for(budget: Option<Duration>) -> Self {
+        let stop = Self::listen();
+        if let Some(budget) = budget {
+            tokio::spawn(async move {
+                tokio::time::sleep(budget).await;
+                ASKED.send_replace(true);
+            });
+        }
+        stop
     }
 
     /// Whether it was asked.

@@ -13,8 +13,10 @@ pub const AXIS_NAMES: &[&str] = &[
     "clocks",
     "code",
     "compile_mode",
+    "compile_target",
     "cuda",
     "cuda_graphs",
+    "cudagraph_mark_step",
     "device",
     "driver",
     "dtype",
@@ -27,6 +29,7 @@ pub const AXIS_NAMES: &[&str] = &[
     "llvm",
     "model",
     "nvcc",
+    "padded",
     "patches",
     "ptxas",
     "python",
@@ -40,6 +43,19 @@ pub const AXIS_NAMES: &[&str] = &[
     "transformers",
     "triton",
     "vllm",
+];
+
+/// Axes that a cell may fix for itself, over its lane's: what a runner can change from one repetition to the next.
+pub const CELL_AXES: &[&str] = &[
+    "attention",
+    "cache",
+    "compile_mode",
+    "compile_target",
+    "cudagraph_mark_step",
+    "dtype",
+    "dynamic",
+    "padded",
+    "quantization",
 ];
 
 /// The known name nearest to `name`, when one is near enough to be a slip of the pen.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::parsed::Parsed;
-use super::{Digest, Phase, canonical_json};
+use super::{Axes, Digest, Phase, canonical_json};
 
 /// How tokens are picked from logits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -47,6 +47,10 @@ pub struct Cell {
     pub sampling: SamplingSpec,
     /// Whether an end-of-sequence token is ignored.
     pub ignore_eos: bool,
+    /// Axes that the cell itself fixes, over the lane's of the same name; a cell without any keeps the name that it had
+    /// before cells had axes.
+    #[serde(default, skip_serializing_if = "Axes::is_empty")]
+    pub axes: Axes,
 }
 
 impl Cell {
@@ -67,10 +71,11 @@ impl Cell {
     }
 }
 
-/// A cell's work in a line for people, for example `kv_decode short p32 n16`.
+/// A cell's work in a line for people, for example `kv_decode short p32 n16 cache=static`.
 #[must_use]
-pub fn describe_work(phase: Phase, workload: &str, prompt_tokens: u64, new_tokens: u64) -> String {
-    format!("{phase} {workload} p{prompt_tokens} n{new_tokens}")
+pub fn describe_work(phase: Phase, workload: &str, prompt_tokens: u64, new_tokens: u64, axes: &Axes) -> String {
+    let axes: String = axes.iter().map(|(axis, value)| format!(" {axis}={value}")).collect();
+    format!("{phase} {workload} p{prompt_tokens} n{new_tokens}{axes}")
 }
 
 /// A cell's short stable name, written `/a1b2c3d4`.
@@ -145,6 +150,7 @@ mod tests {
             new_tokens: 4,
             sampling: SamplingSpec::Greedy,
             ignore_eos: true,
+            axes: Axes::new(),
         }
     }
 
@@ -159,6 +165,7 @@ mod tests {
             Cell { phase: Phase::E2eKv, ..cell() },
             Cell { model: Digest::of(b"other"), ..cell() },
             Cell { ignore_eos: false, ..cell() },
+            Cell { axes: Axes::from([("cache".into(), "static".into())]), ..cell() },
         ] {
             assert_ne!(changed.id(), cell().id());
         }

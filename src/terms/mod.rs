@@ -9,6 +9,7 @@
 mod axis;
 mod canonical;
 mod cell;
+mod compiled;
 mod digest;
 mod host;
 mod observed;
@@ -21,9 +22,10 @@ mod version;
 mod wording;
 mod work;
 
-pub use axis::{AXIS_NAMES, Axes, nearest};
+pub use axis::{AXIS_NAMES, Axes, CELL_AXES, nearest};
 pub use canonical::{canonical_json, canonical_value};
 pub use cell::{Cell, CellId, CellIdError, SamplingSpec, describe_work};
+pub use compiled::{MIN_GENERATED_SHARE, fell_back};
 pub use digest::{Digest, DigestError, Hasher};
 pub use host::{CpuFacts, GpuFacts, HostFacts};
 pub use observed::{Contradiction, axes_by_own_word, axis_contradictions, observed_axes};

@@ -99,6 +99,32 @@ pub enum FailureClass {
     Implausible,
     /// The lane could not be started although its launcher is there.
     Launch,
+    /// A CUDA graph's output was read after a later replay had overwritten it.
+    CudagraphOverwritten,
+    /// The compiler's code generation failed.
+    InductorError,
+    /// Compilation failed before code was generated.
+    CompileError,
+    /// A kernel touched memory that is not its own.
+    IllegalAccess,
+    /// An assertion did not hold.
+    Assertion,
+    /// Not compiled code: the same function was recompiled too often.
+    RecompileLimit,
+    /// Not compiled code: the compiler's errors are suppressed.
+    SuppressedError,
+    /// Not compiled code: traced operations ran one by one where generated kernels were asked for.
+    BackendIsAotEager,
+    /// Not compiled code: compilation is switched off.
+    DynamoDisabled,
+    /// Not compiled code: the compiler found no Triton.
+    NoTriton,
+    /// Not compiled code: breaks left nothing of weight to compile.
+    GraphBreakShare,
+    /// No CUDA graph was replayed where that was asked for.
+    NoCudaGraph,
+    /// Nothing proves that compiled code ran, for no known cause.
+    Unexplained,
 }
 
 /// What went wrong in an attempt, as far as it is known.

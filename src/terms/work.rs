@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Axes, Cell, Failure, FailureClass, Outcome, SignalValue, StopReason};
+use super::{Axes, Cell, Failure, FailureClass, Outcome, SignalValue, StopReason, fell_back};
 
 /// Axes that a runner's evidence can contradict: the work was done, and by another path than the declared one.
 const PATH_AXES: &[&str] =
@@ -68,8 +68,11 @@ pub fn assess(result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Optio
     if let Some(missing) = EVIDENCE.iter().find(|key| !result.evidence.contains_key(**key)) {
         return wrong(Outcome::FellBack, format!("the evidence says nothing of {missing}, so no path is proven"));
     }
-    if let Some((axis, want, seen)) = contradicted_path(result, expect.declared) {
+    if let Some((axis, want, seen)) = contradicted_path(result, expect) {
         return wrong(Outcome::FellBack, format!("{axis} is declared {want:?}, and the evidence says {seen:?}"));
+    }
+    if let Some((class, message)) = expect.axis("compile_mode").and_then(|mode| fell_back(mode, result.evidence)) {
+        return (Outcome::FellBack, Some(Failure::new(class, message)));
     }
     if let Some(SignalValue::Int(found)) = result.evidence.get("forward_passes")
         && u64::try_from(*found) != Ok(passes)
@@ -86,11 +89,27 @@ pub fn assess(result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Optio
     }
 }
 
-fn contradicted_path<'a>(result: &Answer<'_>, declared: &'a Axes) -> Option<(&'a str, &'a str, String)> {
-    PATH_AXES.iter().find_map(|axis| {
-        let (axis, want) = declared.get_key_value(*axis)?;
-        let seen = result.evidence.get(axis)?.to_string();
-        (seen != *want).then_some((axis.as_str(), want.as_str(), seen))
+impl Expectations<'_> {
+    /// The axis as the cell fixes it, or else as the lane declares it.
+    fn axis(&self, name: &str) -> Option<&str> {
+        self.cell.axes.get(name).or_else(|| self.declared.get(name)).map(String::as_str)
+    }
+}
+
+/// An axis of the path that the evidence contradicts. Of an axis that the cell fixes the evidence has to speak: the lane's
+/// are checked from outside too, the cell's by nobody else.
+fn contradicted_path<'a>(result: &Answer<'_>, expect: &'a Expectations<'_>) -> Option<(&'a str, &'a str, String)> {
+    let differs = |want: &str, seen: &str| (seen != want).then(|| seen.to_owned());
+    let fixed = expect.cell.axes.iter().find_map(|(axis, want)| {
+        let seen = result.evidence.get(axis).map_or_else(|| "nothing".to_owned(), SignalValue::to_string);
+        differs(want, &seen).map(|seen| (axis.as_str(), want.as_str(), seen))
+    });
+    fixed.or_else(|| {
+        PATH_AXES.iter().filter(|axis| !expect.cell.axes.contains_key(**axis)).find_map(|axis| {
+            let want = expect.declared.get(*axis)?;
+            let seen = result.evidence.get(*axis)?.to_string();
+            differs(want, &seen).map(|seen| (*axis, want.as_str(), seen))
+        })
     })
 }
 
@@ -128,6 +147,7 @@ mod tests {
             new_tokens: 3,
             sampling: SamplingSpec::Greedy,
             ignore_eos: true,
+            axes: Axes::new(),
         }
     }
 
@@ -168,6 +188,33 @@ mod tests {
         for (result, outcome) in cases {
             assert_eq!(outcome_of(&cell(), &result), outcome, "{result:?}");
         }
+    }
+
+    #[test]
+    fn what_a_cell_fixes_goes_before_the_lanes_word_and_has_to_be_shown() {
+        let cell = Cell { axes: Axes::from([("cache".into(), "static".into())]), ..cell() };
+        assert_eq!(outcome_of(&cell, &result()), Outcome::FellBack);
+        let shown = Result { evidence: evidence(&[("cache", "static".into())]), ..result() };
+        assert_eq!(outcome_of(&cell, &shown), Outcome::Ok);
+        let padded = Cell { axes: Axes::from([("padded".into(), "none".into())]), ..cell };
+        assert_eq!(
+            outcome_of(&padded, &result()),
+            Outcome::FellBack,
+            "nothing shows that the cell's axis was honoured"
+        );
+    }
+
+    #[test]
+    fn a_compiled_cell_needs_the_proof_that_compiled_code_ran() {
+        let cell = Cell { axes: Axes::from([("compile_mode".into(), "default".into())]), ..cell() };
+        let claimed = evidence(&[("compile_mode", "default".into())]);
+        assert_eq!(outcome_of(&cell, &Result { evidence: claimed, ..result() }), Outcome::FellBack);
+        let proven = evidence(&[
+            ("compile_mode", "default".into()),
+            ("compile.graphs", 1.into()),
+            ("profile.generated_share", SignalValue::Float(0.5)),
+        ]);
+        assert_eq!(outcome_of(&cell, &Result { evidence: proven, ..result() }), Outcome::Ok);
     }
 
     #[test]

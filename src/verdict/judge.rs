@@ -127,6 +127,7 @@ fn cells(plan: &Plan, table: &Table) -> Vec<CellVerdict> {
             workload: cell.workload.clone(),
             prompt_tokens: cell.prompt.len() as u64,
             new_tokens: u64::from(cell.new_tokens),
+            axes: cell.axes.clone(),
             lanes,
         });
     }

@@ -86,7 +86,7 @@ impl<'a> Reduction<'a> {
         let Some(at) = self.index.at(&row.lane, &row.cell) else {
             return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
         };
-        let lane = self.plan.lane(&row.lane).filter(|lane| row.block < lane.launches && row.rep < lane.repetitions);
+        let lane = self.plan.lane(&row.lane).filter(|lane| row.rep < lane.repetitions);
         let (Some(lane), Some(marked)) = (lane, self.marked.get_mut(at)) else {
             return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
         };

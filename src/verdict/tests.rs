@@ -137,7 +137,7 @@ impl Fixture {
         for (number, blocks) in (0..).zip(segments) {
             records.push(Record::Header(Box::new(self.header(&plan, number))));
             for block in blocks.clone() {
-                let order = Schedule::repetitions(&plan, cells.len(), block);
+                let order = Schedule::repetitions(&plan, &plan.stages(), block);
                 for (position, planned) in (0..).zip(Schedule::lanes(&plan, block)) {
                     let lane = planned.name.as_str();
                     if lane == "other" && self.other != LaneState::Ready {

@@ -328,6 +328,9 @@ pub struct CellVerdict {
     pub prompt_tokens: u64,
     /// Tokens to produce.
     pub new_tokens: u64,
+    /// Axes that the cell itself fixes.
+    #[serde(default, skip_serializing_if = "Axes::is_empty")]
+    pub axes: Axes,
     /// The lanes that met it, in plan order.
     pub lanes: Vec<LaneCell>,
 }

@@ -73,6 +73,9 @@ pub struct Work {
     pub sampling: SamplingSpec,
     /// Whether an end-of-sequence token is ignored.
     pub ignore_eos: bool,
+    /// What the cell itself fixes, over the lane's axes of the same name.
+    #[serde(default, skip_serializing_if = "Axes::is_empty")]
+    pub axes: Axes,
 }
 
 /// What the runner sends.
@@ -105,6 +108,9 @@ pub enum Reply {
         cell: CellId,
         /// Whether memory ran out.
         out_of_memory: bool,
+        /// The kind of the failure, where the runner can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<FailureKind>,
         /// What was found.
         message: String,
     },
@@ -115,6 +121,26 @@ pub enum Reply {
     },
     /// The runner leaves because it was asked to.
     Bye,
+}
+
+/// Kinds of failure that a runner can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// None of the others.
+    Exception,
+    /// Memory ran out.
+    OutOfMemory,
+    /// A CUDA graph's output was read after a later replay had overwritten it.
+    CudagraphOverwritten,
+    /// The compiler's code generation failed.
+    InductorError,
+    /// Compilation failed before code was generated.
+    CompileError,
+    /// A kernel touched memory that is not its own.
+    IllegalAccess,
+    /// An assertion did not hold.
+    Assertion,
 }
 
 /// The runner's greeting.

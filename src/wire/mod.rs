@@ -18,7 +18,9 @@ mod shape;
 pub use codec::{LineDecoder, encode};
 pub use conversation::{Conversation, Meaning};
 pub use error::Error;
-pub use message::{Greeting, MAX_LINE_BYTES, PROTOCOL, Progress, Reply, Request, RunRequest, RunResult, Step, Work};
+pub use message::{
+    FailureKind, Greeting, MAX_LINE_BYTES, PROTOCOL, Progress, Reply, Request, RunRequest, RunResult, Step, Work,
+};
 pub use shape::Message;
 
 #[cfg(test)]

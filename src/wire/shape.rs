@@ -50,13 +50,13 @@ impl Message for Reply {
         shape("progress", &["step", "done"]),
         shape("loaded", &["wall_ns"]),
         shape("result", &["id", "cell", "wall_ns", "tokens", "stop", "evidence"]),
-        shape("failed", &["id", "cell", "out_of_memory", "message"]),
+        shape("failed", &["id", "cell", "out_of_memory", "class", "message"]),
         shape("fatal", &["message"]),
         shape("bye", &[]),
     ];
 }
 
-const WORK: &[&str] = &["phase", "prompt", "new_tokens", "sampling", "ignore_eos"];
+const WORK: &[&str] = &["phase", "prompt", "new_tokens", "sampling", "ignore_eos", "axes"];
 const GREEDY: &[&str] = &["kind"];
 const SEEDED: &[&str] = &["kind", "seed", "temperature", "top_k", "top_p"];
 

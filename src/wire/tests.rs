@@ -17,6 +17,7 @@ fn work() -> Work {
         new_tokens: 4,
         sampling: SamplingSpec::Seeded { seed: u64::MAX, temperature: 0.7, top_k: Some(40), top_p: Some(0.95) },
         ignore_eos: true,
+        axes: BTreeMap::from([("cache".into(), "static".into())]),
     }
 }
 
@@ -69,7 +70,13 @@ fn replies() -> Vec<Reply> {
         progress(Step::Load, 3),
         Reply::Loaded { wall_ns: 4 },
         result(7, "/a1b2c3d4"),
-        Reply::Failed { id: 7, cell: cell("/a1b2c3d4"), out_of_memory: false, message: "no".into() },
+        Reply::Failed {
+            id: 7,
+            cell: cell("/a1b2c3d4"),
+            out_of_memory: false,
+            class: Some(FailureKind::InductorError),
+            message: "no".into(),
+        },
         Reply::Fatal { message: "no".into() },
         Reply::Bye,
     ]
@@ -287,7 +294,13 @@ fn an_answer_must_repeat_what_was_asked() {
         Err(Error::WrongCell { expected: cell("/a1b2c3d4"), found: cell("/00000000") })
     );
     assert_eq!(talk.reply(&result(2, "/a1b2c3d4")), Err(Error::WrongId { expected: 1, found: 2 }));
-    let failed = Reply::Failed { id: 2, cell: cell("/a1b2c3d4"), out_of_memory: true, message: String::new() };
+    let failed = Reply::Failed {
+        id: 2,
+        cell: cell("/a1b2c3d4"),
+        out_of_memory: true,
+        class: Some(FailureKind::OutOfMemory),
+        message: String::new(),
+    };
     assert_eq!(talk.reply(&failed), Err(Error::WrongId { expected: 1, found: 2 }));
 
     let mut talk = loaded();

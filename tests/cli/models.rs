@@ -34,6 +34,9 @@ fn checkpoint(folder: &Path, architecture: Architecture) {
         vocab_size: 96,
         max_positions: 64,
         seed: 3,
+        dtype: Default::default(),
+        tied_embeddings: false,
+        rope_theta: 10_000,
     };
     generate_checkpoint(&spec, folder).expect("a tiny model can be generated");
 }

@@ -12,7 +12,7 @@ pub type Place = (String, u32, CellId, u32);
 /// Every repetition that a plan asks for.
 pub fn planned(plan: &Plan) -> BTreeSet<Place> {
     let cells = plan.cells().expect("the test's plan can be expanded");
-    let schedule = Schedule::of(plan, cells.len());
+    let schedule = Schedule::of(plan, &plan.stages());
     let places = schedule.launches.iter().flat_map(|launch| {
         let cells = &cells;
         launch.repetitions.iter().map(move |rep| (launch.lane.clone(), launch.block, cells[rep.cell].id(), rep.rep))

@@ -23,6 +23,9 @@ pub fn model_digest() -> &'static str {
             vocab_size: 128,
             max_positions: 256,
             seed: 7,
+            dtype: Default::default(),
+            tied_embeddings: false,
+            rope_theta: 10_000,
         };
         generate_checkpoint(&spec, folder.path()).expect("a tiny model can be generated");
         folder_digest(folder.path()).expect("a generated model can be hashed").digest.to_string()

@@ -105,7 +105,7 @@ fn warmup_crash() {
     project.plan(&plan);
     let parsed = lockstep::plan::Plan::parse("faults.toml", &plan.text()).expect("the test's plan is a plan");
     let cells = parsed.cells().expect("the test's plan has cells");
-    let schedule = Schedule::of(&parsed, cells.len());
+    let schedule = Schedule::of(&parsed, &parsed.stages());
     let first = schedule.launches.iter().find(|launch| launch.lane == "faulty").expect("the lane is launched");
     let struck = (first.repetitions[0].cell + 1) % cells.len();
     // Cells are warmed up in the plan's order.

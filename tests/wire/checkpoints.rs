@@ -96,6 +96,9 @@ fn synthetic(architecture: Architecture) -> Made {
         vocab_size: 96,
         max_positions: if architecture == Architecture::Llama { 32768 } else { 128 },
         seed: 20,
+        dtype: Default::default(),
+        tied_embeddings: false,
+        rope_theta: 10_000,
     };
     Made::in_folder(|dir| generate_checkpoint(&spec, dir).expect("a small checkpoint can be written"))
 }

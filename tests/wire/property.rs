@@ -194,7 +194,14 @@ pub fn request() -> impl Strategy<Value = Request> {
             .prop_map(|(seed, temperature, top_k, top_p)| SamplingSpec::Seeded { seed, temperature, top_k, top_p }),
     ];
     let work = (select(&Phase::ALL[..]), vec(any::<u32>(), 0..5), any::<u32>(), sampling, any::<bool>()).prop_map(
-        |(phase, prompt, new_tokens, sampling, ignore_eos)| Work { phase, prompt, new_tokens, sampling, ignore_eos },
+        |(phase, prompt, new_tokens, sampling, ignore_eos)| Work {
+            phase,
+            prompt,
+            new_tokens,
+            sampling,
+            ignore_eos,
+            axes: Default::default(),
+        },
     );
     prop_oneof![
         (0u32..3).prop_map(|protocol| Request::Hello { protocol }).prop_filter("of this version", |request| {
@@ -231,6 +238,7 @@ fn reply() -> impl Strategy<Value = Reply> {
             id,
             cell,
             out_of_memory,
+            class: None,
             message
         }),
         ".{0,8}".prop_map(|message| Reply::Fatal { message }),

@@ -186,6 +186,7 @@ impl<'a> Bench<'a> {
             mode: Mode::Missing,
             calibration: None,
             slowdowns: slowdown_pct.map(|pct| (self.slowed_lane.clone(), pct)).into_iter().collect(),
+            time_budget: None,
         }
         .inputs()?;
         let ended = supervise::run(&inputs, &mut |event| match event {

@@ -56,6 +56,7 @@ pub(super) fn run_again(project: &Project, first: &RunFolder) -> Result<Option<C
         mode: Mode::Missing,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
         slowdowns: BTreeMap::new(),
+        time_budget: None,
     };
     if !measure(assembly)? {
         return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::run::begin;
+use super::run::{Pause, begin};
 use crate::cli::counts::Counts;
 use crate::cli::output::Format;
 use crate::cli::prepare::{Model, experiment, with_lane_alone};
@@ -25,6 +25,8 @@ pub(in crate::cli) struct Options {
     /// Let the lane run without a lock.
     #[arg(long)]
     unlocked: bool,
+    #[command(flatten)]
+    pause: Pause,
     /// How the verdict is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -36,5 +38,5 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let text = with_lane_alone(&found.text, &plan, &options.name)?;
     let experiment =
         experiment(project, &options.plan, &text, Model::chosen(options.model.as_deref()), options.counts)?;
-    begin(project, experiment, &found.source, options.unlocked, options.format)
+    begin(project, experiment, &found.source, options.unlocked, options.pause, options.format)
 }

@@ -41,7 +41,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let Some(name) = &options.plan else { return list(project, options.format) };
     let (plan, found) = project.plan(name)?;
     let cells = plan.cells()?;
-    let schedule = Schedule::of(&plan, cells.len());
+    let schedule = Schedule::of(&plan, &plan.stages());
     match options.format {
         Format::Json => emit_json(&Expanded {
             plan: &plan,
@@ -93,17 +93,23 @@ fn text(plan: &Plan, source: &str, cells: &[Cell], schedule: &Schedule) -> Strin
     let rows: Vec<Vec<String>> = cells
         .iter()
         .map(|cell| {
-            let Cell { phase, workload, prompt, new_tokens, .. } = cell;
+            let Cell { phase, workload, prompt, new_tokens, axes, .. } = cell;
+            let axes: Vec<String> = axes.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
             vec![
                 cell.id().to_string(),
                 phase.to_string(),
                 workload.clone(),
                 prompt.len().to_string(),
                 new_tokens.to_string(),
+                axes.join(" "),
             ]
         })
         .collect();
-    text.push_str(&report::table(&["cell", "phase", "workload", "prompt tokens", "new tokens"], &rows, style()));
+    text.push_str(&report::table(
+        &["cell", "phase", "workload", "prompt tokens", "new tokens", "axes"],
+        &rows,
+        style(),
+    ));
     let rows: Vec<Vec<String>> = plan
         .lanes
         .iter()

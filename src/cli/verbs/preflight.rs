@@ -61,6 +61,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         mode: Mode::Missing,
         calibration: None,
         slowdowns: BTreeMap::new(),
+        time_budget: None,
     }
     .inputs()?;
     let mut progress = Progress::new();

@@ -1,6 +1,7 @@
 //! `lockstep rerun RUN --failed`.
 
 use super::resume::go_on;
+use super::run::Pause;
 use crate::cli::output::Format;
 use crate::cli::{Error, Exit, Project};
 use crate::supervise::Mode;
@@ -22,5 +23,5 @@ pub(in crate::cli) struct Options {
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     // Clap requires the flag, which keeps room for reruns of another choice.
     debug_assert!(options.failed);
-    go_on(project, &options.run, Mode::MissingAndFailed, options.format)
+    go_on(project, &options.run, Mode::MissingAndFailed, Pause::default(), options.format)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::conclude::measure_and_conclude;
+use super::run::Pause;
 use crate::cli::assemble::Assembly;
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
@@ -20,17 +21,19 @@ pub(in crate::cli) struct Options {
     /// The run: `latest`, an id, or the head of one.
     #[arg(default_value = "latest")]
     run: String,
+    #[command(flatten)]
+    pause: Pause,
     /// How the verdict is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    go_on(project, &options.run, Mode::Missing, options.format)
+    go_on(project, &options.run, Mode::Missing, options.pause, options.format)
 }
 
 /// Goes on with a run: its plan, lanes and files are those of its folder, its locks those that are current.
-pub(super) fn go_on(project: &Project, run: &str, mode: Mode, format: Format) -> Result<Exit, Error> {
+pub(super) fn go_on(project: &Project, run: &str, mode: Mode, pause: Pause, format: Format) -> Result<Exit, Error> {
     let folder = RunFolder::find(project, run)?;
     let Again { experiment, text: _, lanes, facts } = again(project, &folder)?;
     let Experiment { plan, text: _, model_dir, model, axes, max_positions } = experiment;
@@ -46,6 +49,7 @@ pub(super) fn go_on(project: &Project, run: &str, mode: Mode, format: Format) ->
         mode,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
         slowdowns: BTreeMap::new(),
+        time_budget: pause.after(),
     };
     measure_and_conclude(project, assembly, format)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::conclude::measure_and_conclude;
 use crate::cli::assemble::Assembly;
@@ -27,16 +28,32 @@ pub(in crate::cli) struct Options {
     /// Let lanes without a lock run; their rows say so, and no snapshot can be accepted from them.
     #[arg(long)]
     unlocked: bool,
+    #[command(flatten)]
+    pause: Pause,
     /// How the verdict is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// When a run pauses by itself.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(in crate::cli) struct Pause {
+    /// Pause after so many seconds, as after Ctrl-C; `lockstep resume` goes on where the run stopped.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    time_budget: Option<u32>,
+}
+
+impl Pause {
+    pub(super) fn after(self) -> Option<Duration> {
+        self.time_budget.map(|seconds| Duration::from_secs(u64::from(seconds)))
+    }
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let (_, found) = project.plan(&options.plan)?;
     let model = Model::chosen(options.model.as_deref());
     let experiment = experiment(project, &options.plan, &found.text, model, options.counts)?;
-    begin(project, experiment, &found.source, options.unlocked, options.format)
+    begin(project, experiment, &found.source, options.unlocked, options.pause, options.format)
 }
 
 /// Makes the run's folder and measures.
@@ -45,6 +62,7 @@ pub(super) fn begin(
     experiment: Experiment,
     plan_source: &str,
     unlocked: bool,
+    pause: Pause,
     format: Format,
 ) -> Result<Exit, Error> {
     let Experiment { plan, text, model_dir, model, axes, max_positions } = experiment;
@@ -72,6 +90,7 @@ pub(super) fn begin(
         mode: Mode::Missing,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
         slowdowns: BTreeMap::new(),
+        time_budget: pause.after(),
     };
     measure_and_conclude(project, assembly, format)
 }

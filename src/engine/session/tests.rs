@@ -15,6 +15,9 @@ fn model(architecture: Architecture) -> Model {
         vocab_size: 96,
         max_positions: 64,
         seed: 21,
+        dtype: Default::default(),
+        tied_embeddings: false,
+        rope_theta: 10_000,
     };
     let dir = tempfile::tempdir().unwrap();
     generate_checkpoint(&spec, dir.path()).unwrap();

@@ -26,6 +26,9 @@ fn spec(architecture: Architecture) -> SyntheticSpec {
         vocab_size: 32,
         max_positions: 16,
         seed: 3,
+        dtype: Default::default(),
+        tied_embeddings: false,
+        rope_theta: 10_000,
     }
 }
 

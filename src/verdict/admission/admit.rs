@@ -14,6 +14,8 @@ use crate::terms::{Axes, Cell, CellId, Outcome, observed_axes};
 pub(in super::super) struct Admission<'a> {
     plan: &'a Plan,
     cells: Vec<Cell>,
+    /// The stage of each cell.
+    stages: Vec<u32>,
     index: HashMap<CellId, usize>,
     header: Option<Header>,
     /// What the segment's first looks at each lane showed.
@@ -35,12 +37,13 @@ pub(in super::super) struct Admission<'a> {
 
 impl<'a> Admission<'a> {
     pub(in super::super) fn of(plan: &'a Plan) -> Result<Self, Error> {
-        let cells = plan.cells()?;
+        let (cells, stages) = (plan.cells()?, plan.stages());
         Ok(Self {
             plan,
             index: cells.iter().enumerate().map(|(index, cell)| (cell.id(), index)).collect(),
-            order: (0, Schedule::repetitions(plan, cells.len(), 0)),
+            order: (0, Schedule::repetitions(plan, &stages, 0)),
             cells,
+            stages,
             header: None,
             looks: BTreeMap::new(),
             latest: None,
@@ -136,7 +139,7 @@ impl<'a> Admission<'a> {
         }
         self.latest = Some((*block, *position));
         if self.order.0 != *block {
-            self.order = (*block, Schedule::repetitions(self.plan, self.cells.len(), *block));
+            self.order = (*block, Schedule::repetitions(self.plan, &self.stages, *block));
         }
         self.open = Some((OpenLaunch::new(start), Times::default()));
         Ok(())
@@ -186,7 +189,9 @@ impl<'a> Admission<'a> {
             return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
         };
         let planned = self.plan.lane(&row.lane);
-        if planned.is_none_or(|lane| row.block >= lane.launches || row.rep >= lane.repetitions) {
+        let stage = self.stages.get(index).copied().unwrap_or(0);
+        let in_plan = |lane| Schedule::is_planned(self.plan, lane, stage, row.block) && row.rep < lane.repetitions;
+        if !planned.is_some_and(in_plan) {
             return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
         }
         let wrong = |what: String| Error::Row { line, lane: row.lane.clone(), cell: row.cell.clone(), what };

@@ -1,0 +1,194 @@
+//! Whether compiled code really did the work. Pure: from what a cell asks for and what a runner shows, never from the
+//! absence of an error.
+//!
+//! `containers/WIRE.md` lists the evidence and this rule for those who write a runner. A mechanism that leaves its own trace is
+//! named; where the proof is missing without a known cause, that is `unexplained`, which is a fall-back too.
+
+use std::collections::BTreeMap;
+
+use super::{FailureClass, SignalValue};
+
+/// Evidence by name.
+type Evidence = BTreeMap<String, SignalValue>;
+
+/// The least share of the profiled time that generated kernels must have had. A matrix product stays with the vendor's
+/// library, so the share is far from one where all is well; where nothing was generated it is zero.
+pub const MIN_GENERATED_SHARE: f64 = 0.01;
+
+/// Compile modes that ask for nothing to be compiled.
+const UNCOMPILED: [&str; 2] = ["none", "eager"];
+
+/// The mode that traces and runs the traced operations one by one.
+const AOT_EAGER: &str = "aot_eager";
+
+/// The mode whose point is replaying CUDA graphs.
+const REDUCE_OVERHEAD: &str = "reduce-overhead";
+
+/// Why the work of a cell that asks for compile mode `mode` was not done by compiled code, if it was not.
+#[must_use]
+pub fn fell_back(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
+    if UNCOMPILED.contains(&mode) {
+        return None;
+    }
+    known_mechanism(mode, evidence).or_else(|| unproven(mode, evidence))
+}
+
+/// A mechanism that left a trace of its own.
+fn known_mechanism(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
+    if flag(evidence, "compile.dynamo_disabled") == Some(true) {
+        return Some((FailureClass::DynamoDisabled, "torch.compile is switched off in this process".to_owned()));
+    }
+    let wanted = if mode == AOT_EAGER { AOT_EAGER } else { "inductor" };
+    if let Some(backend) = text(evidence, "compile.backend").filter(|backend| *backend != wanted) {
+        let class = if backend == AOT_EAGER { FailureClass::BackendIsAotEager } else { FailureClass::Unexplained };
+        return Some((class, format!("mode {mode} takes the backend {wanted}, and {backend} compiled")));
+    }
+    if let Some(error) = list(evidence, "compile.suppressed_errors").first() {
+        return Some((FailureClass::SuppressedError, format!("the compiler failed, and eager ran instead: {error}")));
+    }
+    let on_cuda = text(evidence, "device") == Some("cuda");
+    if mode != AOT_EAGER && on_cuda && flag(evidence, "inductor.sees_triton") == Some(false) {
+        let why = text(evidence, "inductor.triton_error").unwrap_or("no reason is given");
+        return Some((FailureClass::NoTriton, format!("the compiler finds no Triton: {why}")));
+    }
+    match number(evidence, "compile.recompile_limit_hits") {
+        Some(hits) if hits > 0.0 => {
+            let reason = list(evidence, "compile.recompile_reasons").last().map_or("not recorded", String::as_str);
+            let message = format!("the recompile limit was hit {hits} times, after which eager runs: {reason}");
+            Some((FailureClass::RecompileLimit, message))
+        }
+        _ => None,
+    }
+}
+
+/// What of the proof is missing.
+fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
+    let unexplained = |message: &str| Some((FailureClass::Unexplained, message.to_owned()));
+    match number(evidence, "compile.graphs") {
+        None => return unexplained("nothing shows that a graph was compiled"),
+        Some(graphs) if graphs < 1.0 => return unexplained("no graph was compiled"),
+        Some(_) => {}
+    }
+    if mode == AOT_EAGER {
+        return None;
+    }
+    let Some(share) = number(evidence, "profile.generated_share") else {
+        return unexplained("no profile shows what ran, so nothing proves that generated kernels did");
+    };
+    if share < MIN_GENERATED_SHARE {
+        let breaks = number(evidence, "compile.graph_breaks").unwrap_or(0.0);
+        let found = format!("generated kernels had {:.2} % of the profiled time", 100.0 * share);
+        if breaks < 1.0 {
+            return unexplained(&found);
+        }
+        let reason = list(evidence, "compile.break_reasons").first().map_or("not recorded", String::as_str);
+        return Some((FailureClass::GraphBreakShare, format!("{found}, with {breaks} graph breaks: {reason}")));
+    }
+    let on_cuda = text(evidence, "device") == Some("cuda");
+    let is_replayed = number(evidence, "cuda_graphs.replays").is_some_and(|replays| replays > 0.0);
+    if mode == REDUCE_OVERHEAD && on_cuda && !is_replayed {
+        let why = list(evidence, "cuda_graphs.skip_reasons").first().map_or("no reason is given", String::as_str);
+        return Some((FailureClass::NoCudaGraph, format!("no CUDA graph was replayed: {why}")));
+    }
+    None
+}
+
+fn flag(evidence: &Evidence, name: &str) -> Option<bool> {
+    match evidence.get(name)? {
+        SignalValue::Bool(value) => Some(*value),
+        _ => None,
+    }
+}
+
+fn text<'a>(evidence: &'a Evidence, name: &str) -> Option<&'a str> {
+    match evidence.get(name)? {
+        SignalValue::Text(value) => Some(value),
+        _ => None,
+    }
+}
+
+fn list<'a>(evidence: &'a Evidence, name: &str) -> &'a [String] {
+    match evidence.get(name) {
+        Some(SignalValue::List(values)) => values,
+        _ => &[],
+    }
+}
+
+fn number(evidence: &Evidence, name: &str) -> Option<f64> {
+    match evidence.get(name)? {
+        SignalValue::Int(value) => Some(*value as f64),
+        SignalValue::Float(value) => Some(*value),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A compiled iteration on a GPU where all is well, but for these.
+    fn shown(other: &[(&str, SignalValue)]) -> Evidence {
+        let good = [
+            ("device", SignalValue::from("cuda")),
+            ("compile.backend", "inductor".into()),
+            ("compile.dynamo_disabled", false.into()),
+            ("compile.graphs", 1.into()),
+            ("compile.graph_breaks", 0.into()),
+            ("compile.recompile_limit_hits", 0.into()),
+            ("cuda_graphs.replays", 3.into()),
+            ("inductor.sees_triton", true.into()),
+            ("profile.generated_share", SignalValue::Float(0.2)),
+        ];
+        good.into_iter().chain(other.iter().cloned()).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn class(mode: &str, evidence: &Evidence) -> Option<FailureClass> {
+        fell_back(mode, evidence).map(|(class, _)| class)
+    }
+
+    #[test]
+    fn compiled_work_is_proven_by_what_it_shows() {
+        for mode in ["default", "reduce-overhead"] {
+            assert_eq!(class(mode, &shown(&[])), None, "{mode}");
+        }
+        assert_eq!(class("aot_eager", &shown(&[("compile.backend", "aot_eager".into())])), None);
+        assert_eq!(class("eager", &Evidence::new()), None);
+    }
+
+    #[test]
+    fn each_mechanism_is_named() {
+        let errors = SignalValue::List(vec!["SubprocException".to_owned()]);
+        let none = SignalValue::Float(0.0);
+        let cases: [(&str, &[(&str, SignalValue)], FailureClass); 9] = [
+            ("default", &[("compile.dynamo_disabled", true.into())], FailureClass::DynamoDisabled),
+            ("default", &[("compile.backend", "aot_eager".into())], FailureClass::BackendIsAotEager),
+            ("default", &[("compile.backend", "another".into())], FailureClass::Unexplained),
+            ("default", &[("compile.suppressed_errors", errors)], FailureClass::SuppressedError),
+            ("default", &[("inductor.sees_triton", false.into())], FailureClass::NoTriton),
+            ("default", &[("compile.recompile_limit_hits", 1.into())], FailureClass::RecompileLimit),
+            (
+                "default",
+                &[("profile.generated_share", none.clone()), ("compile.graph_breaks", 4.into())],
+                FailureClass::GraphBreakShare,
+            ),
+            ("default", &[("profile.generated_share", none)], FailureClass::Unexplained),
+            ("reduce-overhead", &[("cuda_graphs.replays", 0.into())], FailureClass::NoCudaGraph),
+        ];
+        for (mode, other, expected) in cases {
+            assert_eq!(class(mode, &shown(other)), Some(expected), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_proven() {
+        for missing in ["compile.graphs", "profile.generated_share"] {
+            let mut evidence = shown(&[]);
+            evidence.remove(missing);
+            assert_eq!(class("default", &evidence), Some(FailureClass::Unexplained), "without {missing}");
+        }
+        let mut evidence = shown(&[]);
+        evidence.remove("cuda_graphs.replays");
+        assert_eq!(class("reduce-overhead", &evidence), Some(FailureClass::NoCudaGraph));
+        assert_eq!(class("default", &Evidence::new()), Some(FailureClass::Unexplained));
+    }
+}
