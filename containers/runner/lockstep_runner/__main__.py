@@ -1,4 +1,4 @@
-"""Start: `python3 -I -S -B containers/runner/lockstep_runner [--backend NAME]`.
+"""Start: `python3 -I -S -B containers/runner/lockstep_runner [--backend NAME|FILE.py]`.
 
 Kept in the words of old Pythons, so that one that is too old says so instead of showing a syntax error.
 """
@@ -21,11 +21,11 @@ def main():
     if arguments == ["--version"]:
         sys.stderr.write("lockstep_runner %s\n" % VERSION)
         return 0
-    if len(arguments) == 2 and arguments[0] == "--backend" and arguments[1] in backends.NAMES:
+    if len(arguments) == 2 and arguments[0] == "--backend" and backends.is_known(arguments[1]):
         backend = arguments[1]
     elif arguments:
         known = ", ".join(backends.NAMES)
-        sys.stderr.write("usage: lockstep_runner [--backend NAME] | --version; backends: %s\n" % known)
+        sys.stderr.write("usage: lockstep_runner [--backend NAME|FILE.py] | --version; backends: %s\n" % known)
         return 2
     return loop.run(backend)
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from lockstep_runner import VERSION, backends, signals, wire
+from lockstep_runner import VERSION, backends, failures, signals, wire
 from lockstep_runner.voice import Pulse, Voice
 
 # The runner's exit statuses, as `containers/WIRE.md` lists them.
@@ -98,7 +98,7 @@ class Runner:
 
     def __init__(self, backend_name, wire_in, wire_out):
         self._backend_name = backend_name
-        self._name = "python-%s" % backend_name
+        self._name = "python-%s" % backends.label(backend_name)
         self._backend = None
         self._max_positions = 0
         self._greeted = False
@@ -126,6 +126,8 @@ class Runner:
                 self._check_turn(event)
                 if event["type"] == "bye":
                     self._voice.say({"type": "bye"})
+                    if self._backend is not None:
+                        self._backend.close()
                     return SAID_BYE
                 self._answer(event)
             except (Fatal, wire.WireError) as error:
@@ -199,11 +201,19 @@ class Runner:
                 while time.perf_counter_ns() < until:
                     pass
             wall_ns = time.perf_counter_ns() - start
-            tokens, stop, evidence = self._backend.finish(job)
+            output = self._backend.finish(job)
+        except backends.Refused as error:
+            raise Fatal("cell %s: %s" % (request["cell"], _describe(error))) from error
         except Exception as error:
-            out_of_memory = isinstance(error, MemoryError)
-            return {"type": "failed", **echo, "out_of_memory": out_of_memory, "message": _describe(error)}
-        return {"type": "result", **echo, "wall_ns": wall_ns, "tokens": tokens, "stop": stop, "evidence": evidence}
+            return _failed(echo, error)
+        return {"type": "result", **echo, "wall_ns": wall_ns, **output.fields()}
+
+
+def _failed(echo, error):
+    kind = failures.kind_of(error)
+    answer = {"type": "failed", **echo, "out_of_memory": kind == failures.OUT_OF_MEMORY, "message": _describe(error)}
+    # A plain exception is what `failed` says anyway.
+    return answer if kind == failures.EXCEPTION else {**answer, "class": kind}
 
 
 def _slowdown(pct):

@@ -23,17 +23,7 @@ class SplitMix64:
 
 def sampler(spec):
     """The function from logits to a token that `work.sampling` asks for; ValueError names what is out of range."""
-    if spec["kind"] == "greedy":
-        return pick_greedy
-    temperature, top_k, top_p = spec["temperature"], spec.get("top_k"), spec.get("top_p")
-    if not temperature > 0:
-        raise ValueError("work field `sampling.temperature` is %r; expected a finite number above 0" % temperature)
-    if top_k == 0:
-        raise ValueError("work field `sampling.top_k` is 0; expected at least 1, or no top_k")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError("work field `sampling.top_p` is %r; expected above 0 and at most 1, or no top_p" % top_p)
-    stream = SplitMix64(spec["seed"])
-    return lambda logits: _pick_seeded(_finite(logits), stream, temperature, top_k, top_p)
+    return pick_greedy if spec["kind"] == "greedy" else Seeded(spec).pick
 
 
 def pick_greedy(logits):
@@ -41,17 +31,35 @@ def pick_greedy(logits):
     return _finite(logits).index(max(logits))
 
 
-def _pick_seeded(logits, stream, temperature, top_k, top_p):
-    # Equal logits keep their order in a reversed sort too, so the lowest id stays first.
-    order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top_k]
-    highest = logits[order[0]]
-    # Running sums by plain additions: `sum` compensates for rounding in some versions of Python.
-    sums = list(accumulate([exp((logits[token] - highest) / temperature) for token in order]))
-    kept = len(sums)
-    if top_p is not None:
-        kept = min(bisect_left(sums, top_p * sums[-1]) + 1, kept)
-    draw = (stream.next_u64() >> 11) * 2.0**-53
-    return order[min(bisect_right(sums, draw * sums[kept - 1], 0, kept), kept - 1)]
+class Seeded:
+    """Draws from a stream of its own."""
+
+    def __init__(self, spec):
+        temperature, top_k, top_p = spec["temperature"], spec.get("top_k"), spec.get("top_p")
+        if not temperature > 0:
+            raise ValueError("work field `sampling.temperature` is %r; expected a finite number above 0" % temperature)
+        if top_k == 0:
+            raise ValueError("work field `sampling.top_k` is 0; expected at least 1, or no top_k")
+        if top_p is not None and not 0 < top_p <= 1:
+            raise ValueError("work field `sampling.top_p` is %r; expected above 0 and at most 1, or no top_p" % top_p)
+        self._stream = SplitMix64(spec["seed"])
+        self._temperature, self.top_k, self._top_p = temperature, top_k, top_p
+
+    def pick(self, logits):
+        """A token by its logit, from the logits of all tokens."""
+        # Equal logits keep their order in a reversed sort too, so the lowest id stays first.
+        order = sorted(range(len(_finite(logits))), key=logits.__getitem__, reverse=True)[: self.top_k]
+        return order[self.draw([logits[token] for token in order])]
+
+    def draw(self, ranked):
+        """The place of the drawn candidate among the logits of the candidates: at most `top_k`, highest first."""
+        # Running sums by plain additions: `sum` compensates for rounding in some versions of Python.
+        sums = list(accumulate([exp((logit - ranked[0]) / self._temperature) for logit in ranked]))
+        kept = len(sums)
+        if self._top_p is not None:
+            kept = min(bisect_left(sums, self._top_p * sums[-1]) + 1, kept)
+        drawn = (self._stream.next_u64() >> 11) * 2.0**-53
+        return min(bisect_right(sums, drawn * sums[kept - 1], 0, kept), kept - 1)
 
 
 def _finite(logits):

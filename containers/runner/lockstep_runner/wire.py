@@ -210,6 +210,7 @@ WORK = {
     "new_tokens": _whole(U32),
     "sampling": _sampling,
     "ignore_eos": _flag,
+    "axes": _Optional(_axes),
 }
 
 REQUESTS = {

@@ -6,22 +6,76 @@ A backend has:
 - `signals(stage)`: signals of its own, for example `engine.cache`;
 - `prepare(work, pulse) -> job`: what is not timed (caches, sampler; for `kv_decode` the prefill that picks t0);
 - `measure(job, pulse)`: what is timed, and only that;
-- `finish(job) -> (tokens, stop, evidence)`: hands over the output and frees what the job held.
+- `finish(job) -> Output`: hands over the output and frees what the job held;
+- `close()`: the runner leaves.
 
-Each returns with the device idle. An exception fails the repetition, not the runner.
+Each returns with the device idle. An exception fails the repetition, not the runner; `Refused` ends the runner.
+`lockstep_runner.phases` has the last four for a backend that can do a forward pass.
+
+A backend of somebody else is a Python file with a class `Backend`: `--backend path/to/file.py`.
 """
 
-NAMES = ("reference",)
+import os
+
+NAMES = ("reference", "pytorch")
 
 
 class BackendError(Exception):
     """Says what was being done, what was found and what to try."""
 
 
+class Refused(BackendError):
+    """A cell asks for what this backend cannot honour. Running something else instead would be worse than to stop."""
+
+
+class Output:
+    """What came of a repetition; `device_ns` is the device's own time of the timed part, where there is one."""
+
+    def __init__(self, tokens, stop, evidence, device_ns=None):
+        self.tokens = tokens
+        self.stop = stop
+        self.evidence = evidence
+        self.device_ns = device_ns
+
+    def fields(self):
+        """As the wire's `result` has it."""
+        found = {"tokens": self.tokens, "stop": self.stop, "evidence": self.evidence}
+        return found if self.device_ns is None else {**found, "device_ns": self.device_ns}
+
+
+def is_known(name):
+    """Whether `--backend` may say this: a name, or a file."""
+    return name in NAMES or name.endswith(".py")
+
+
+def label(name):
+    """What the greeting calls a backend."""
+    return os.path.splitext(os.path.basename(name))[0] if name.endswith(".py") else name
+
+
 def make(name):
-    """The backend of this name."""
+    """The backend of this name, or of this file."""
     if name == "reference":
         from lockstep_runner.backends.reference import Reference
 
         return Reference()
-    raise BackendError("there is no backend %r; known: %s" % (name, ", ".join(NAMES)))
+    if name == "pytorch":
+        from lockstep_runner.backends.pytorch import PyTorch
+
+        return PyTorch()
+    if name.endswith(".py"):
+        return _from_file(name)
+    raise BackendError("there is no backend %r; known: %s, or a Python file" % (name, ", ".join(NAMES)))
+
+
+def _from_file(path):
+    import importlib.util
+
+    if not os.path.isfile(path):
+        raise BackendError("there is no backend file `%s`" % path)
+    spec = importlib.util.spec_from_file_location("lockstep_backend", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not isinstance(getattr(module, "Backend", None), type):
+        raise BackendError("`%s` has no class `Backend`" % path)
+    return module.Backend()

@@ -74,7 +74,7 @@ class _Fields:
 
 
 def read_shape(model_dir):
-    """Reads `config.json`, and the end-of-sequence ids of `generation_config.json` where it has some."""
+    """Reads `config.json`, and the end-of-sequence ids."""
     fields = _Fields(read_json(os.path.join(model_dir, "config.json")), "config.json")
     model_type = fields.get("model_type")
     if model_type not in MODEL_TYPES:
@@ -83,15 +83,20 @@ def read_shape(model_dir):
         raise BackendError("config.json: `quantization_config` is given; only unquantized weights are implemented")
     shape = _gpt2(fields) if model_type == "gpt2" else _decoder(fields, model_type == "llama")
     shape.model_type = model_type
-    shape.eos_token_ids = fields.token_ids("eos_token_id")
+    shape.eos_token_ids = end_of_sequence_ids(model_dir)
     if shape.heads % shape.kv_heads:
         raise fields.wrong("num_key_value_heads", shape.kv_heads, "a divisor of the %d heads" % shape.heads)
+    return shape
+
+
+def end_of_sequence_ids(model_dir):
+    """Those of `generation_config.json` where it has some, else those of `config.json`."""
     path = os.path.join(model_dir, "generation_config.json")
     if os.path.exists(path):
         generation = _Fields(read_json(path), "generation_config.json")
         if generation.get("eos_token_id") is not None:
-            shape.eos_token_ids = generation.token_ids("eos_token_id")
-    return shape
+            return generation.token_ids("eos_token_id")
+    return _Fields(read_json(os.path.join(model_dir, "config.json")), "config.json").token_ids("eos_token_id")
 
 
 def read_json(path):

@@ -1,0 +1,120 @@
+"""Cells made ready: compiled, settled, and profiled once, before anything of them is timed."""
+
+import time
+
+from lockstep_runner.backends.pytorch import profiled, stack
+from lockstep_runner.backends.pytorch.compiler import Compiler
+
+# A compiled pass runs once to compile, once to record a CUDA graph, once to replay it; a growing cache takes one iteration
+# more. What still compiles after that will go on doing so, and the evidence says that it did not settle.
+MOST_ITERATIONS = 5
+# The profile of more passes would tell the same, and take longer to read than to run.
+PROFILED_PASSES = 64
+
+
+class Cells:
+    """The cells that this process has made ready. Only one compiled cell is: another forgets what was compiled for it."""
+
+    def __init__(self, torch, device, kernels):
+        self._torch, self._device, self._kernels = torch, device, kernels
+        self._compiler = Compiler(torch, device)
+        self._compiled = None
+        self._eager = {}
+
+    def ready(self, model, settings, work, pulse, iterate):
+        """The cell of this work; `iterate(cell, work, pulse)` runs it once."""
+        key = (settings.key(), work["phase"], len(work["prompt"]), work["new_tokens"])
+        if not settings.is_compiled and key in self._eager:
+            return self._eager[key]
+        if settings.is_compiled and self._compiled is not None and self._compiled.key == key:
+            return self._compiled
+        step = pulse.step
+        pulse.enter("compile")
+        if settings.is_compiled:
+            # Whatever fails from here on leaves no cell behind.
+            self._compiled = None
+        cell = Cell(self._torch, self._device, model, settings, key)
+        self._make_ready(cell, work, pulse, iterate)
+        if settings.is_compiled:
+            self._compiled = cell
+        else:
+            self._eager[key] = cell
+        pulse.enter(step)
+        return cell
+
+    def _make_ready(self, cell, work, pulse, iterate):
+        kind = "triton" if self._device.type == "cuda" else "cpp"
+        compiler = None
+        if cell.settings.is_compiled:
+            compiler = self._compiler
+            before = self._kernels.kernels(kind)
+            cell.take(compiler, compiler.compile(cell.model, cell.settings))
+        self._settle(cell, compiler, work, pulse, iterate)
+        if compiler is not None:
+            name = "triton.new_kernels" if kind == "triton" else "inductor.new_kernels"
+            cell.found[name] = len(self._kernels.kernels(kind) - before)
+            cell.found.update(stack.inductor_view())
+            cell.found.update(stack.triton())
+        self._profile(cell, work, pulse, iterate)
+
+    def _settle(self, cell, compiler, work, pulse, iterate):
+        """Iterates until an iteration compiles nothing."""
+        compiling_ns = 0
+        for iteration in range(MOST_ITERATIONS):
+            before = compiler.mark() if compiler else None
+            start = time.perf_counter_ns()
+            iterate(cell, work, pulse)
+            if (compiler.mark() if compiler else None) == before:
+                break
+            compiling_ns += time.perf_counter_ns() - start
+            cell.found["compile.wall_ns"] = compiling_ns
+            cell.found["compile.iterations"] = iteration + 1
+        if compiler:
+            cell.found["compile.settled"] = compiler.mark() == before
+
+    def _profile(self, cell, work, pulse, iterate):
+        profiled_work = {**work, "new_tokens": min(work["new_tokens"], PROFILED_PASSES)}
+        try:
+            found = profiled.profile(self._torch, self._device, lambda: iterate(cell, profiled_work, pulse))
+        except RuntimeError as error:
+            # No right to the device's counters, or somebody else has them. What failed in the work itself fails again.
+            cell.found["profile.error"] = str(error)[:400]
+            iterate(cell, profiled_work, pulse)
+            return
+        cell.found.update(found)
+        cell.found["profile.passes"] = profiled_work["new_tokens"]
+
+
+class Cell:
+    """One cell, ready to be timed."""
+
+    def __init__(self, torch, device, model, settings, key):
+        self._torch = torch
+        self.model, self.settings, self.key = model, settings, key
+        self.callable = model
+        self.found = {}
+        self._compiler = None
+
+    def take(self, compiler, compiled):
+        """What the passes call from now on, and who knows how it was compiled."""
+        self._compiler, self.callable = compiler, compiled
+
+    def call(self, inputs):
+        """A pass; the last position's logits, `[1, vocab_size]`."""
+        if self.settings.marks_step:
+            self._torch.compiler.cudagraph_mark_step_begin()
+        return self.callable(**inputs).logits[:, -1, :]
+
+    def evidence(self):
+        """How this cell was compiled, as torch's books have it now, and what its profile showed."""
+        settings = self.settings
+        found = {**settings.axes, **self.found}
+        # Read from the objects that did the work, not from what was asked for.
+        for axis in ("attention", "cache", "dtype"):
+            found.pop(axis)
+        if self._compiler is not None:
+            found.update(self._compiler.evidence())
+            found["compile.mode"] = settings.compile_mode
+            found["compile.target"] = settings.compile_target
+            found["graphs.mark_step"] = settings.marks_step
+        return found

@@ -1,0 +1,102 @@
+"""Which kernels did the work: one profiled, untimed iteration."""
+
+import re
+
+# Inductor names its Triton kernels so; on the CPU its C++ kernels carry the number of their graph.
+GENERATED = {"cuda": re.compile(r"^triton_"), "cpu": re.compile(r"^(graph_\d+_)?(cpp_fused|cpp_)")}
+# On the CPU: operators have a namespace, and what wraps compiled code has none.
+OPERATOR = re.compile(r"^\w+::\w+")
+
+
+def profile(torch, device, work):
+    """Runs `work` once under the profiler; evidence by name."""
+    activity = torch.profiler.ProfilerActivity
+    activities = [activity.CUDA] if device.type == "cuda" else [activity.CPU]
+    with _Replays(torch, device) as replays:
+        with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
+            work()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+    events = profiler.profiler.kineto_results.events()
+    rows = _on_device(torch, events) if device.type == "cuda" else _own_times(events)
+    return {**_shares(rows, GENERATED[device.type]), **replays.evidence()}
+
+
+def _shares(rows, generated):
+    """`rows` of name and nanoseconds."""
+    total = calls = of_generated = 0
+    for name, nanoseconds in rows:
+        total += nanoseconds
+        if generated.match(name):
+            calls += 1
+            of_generated += nanoseconds
+    if total <= 0:
+        # The profiler saw nothing: that is no share of zero.
+        return {}
+    return {
+        "profile.generated_share": of_generated / total,
+        "profile.kernels_ns": total,
+        "inductor.generated_calls": calls,
+    }
+
+
+def _on_device(torch, events):
+    """Kernels and copies, as the device ran them."""
+    cuda = torch.autograd.DeviceType.CUDA
+    for event in events:
+        if event.device_type() == cuda and not event.is_user_annotation():
+            yield event.name(), event.duration_ns()
+
+
+def _own_times(events):
+    """Operators and generated kernels, each without the time of those that it called."""
+    wanted = [event for event in events if OPERATOR.match(event.name()) or GENERATED["cpu"].match(event.name())]
+    by_thread = {}
+    for event in wanted:
+        by_thread.setdefault(event.start_thread_id(), []).append(event)
+    for found in by_thread.values():
+        # Callers before what they call.
+        found.sort(key=lambda event: (event.start_ns(), -event.duration_ns()))
+        stack = []
+        for event in found:
+            while stack and stack[-1][0].end_ns() <= event.start_ns():
+                yield _closed(stack.pop())
+            if stack:
+                stack[-1][1] += event.duration_ns()
+            stack.append([event, 0])
+        while stack:
+            yield _closed(stack.pop())
+
+
+def _closed(entry):
+    event, of_called = entry
+    return event.name(), max(event.duration_ns() - of_called, 0)
+
+
+class _Replays:
+    """Counts replays of CUDA graphs while the profile runs."""
+
+    def __init__(self, torch, device):
+        self._torch = torch
+        self._is_counting = device.type == "cuda"
+        self._count = 0
+
+    def __enter__(self):
+        if self._is_counting:
+            self._original = self._torch.cuda.CUDAGraph.replay
+            counted = self
+
+            def replay(graph):
+                counted._count += 1
+                return counted._original(graph)
+
+            self._torch.cuda.CUDAGraph.replay = replay
+        return self
+
+    def __exit__(self, *_):
+        if self._is_counting:
+            self._torch.cuda.CUDAGraph.replay = self._original
+
+    def evidence(self):
+        """Nothing where there are no CUDA graphs."""
+        return {"cuda_graphs.replays": self._count} if self._is_counting else {}
