@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use libtest_mimic::{Failed, Trial};
 use lockstep::terms::{Phase, SamplingSpec, SignalValue, Stage, StopReason};
 use lockstep::wire::{
-    Conversation, Error, Greeting, LineDecoder, Message, Progress, Reply, Request, RunRequest, RunResult, Step, Work,
-    encode,
+    Conversation, Error, FailureKind, Greeting, LineDecoder, Message, Progress, Reply, Request, RunRequest, RunResult,
+    Step, Work, encode,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -193,16 +193,16 @@ pub fn request() -> impl Strategy<Value = Request> {
         (any::<u64>(), finite(), any::<Option<u32>>(), proptest::option::of(finite()))
             .prop_map(|(seed, temperature, top_k, top_p)| SamplingSpec::Seeded { seed, temperature, top_k, top_p }),
     ];
-    let work = (select(&Phase::ALL[..]), vec(any::<u32>(), 0..5), any::<u32>(), sampling, any::<bool>()).prop_map(
-        |(phase, prompt, new_tokens, sampling, ignore_eos)| Work {
-            phase,
-            prompt,
-            new_tokens,
-            sampling,
-            ignore_eos,
-            axes: Default::default(),
-        },
-    );
+    let axes = btree_map("[a-z]{1,4}", ".{0,4}", 0..2);
+    let work = (select(&Phase::ALL[..]), vec(any::<u32>(), 0..5), any::<u32>(), sampling, any::<bool>(), axes);
+    let work = work.prop_map(|(phase, prompt, new_tokens, sampling, ignore_eos, axes)| Work {
+        phase,
+        prompt,
+        new_tokens,
+        sampling,
+        ignore_eos,
+        axes,
+    });
     prop_oneof![
         (0u32..3).prop_map(|protocol| Request::Hello { protocol }).prop_filter("of this version", |request| {
             matches!(request, Request::Hello { protocol: lockstep::wire::PROTOCOL })
@@ -221,6 +221,7 @@ pub fn request() -> impl Strategy<Value = Request> {
 
 fn reply() -> impl Strategy<Value = Reply> {
     let stop = select(&[StopReason::Length, StopReason::Eos][..]);
+    let kind = select(&[FailureKind::Exception, FailureKind::InductorError, FailureKind::IllegalAccess][..]);
     let step = select(&[Step::Load, Step::Compile, Step::Warmup, Step::Measure][..]);
     prop_oneof![
         (".{0,8}", ".{0,8}", any::<u32>()).prop_map(|(runner, version, pid)| {
@@ -234,13 +235,9 @@ fn reply() -> impl Strategy<Value = Reply> {
                 Reply::Result(RunResult { id, cell, wall_ns, tokens, stop, evidence })
             }
         ),
-        (number(), cell(), any::<bool>(), ".{0,8}").prop_map(|(id, cell, out_of_memory, message)| Reply::Failed {
-            id,
-            cell,
-            out_of_memory,
-            class: None,
-            message
-        }),
+        (number(), cell(), any::<bool>(), proptest::option::of(kind), ".{0,8}").prop_map(
+            |(id, cell, out_of_memory, class, message)| Reply::Failed { id, cell, out_of_memory, class, message }
+        ),
         ".{0,8}".prop_map(|message| Reply::Fatal { message }),
         Just(Reply::Bye),
     ]

@@ -29,18 +29,16 @@ class Refused(BackendError):
 
 
 class Output:
-    """What came of a repetition; `device_ns` is the device's own time of the timed part, where there is one."""
+    """What came of a repetition."""
 
-    def __init__(self, tokens, stop, evidence, device_ns=None):
+    def __init__(self, tokens, stop, evidence):
         self.tokens = tokens
         self.stop = stop
         self.evidence = evidence
-        self.device_ns = device_ns
 
     def fields(self):
         """As the wire's `result` has it."""
-        found = {"tokens": self.tokens, "stop": self.stop, "evidence": self.evidence}
-        return found if self.device_ns is None else {**found, "device_ns": self.device_ns}
+        return {"tokens": self.tokens, "stop": self.stop, "evidence": self.evidence}
 
 
 def is_known(name):

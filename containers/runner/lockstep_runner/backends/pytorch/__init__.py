@@ -114,7 +114,7 @@ class PyTorch(Phases):
         output = super().finish(job)
         output.evidence.update(job.cell.evidence())
         if job.started is not None:
-            output.device_ns = int(1e6 * job.started.elapsed_time(job.ended))
+            output.evidence["device_ns"] = int(1e6 * job.started.elapsed_time(job.ended))
         return output
 
     def advance(self, job, tokens, pulse):
