@@ -41,9 +41,10 @@ def checkpoint(kind):
     torch.manual_seed(7)
     model = transformers.AutoModelForCausalLM.from_config(_config(kind))
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.dim() > 1:
-                parameter.normal_(std=0.25)
+                # Learned positions weigh as much as tokens, or the last token alone would decide.
+                parameter.normal_(std=1.0 if "wpe" in name else 0.25)
             else:
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
     model.save_pretrained(path)

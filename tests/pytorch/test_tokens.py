@@ -55,7 +55,7 @@ class Tokens(unittest.TestCase):
                 self.assertEqual(first + rest, whole)
                 self.assertEqual(whole, generated(checkpoint(kind), self.PROMPT, self.COUNT))
                 self.assertEqual([first, rest, whole], self.answers("reference", kind, {}, self.all_phases()))
-                self.assertGreater(len(set(whole)), 3, "outputs that repeat prove little")
+                self.assertGreater(len(set(whole)), 4, "outputs that repeat prove little")
 
     def test_no_cache_no_attention_and_no_padding_changes_a_token(self):
         ways = [

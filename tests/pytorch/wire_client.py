@@ -9,6 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RUNNER = os.path.join(HERE, "..", "..", "containers", "runner", "lockstep_runner")
 # Runs the runner after planting a fault: `faulty_start.py FAULT BACKEND`.
 FAULTY_START = os.path.join(HERE, "faulty_start.py")
+CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
 class Runner:
@@ -18,12 +19,14 @@ class Runner:
         command = [sys.executable, "-B", RUNNER, "--backend", backend]
         if fault is not None:
             command = [sys.executable, "-B", FAULTY_START, fault, backend]
+        # torch sets these for its own process, this one; a runner that inherits them has no private cache.
+        inherited = {name: value for name, value in os.environ.items() if name not in CACHES}
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if "LOCKSTEP_TEST_STDERR" not in os.environ else None,
-            env={**os.environ, **(environment or {})},
+            env={**inherited, **(environment or {})},
         )
         self.beats = []
         self.next_id = 0

@@ -1,0 +1,108 @@
+"""Starts the runner with a fault planted: `faulty_start.py FAULT BACKEND`. Each is a way in which compiled work was not done.
+
+The fault is planted when the backend has loaded, as an unlucky stack or harness would have it from the start.
+"""
+
+import os
+import sys
+
+RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "containers", "runner")
+
+
+def no_fault(torch, backend):
+    """The control."""
+
+
+def recompile_limit(torch, backend):
+    """A lower limit, so that the test need not compile eight times."""
+    torch._dynamo.config.recompile_limit = 2
+
+
+def inductor_error(torch, backend):
+    """Code generation fails."""
+    from torch._inductor import graph
+
+    def fail(*_):
+        raise RuntimeError("planted: no code can be generated")
+
+    graph.GraphLowering.codegen = fail
+
+
+def suppressed_error(torch, backend):
+    """The same, and nobody is told."""
+    inductor_error(torch, backend)
+    torch._dynamo.config.suppress_errors = True
+
+
+def backend_is_aot_eager(torch, backend):
+    """A harness that avoids Inductor, whatever it is asked for."""
+    honest = torch.compile
+    torch.compile = lambda model, mode=None, **options: honest(model, **{**options, "backend": "aot_eager"})
+
+
+def graph_break_share(torch, backend):
+    """All but the output layer stays out of the graph."""
+    model = backend._weights.model("f32", "sdpa")
+    model.model.forward = torch._dynamo.disable(model.model.forward, reason="planted")
+
+
+def unexplained(torch, backend):
+    """Inductor by name, and it hands back what it was given."""
+    torch._TorchCompileInductorWrapper.__call__ = lambda self, graph, inputs: graph.forward
+
+
+def no_triton(torch, backend):
+    """Triton cannot be imported, and errors are suppressed, as where a compiled matrix once was measured eager."""
+    torch._dynamo.config.suppress_errors = True
+
+
+class _NoTriton:
+    """Refuses the import, as a broken installation would."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Part of the import system's protocol."""
+        if name == "triton" or name.startswith("triton."):
+            raise ImportError("planted: libcuda is too old for this Triton")
+
+
+def overwritten(torch, backend):
+    """The message of a CUDA graph's overwritten output, where there are no CUDA graphs."""
+    def fail(*_, **__):
+        raise RuntimeError(
+            "Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run."
+        )
+
+    backend._cells._compiler.compile = lambda model, settings: fail
+
+
+def main():
+    """The runner's own start, but for the fault."""
+    fault, name = sys.argv[1:]
+    sys.path.insert(0, os.path.abspath(RUNNER))
+    if fault == "no_triton":
+        sys.meta_path.insert(0, _NoTriton())
+    from lockstep_runner import backends, loop
+
+    make = backends.make
+
+    def make_faulty(wanted):
+        backend = make(wanted)
+        load = backend.load
+
+        def load_and_plant(*arguments):
+            load(*arguments)
+            import torch
+
+            globals()[fault](torch, backend)
+
+        backend.load = load_and_plant
+        return backend
+
+    backends.make = make_faulty
+    status = loop.run(name)
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Compiled cells beyond the faults: tokens, counters of their own, beats, and the private cache."""
+
+import glob
+import os
+import tempfile
+import unittest
+
+from checkpoints import checkpoint
+from needs import needs_compiler, needs_cuda
+from test_faults import LEAST_SHARE, compiled, lane
+from wire_client import Runner, work
+
+
+@needs_compiler
+class Compiled(unittest.TestCase):
+    """With Inductor, on this machine's device."""
+
+    def loaded(self, runner):
+        """The runner, with a model."""
+        self.assertEqual(runner.load(checkpoint("qwen2"), lane())["type"], "loaded")
+        return runner
+
+    def result(self, runner, one, warmup=False):
+        """The answer, which has to be a result."""
+        answer = runner.run(one, warmup)
+        self.assertEqual(answer["type"], "result", answer)
+        return answer
+
+    def test_compiled_tokens_are_the_eager_ones_and_counters_belong_to_a_cell(self):
+        static = dict(cache="static", new_tokens=6)
+        with Runner() as runner:
+            self.loaded(runner)
+            eager = self.result(runner, work(compile_mode="eager", **static))
+            self.assertNotIn("compile.graphs", eager["evidence"])
+            first = self.result(runner, compiled("kv_decode", **static), warmup=True)
+            again = self.result(runner, compiled("kv_decode", **static))
+            between = self.result(runner, work(compile_mode="eager", **static))
+            prefill = self.result(runner, compiled("prefill", compile_target="forward"))
+            after = self.result(runner, work(compile_mode="eager", **static))
+        for found in (first, again, between, after):
+            self.assertEqual(found["tokens"], eager["tokens"])
+        for found in (first, again):
+            # One for the prompt, one for all further tokens.
+            self.assertEqual(found["evidence"]["compile.graphs"], 2)
+            self.assertEqual(found["evidence"]["cache"], "static")
+            self.assertGreater(found["evidence"]["profile.generated_share"], LEAST_SHARE)
+        self.assertEqual(first["evidence"]["compile.wall_ns"], again["evidence"]["compile.wall_ns"])
+        self.assertNotIn("compile.graphs", between["evidence"])
+        self.assertEqual(prefill["evidence"]["compile.graphs"], 1)
+        self.assertEqual(prefill["evidence"]["compile.target"], "forward")
+        self.assertIn("compile", {beat["step"] for beat in runner.beats})
+
+    def test_one_graph_serves_a_growing_cache_where_shapes_are_dynamic(self):
+        asked = {"cache": "dynamic", "new_tokens": 6, "compile_mode": "default"}
+        with Runner() as runner:
+            self.loaded(runner)
+            eager = self.result(runner, work(new_tokens=6))
+            found = self.result(runner, work(dynamic="true", **asked))
+        self.assertEqual(found["tokens"], eager["tokens"])
+        self.assertEqual(found["evidence"]["compile.recompile_limit_hits"], 0)
+        self.assertEqual(found["evidence"]["dynamic"], "true")
+        self.assertLessEqual(found["evidence"]["compile.graphs"], 4)
+
+    def test_the_kernel_cache_is_private_and_goes_with_its_process(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pattern = os.path.join(folder, "lockstep-kernels-*")
+            with Runner(environment={"TMPDIR": folder}) as killed:
+                self.loaded(killed)
+                abandoned = glob.glob(pattern)
+                self.assertEqual(len(abandoned), 1)
+                killed.process.kill()
+                killed.process.wait(60)
+            with Runner(environment={"TMPDIR": folder}) as runner:
+                self.loaded(runner)
+                self.assertIs(runner.signals("after_imports")["kernel_cache.private"], True)
+                self.assertEqual(set(glob.glob(pattern)) & set(abandoned), set())
+                self.assertEqual(len(glob.glob(pattern)), 1)
+                self.assertEqual(runner.bye(), ("bye", 0))
+            self.assertEqual(glob.glob(pattern), [])
+            with Runner(environment={"TMPDIR": folder, "TRITON_CACHE_DIR": folder}) as runner:
+                self.loaded(runner)
+                self.assertIs(runner.signals("after_imports")["kernel_cache.private"], False)
+
+    @needs_cuda
+    def test_reduce_overhead_replays_graphs_and_gives_the_eager_tokens(self):
+        static = dict(cache="static", new_tokens=8)
+        with Runner() as runner:
+            self.loaded(runner)
+            eager = self.result(runner, work(**static))
+            for mark in ("false", "true"):
+                asked = compiled("kv_decode", mode="reduce-overhead", cudagraph_mark_step=mark, **static)
+                found = self.result(runner, asked)
+                self.assertEqual(found["tokens"], eager["tokens"])
+                self.assertGreater(found["evidence"]["cuda_graphs.captures"], 0)
+                self.assertGreater(found["evidence"]["cuda_graphs.replays"], 0)
+                self.assertGreater(found["device_ns"], 0)
+                self.assertLessEqual(found["device_ns"], found["wall_ns"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,125 @@
+"""Planted faults: each way in which compiled work was not done leaves the evidence that names it, on the real wire."""
+
+import unittest
+
+from checkpoints import checkpoint
+from needs import needs_compiler, needs_cuda
+from wire_client import Runner, work
+
+LEAST_SHARE = 0.01
+
+
+def lane():
+    """This machine's device."""
+    import torch
+
+    return {"device": "cuda"} if torch.cuda.is_available() else {"device": "cpu", "threads": "1"}
+
+
+def answer(fault, one, environment=None):
+    """The runner's answer to this work, with the fault planted."""
+    with Runner("pytorch", fault, environment) as runner:
+        loaded = runner.load(checkpoint("llama"), lane())
+        if loaded["type"] != "loaded":
+            raise AssertionError(loaded)
+        return runner.run(one)
+
+
+def evidence(fault, one, environment=None):
+    """What a repetition that came to its end shows."""
+    found = answer(fault, one, environment)
+    if found["type"] != "result":
+        raise AssertionError(found)
+    return found["evidence"]
+
+
+def compiled(phase="prefill", mode="default", **axes):
+    """Work that asks for compiled code."""
+    return work(phase, compile_mode=mode, dynamic="false", **axes)
+
+
+@needs_compiler
+class Faults(unittest.TestCase):
+    """The evidence, mechanism by mechanism; the control first."""
+
+    def test_no_fault_shows_compiled_work(self):
+        found = evidence("no_fault", compiled())
+        self.assertEqual(found["compile.backend"], "inductor")
+        self.assertEqual(found["compile.graphs"], 1)
+        self.assertGreater(found["profile.generated_share"], LEAST_SHARE)
+        self.assertGreater(found["inductor.generated_calls"], 0)
+        self.assertGreater(found["inductor.generated_kernels"], 0)
+        self.assertGreater(found.get("triton.new_kernels", found.get("inductor.new_kernels")), 0)
+        self.assertEqual(found["compile.suppressed_errors"], [])
+        self.assertEqual(found["compile.recompile_limit_hits"], 0)
+        self.assertEqual(found["compile.graph_breaks"], 0)
+        self.assertIs(found["compile.dynamo_disabled"], False)
+        self.assertIs(found["compile.settled"], True)
+        self.assertGreater(found["compile.wall_ns"], 0)
+
+    def test_recompile_limit(self):
+        found = evidence("recompile_limit", compiled("kv_decode", cache="dynamic"))
+        self.assertEqual(found["compile.recompile_limit_hits"], 1)
+        self.assertEqual(found["compile.graphs"], 2)
+        self.assertEqual(found["compile.recompiles"], 1)
+        self.assertIn("size mismatch at index 2", " ".join(found["compile.recompile_reasons"]))
+
+    def test_suppressed_error(self):
+        found = evidence("suppressed_error", compiled())
+        self.assertIn("planted: no code can be generated", " ".join(found["compile.suppressed_errors"]))
+        self.assertIs(found["compile.suppress_errors"], True)
+        self.assertLess(found["profile.generated_share"], LEAST_SHARE)
+
+    def test_an_error_that_is_not_suppressed_fails_by_its_class(self):
+        found = answer("inductor_error", compiled())
+        self.assertEqual((found["type"], found.get("class")), ("failed", "inductor_error"))
+        self.assertIs(found["out_of_memory"], False)
+
+    def test_an_overwritten_output_fails_by_its_class(self):
+        found = answer("overwritten", compiled())
+        self.assertEqual((found["type"], found.get("class")), ("failed", "cudagraph_overwritten"))
+
+    def test_backend_is_aot_eager(self):
+        found = evidence("backend_is_aot_eager", compiled())
+        self.assertEqual(found["compile.backend"], "aot_eager")
+        self.assertLess(found["profile.generated_share"], LEAST_SHARE)
+
+    def test_aot_eager_is_no_fault_where_it_was_asked_for(self):
+        found = evidence("no_fault", compiled(mode="aot_eager"))
+        self.assertEqual(found["compile.backend"], "aot_eager")
+        self.assertEqual(found["compile.graphs"], 1)
+
+    def test_dynamo_disabled(self):
+        for variable in ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE"):
+            for target in ("model", "forward"):
+                with self.subTest(variable, target=target):
+                    found = evidence("no_fault", compiled(compile_target=target), {variable: "1"})
+                    self.assertIs(found["compile.dynamo_disabled"], True)
+                    self.assertEqual(found["compile.graphs"], 0)
+                    self.assertNotIn("compile.backend", found)
+
+    def test_graph_break_share(self):
+        found = evidence("graph_break_share", compiled())
+        self.assertGreater(found["compile.graph_breaks"], 0)
+        self.assertTrue(found["compile.break_reasons"])
+        self.assertLess(found["profile.generated_share"], LEAST_SHARE)
+
+    def test_unexplained(self):
+        found = evidence("unexplained", compiled())
+        self.assertEqual(found["compile.backend"], "inductor")
+        self.assertEqual(found["compile.suppressed_errors"], [])
+        self.assertEqual(found["compile.recompile_limit_hits"], 0)
+        self.assertEqual(found["compile.graph_breaks"], 0)
+        self.assertLess(found["profile.generated_share"], LEAST_SHARE)
+        self.assertEqual(found["inductor.generated_calls"], 0)
+
+    @needs_cuda
+    def test_no_triton(self):
+        found = evidence("no_triton", compiled())
+        self.assertIs(found["inductor.sees_triton"], False)
+        self.assertIn("libcuda is too old", found["inductor.triton_error"])
+        self.assertLess(found["profile.generated_share"], LEAST_SHARE)
+
+
+if __name__ == "__main__":
+    unittest.main()
