@@ -155,7 +155,8 @@ pub(super) fn student_p(sides: f64, t: f64, df: f64) -> Result<PValue, Error> {
 /// # Errors
 /// [`Error::Overflow`] if an end is beyond the doubles.
 pub fn difference_interval(effect: &Effect, confidence: Confidence) -> Result<Interval, Error> {
-    Interval::around(effect.difference, effect.se, effect.df, confidence, "an interval of a difference")
+    let quantile = student_t_upper_quantile(confidence.tail(), effect.df)?;
+    Interval::around(effect.difference, effect.se, quantile, confidence, "an interval of a difference")
 }
 
 /// Cohen's d: a difference of means in units of the pooled standard deviation.
@@ -281,6 +282,16 @@ pub struct Tost {
 /// # Errors
 /// [`Error::OutOfRange`] unless `alpha < 0.5`; [`Error::Overflow`] beyond the doubles.
 pub fn tost(effect: &Effect, margin: Margin, alpha: Alpha) -> Result<Tost, Error> {
+    tost_by(effect, margin, alpha, |df| student_t_upper_quantile(alpha.get(), df))
+}
+
+/// [`tost`] with a quantile for its interval by degrees of freedom.
+pub(super) fn tost_by(
+    effect: &Effect,
+    margin: Margin,
+    alpha: Alpha,
+    quantile: impl Fn(f64) -> Result<f64, Error>,
+) -> Result<Tost, Error> {
     const COMPUTING: &str = "an equivalence test";
     check_equivalence_level(alpha, COMPUTING)?;
     let above_lower = finite((effect.difference + margin.get()) / effect.se, COMPUTING)?;
@@ -288,7 +299,7 @@ pub fn tost(effect: &Effect, margin: Margin, alpha: Alpha) -> Result<Tost, Error
     let p_lower = student_p(1.0, above_lower, effect.df)?;
     let p_upper = student_p(1.0, -above_upper, effect.df)?;
     let p = if p_lower > p_upper { p_lower } else { p_upper };
-    let reach = finite(student_t_upper_quantile(alpha.get(), effect.df)? * effect.se, COMPUTING)?;
+    let reach = finite(quantile(effect.df)? * effect.se, COMPUTING)?;
     let interval = Interval {
         estimate: effect.difference,
         low: finite(effect.difference - reach, COMPUTING)?,

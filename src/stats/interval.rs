@@ -23,15 +23,15 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// `estimate ± t se`.
+    /// `estimate ± quantile se`.
     pub(super) fn around(
         estimate: f64,
         se: f64,
-        df: f64,
+        quantile: f64,
         confidence: Confidence,
         computing: &'static str,
     ) -> Result<Self, Error> {
-        let reach = finite(student_t_upper_quantile(confidence.tail(), df)? * se, computing)?;
+        let reach = finite(quantile * se, computing)?;
         let (low, high) = (finite(estimate - reach, computing)?, finite(estimate + reach, computing)?);
         Ok(Self { estimate, low, high, confidence })
     }
@@ -50,7 +50,8 @@ impl Interval {
 pub fn student_interval(sample: impl Into<Moments>, confidence: Confidence) -> Result<Interval, Error> {
     const COMPUTING: &str = "a Student interval";
     let sample = sample.into().with_spread(COMPUTING)?;
-    Interval::around(sample.mean(), sample.standard_error(), sample.df(), confidence, COMPUTING)
+    let quantile = student_t_upper_quantile(confidence.tail(), sample.df())?;
+    Interval::around(sample.mean(), sample.standard_error(), quantile, confidence, COMPUTING)
 }
 
 #[cfg(test)]

@@ -58,11 +58,13 @@ mod error;
 mod interval;
 mod least_squares;
 mod mann_whitney;
+mod many;
 mod midranks;
 mod moments;
 mod multiplicity;
 mod odds;
 mod outliers;
+mod over_df;
 mod p_value;
 mod pairs;
 mod planning;
@@ -83,9 +85,9 @@ mod tests;
 
 pub use anova::{Cell, Group, Layout, OneWay, Squares, SumsOfSquares, Term, TwoWay, one_way, two_way};
 pub use bootstrap::{
-    Bootstrap, BootstrapMethod, Clusters, bootstrap_clustered_difference_interval, bootstrap_clustered_interval,
-    bootstrap_difference_interval, bootstrap_interval, bootstrap_interval_by, bootstrap_mean_interval,
-    bootstrap_mean_interval_by, bootstrap_paired_interval,
+    Bootstrap, BootstrapMethod, Clusters, MeanBootstrap, bootstrap_clustered_difference_interval,
+    bootstrap_clustered_interval, bootstrap_difference_interval, bootstrap_interval, bootstrap_interval_by,
+    bootstrap_mean_interval, bootstrap_mean_interval_by, bootstrap_paired_interval,
 };
 pub use change_points::{ChangePoint, ChangePoints, EDivisive, change_points};
 pub use compare::{
@@ -99,6 +101,7 @@ pub use equivalence::{RatioMargin, RatioTost, tost_paired, tost_ratio_paired, to
 pub use error::{EqualValues, Error};
 pub use interval::{Interval, student_interval};
 pub use mann_whitney::{MannWhitney, mann_whitney};
+pub use many::{EquivalenceTests, StudentIntervals};
 pub use midranks::RankNull;
 pub use moments::Moments;
 pub use multiplicity::{FamilyDecision, benjamini_hochberg, bonferroni, holm};

@@ -123,27 +123,31 @@ pub(super) fn detectable_noncentrality(df: f64, alpha: Alpha, power: Power) -> R
 /// Where an increasing function crosses 0, between an end at which it is negative and one at which it is not.
 ///
 /// Ends are pairs of argument and value. False position with the Illinois correction (M. Dowell and P. Jarratt, "A
-/// modified regula falsi method", BIT 11, 1971), and a bisection every fourth step, so that it ends on any function.
+/// modified regula falsi method", BIT 11, 1971), and a bisection every eighth step, so that it ends on any function.
 fn crossing(
     mut low: (f64, f64),
     mut high: (f64, f64),
     value_at: impl Fn(f64) -> Result<f64, Error>,
 ) -> Result<f64, Error> {
     let (mut low_weight, mut high_weight) = (low.1, high.1);
+    let mut moved_low = None;
     for step in 1..=400_u32 {
         let secant = (low.0 * high_weight - high.0 * low_weight) / (high_weight - low_weight);
         let inside = low.0 < secant && secant < high.0;
-        let next = if inside && step % 4 != 0 { secant } else { low.0 + (high.0 - low.0) / 2.0 };
+        let next = if inside && step % 8 != 0 { secant } else { low.0 + (high.0 - low.0) / 2.0 };
         let value = value_at(next)?;
         if value.abs() <= POWER_RESOLUTION || next <= low.0 || next >= high.0 {
             return Ok(next);
         }
-        // The end that stays counts for half, so that it does not stay for long.
-        if value < 0.0 {
-            (low, low_weight, high_weight) = ((next, value), value, high_weight / 2.0);
+        let moves_low = value < 0.0;
+        // An end that stays a second time counts for half, so that it does not stay for long.
+        let stays = if moved_low == Some(moves_low) { 0.5 } else { 1.0 };
+        if moves_low {
+            (low, low_weight, high_weight) = ((next, value), value, high_weight * stays);
         } else {
-            (high, high_weight, low_weight) = ((next, value), value, low_weight / 2.0);
+            (high, high_weight, low_weight) = ((next, value), value, low_weight * stays);
         }
+        moved_low = Some(moves_low);
     }
     Ok(high.0)
 }

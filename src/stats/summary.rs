@@ -132,11 +132,16 @@ pub fn percentile(sample: &Sample, rank: Percent) -> f64 {
 
 /// [`percentile`] of values that are already in ascending order and finite; none without values.
 pub(super) fn of_sorted(sorted: &[f64], rank: Percent) -> Option<f64> {
-    let position = (sorted.len().checked_sub(1)?) as f64 * (rank.get() / 100.0);
+    of_order_statistics(sorted.len(), |place| sorted.get(place).copied(), rank)
+}
+
+/// [`of_sorted`] of `count` values, of which `at` gives the one at a place.
+pub(super) fn of_order_statistics(count: usize, at: impl Fn(usize) -> Option<f64>, rank: Percent) -> Option<f64> {
+    let position = (count.checked_sub(1)?) as f64 * (rank.get() / 100.0);
     let whole = position.floor();
     let part = position - whole;
-    let below = *sorted.get(whole as usize)?;
-    let above = sorted.get(whole as usize + 1).copied().unwrap_or(below);
+    let below = at(whole as usize)?;
+    let above = at(whole as usize + 1).unwrap_or(below);
     Some(between(below, above, part))
 }
 

@@ -11,8 +11,8 @@ use super::rules::MIN_LAUNCHES;
 use super::{ContrastCell, Error, Finding, parallel};
 use crate::plan::{Contrast, Plan};
 use crate::stats::{
-    Alpha, Confidence, Effect, Margin, PValue, Pooled, Power, Replicates, cohen_d, detectable_differences,
-    difference_interval, difference_test, holm, pool, tost, welch,
+    Alpha, Confidence, Effect, EquivalenceTests, Interval, Margin, PValue, Pooled, Power, Replicates, StudentIntervals,
+    Tost, cohen_d, detectable_differences, difference_test, holm, pool, welch,
 };
 use crate::terms::{Cell, CellId};
 
@@ -22,6 +22,8 @@ pub(super) type Comparison = (String, String, CellId);
 /// All comparisons that a plan asks for, each tested once, adjusted as one family.
 pub(super) struct Comparisons {
     tested: BTreeMap<Comparison, Tested>,
+    intervals: StudentIntervals,
+    equivalence: EquivalenceTests,
 }
 
 /// A comparison before its margin is known.
@@ -66,7 +68,10 @@ impl Comparisons {
         for (tested, mde_pct) in tested.values_mut().filter(|tested| tested.effect.is_some()).zip(detectable) {
             tested.mde_pct = Some(mde_pct);
         }
-        Ok(Self { tested })
+        let confidence = Confidence::new(1.0 - plan.statistics.alpha)?;
+        let intervals = StudentIntervals::of(confidence, effects.iter().map(Effect::df))?;
+        let equivalence = EquivalenceTests::of(alpha, effects.iter().map(Effect::df))?;
+        Ok(Self { tested, intervals, equivalence })
     }
 
     /// The contrast's result in `cell`.
@@ -100,7 +105,9 @@ impl Comparisons {
         result.cohen_d = tested.cohen_d.map(round);
         result.note.clone_from(&tested.note);
         let Some(effect) = &tested.effect else { return Ok(result) };
-        fill(&mut result, plan, contrast, tested, effect)?;
+        let interval = self.intervals.difference(effect)?;
+        let equivalence = self.equivalence.tost(effect, Margin::absolute(contrast.margin_pct)?)?;
+        fill(&mut result, plan, contrast, tested, effect, (interval, equivalence))?;
         Ok(result)
     }
 }
@@ -112,11 +119,9 @@ fn fill(
     contrast: &Contrast,
     tested: &Tested,
     effect: &Effect,
+    (interval, equivalence): (Interval, Tost),
 ) -> Result<(), Error> {
     let alpha = Alpha::new(plan.statistics.alpha)?;
-    let confidence = Confidence::new(1.0 - plan.statistics.alpha)?;
-    let interval = difference_interval(effect, confidence)?;
-    let equivalence = tost(effect, Margin::absolute(contrast.margin_pct)?, alpha)?;
     result.difference_pct = Some(round(effect.difference()));
     result.interval_pct = Some(round_pair([interval.low, interval.high]));
     result.tost_interval_pct = Some(round_pair([equivalence.interval.low, equivalence.interval.high]));

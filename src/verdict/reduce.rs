@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
-use super::{Error, TimeSummary, parallel, times};
+use super::times::Summaries;
+use super::{Error, TimeSummary, parallel};
 use crate::journal::Row;
 use crate::plan::{LaunchStatistic, Plan};
 use crate::stats::{Percent, Sample, percentile};
@@ -118,10 +119,13 @@ impl<'a> Reduction<'a> {
             lane.map_or(0, |lane| u64::from(lane.launches) * u64::from(lane.repetitions))
         };
         let marked: Vec<_> = marked.into_iter().enumerate().collect();
+        let summaries = Summaries::of(plan)?;
         let entries = parallel::map(threads, marked, |(number, marked)| {
-            marked.into_entry(plan, planned(number), &places, disowned)
+            let (mut entry, times_ms) = marked.into_entry(plan, planned(number), &places, disowned)?;
+            entry.time = summaries.of_entry(&entry, times_ms)?;
+            Ok(entry)
         });
-        Ok(Table { index, entries: entries.into_iter().collect::<Result<_, _>>()?, threads })
+        Ok(Table { index, entries: entries.into_iter().collect::<Result<_, Error>>()?, threads })
     }
 }
 
@@ -144,7 +148,14 @@ impl Marked {
         NonZeroU32::MIN.saturating_add(number as u32)
     }
 
-    fn into_entry(self, plan: &Plan, planned: u64, places: &[Place], disowned: &Disowned) -> Result<Entry, Error> {
+    /// The entry without its summary, and the times of all its `ok` repetitions.
+    fn into_entry(
+        self,
+        plan: &Plan,
+        planned: u64,
+        places: &[Place],
+        disowned: &Disowned,
+    ) -> Result<(Entry, Vec<f64>), Error> {
         let mut entry = Entry { planned, ..Entry::default() };
         let placed = || self.marks.iter().filter_map(|mark| Some((mark, places.get(mark.place as usize)?)));
         let last = LastAttempts::of(placed());
@@ -174,8 +185,7 @@ impl Marked {
             }
         }
         entry.launches = per_launch(&timed, plan.run.launch_statistic)?;
-        entry.time = times::summarise(plan, &entry, times_ms)?;
-        Ok(entry)
+        Ok((entry, times_ms))
     }
 }
 

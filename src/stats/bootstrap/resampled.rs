@@ -63,7 +63,7 @@ pub(super) fn interval<T: Copy, const K: usize>(
 }
 
 /// A statistic's value, which has to be a number.
-fn checked(index: usize, value: f64) -> Result<f64, Error> {
+pub(super) fn checked(index: usize, value: f64) -> Result<f64, Error> {
     if value.is_finite() { Ok(value) } else { Err(Error::NotFinite { computing: COMPUTING, index, value }) }
 }
 
