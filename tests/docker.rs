@@ -56,6 +56,7 @@ impl Bench {
             launch: 1,
             model_dir: &self.model_dir,
             files_dir: None,
+            overlay_dir: None,
             own_executable: &self.executable,
             search_path: "",
             image: Some(image),

@@ -1,16 +1,16 @@
 //! From a run's folder to what the supervisor needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Error;
 use super::project::FoundLane;
 use super::run_folder::RunFolder;
+use super::{Error, Project};
 use crate::journal::Calibration;
 use crate::lock::FolderDigest;
-use crate::plan::{Plan, PlannedLane};
-use crate::supervise::{Inputs, LaneInput, Mode};
+use crate::plan::{Lane, Lock, Plan, PlannedLane};
+use crate::supervise::{Inputs, LaneInput, Missing, Mode, Question, Surroundings, missing};
 use crate::terms::{Axes, Digest};
 
 /// What differs between a first run, a resumed one and a rerun.
@@ -75,15 +75,41 @@ fn lane_input(found: FoundLane, planned: PlannedLane, files: &std::path::Path, u
         crate::plan::Launcher::Process(process) => process.files.as_ref().map(|name| files.join(name)),
         crate::plan::Launcher::Docker(_) => None,
     };
+    let overlay = found.lock.as_ref().and_then(Lock::overlay);
     LaneInput {
         planned,
-        lock: found.lock,
-        lane: found.lane,
-        source: found.source,
         files: digests,
         files_dir: folder,
         unlocked,
+        overlay_dir: overlay.map(|pin| found.overlays.unpacked(pin)),
+        variables: variables(&found.lane),
+        lock: found.lock,
+        lane: found.lane,
+        source: found.source,
+        overlays: found.overlays,
     }
+}
+
+/// Which of the environment variables that the lane needs are set.
+pub(super) fn variables(lane: &Lane) -> BTreeSet<String> {
+    let is_set = |name: &&String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    lane.needs.credentials.iter().filter(is_set).cloned().collect()
+}
+
+/// What keeps a lane from running here, its lock included.
+pub(super) fn missing_of(project: &Project, found: &FoundLane, unlocked: bool) -> Result<Vec<Missing>, Error> {
+    let (files, variables) = (found.file_digests(), variables(&found.lane));
+    let question = Question {
+        lane: &found.lane,
+        lock: found.lock.as_ref(),
+        files: &files,
+        unlocked,
+        overlays: &found.overlays,
+        variables: &variables,
+    };
+    let (path, engine) = (search_path(), docker_host());
+    let around = Surroundings { search_path: &path, docker_host: engine.as_deref(), folder: project.root() };
+    Ok(missing(question, around)?)
 }
 
 /// The executable of this process, as a path that other processes can start.

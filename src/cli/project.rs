@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use super::Error;
-use crate::plan::{Lane, Launcher, Lock, Plan, PlanFile};
+use super::assemble::search_path;
+use crate::lock::{OverlayCache, Statements};
+use crate::plan::{Input, Lane, Lock, Plan, PlanFile};
 use crate::terms::{Digest, nearest};
 
 static PLANS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plans");
@@ -39,6 +41,8 @@ pub(super) struct FoundLane {
     /// The files it executes, by path below `containers/`.
     pub files: BTreeMap<String, Vec<u8>>,
     pub source: String,
+    /// Where overlays are packed and unpacked.
+    pub overlays: OverlayCache,
 }
 
 impl FoundLane {
@@ -77,6 +81,30 @@ impl Project {
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
         self.root.join("snapshots")
+    }
+
+    /// Where overlays are packed and unpacked, and by what.
+    pub(super) fn overlays(&self) -> Result<OverlayCache, Error> {
+        let tool = self.shipped("overlays/wheel_overlay.py")?.unwrap_or_default();
+        Ok(OverlayCache { folder: self.runs().join(".overlays"), tool, search_path: search_path() })
+    }
+
+    /// What public sources say about images and commits.
+    pub(super) fn statements(&self) -> Result<Statements, Error> {
+        let text = self.shipped("stated.toml")?.unwrap_or_default();
+        Ok(Statements::parse("containers/stated.toml", &String::from_utf8_lossy(&text))?)
+    }
+
+    /// A shipped file below `containers/`: the project's, or else the built-in one.
+    pub(super) fn shipped(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let own = self.root.join("containers").join(path);
+        match std::fs::read(&own) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(CONTAINERS.get_file(path).map(|file| file.contents().to_vec()))
+            }
+            Err(error) => Err(Error::file("reading", own)(error)),
+        }
     }
 
     /// The plan of that name, or in that file.
@@ -124,14 +152,18 @@ impl Project {
             Err(Error::Usage { .. }) => None,
             Err(error) => return Err(error),
         };
-        let files = match &lane.launcher {
-            Launcher::Process(process) => match &process.files {
-                Some(folder) => self.files(folder)?,
-                None => BTreeMap::new(),
-            },
-            Launcher::Docker(_) => BTreeMap::new(),
-        };
-        Ok(FoundLane { lane, text, lock, files, source })
+        let mut files = BTreeMap::new();
+        for folder in lane.launcher.folders() {
+            files.extend(self.files(folder)?);
+        }
+        for path in lane.inputs.values().filter_map(Input::files) {
+            // That it is missing is told where the lane is locked or verified, with the lane's name.
+            if let Some(bytes) = self.shipped(&path)? {
+                files.insert(path, bytes);
+            }
+        }
+        let overlays = self.overlays()?;
+        Ok(FoundLane { lane, text, lock, files, source, overlays })
     }
 
     /// The names of a kind: those of the project and those built in.

@@ -97,6 +97,16 @@ pub enum Error {
         /// What the engine says it is.
         found: String,
     },
+    /// A build argument is to be filled by an input that is not resolved.
+    #[error(
+        "lane {lane:?}: its lock does not say what input {input:?} is; run `lockstep lock {lane}` where it can be resolved"
+    )]
+    Unresolved {
+        /// The lane.
+        lane: String,
+        /// The input.
+        input: String,
+    },
     /// The engine did not answer in time.
     #[error("the Docker engine gave no answer within {waited_s:.0} s while {doing}; look at its log, or restart it")]
     Slow {

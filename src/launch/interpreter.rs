@@ -1,6 +1,7 @@
 //! Programs on the search path, and the versions that they report.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -55,7 +56,7 @@ pub(super) async fn version(
 ) -> Result<String, Unusable> {
     let shown = program.display();
     let unusable = |reason: String, remedy: &str| Unusable { reason, remedy: remedy.to_owned() };
-    let answer = match tokio::time::timeout(deadline, ask(program, search_path)).await {
+    let answer = match tokio::time::timeout(deadline, ask(program, &["--version"], search_path)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(found)) => {
             return Err(unusable(format!("`{shown} --version` failed: {found}"), "repair or replace the interpreter"));
@@ -102,11 +103,39 @@ impl Drop for GroupGuard {
     }
 }
 
-/// What the program prints when asked for its version, on either stream.
-async fn ask(program: &Path, search_path: &str) -> Result<String, String> {
+/// Versions of a host's own Python and of what is installed in it, by axis.
+pub type HostAxes = BTreeMap<String, String>;
+
+/// Prints a line `AXIS VERSION` for Python and each package that is installed, by their metadata: nothing is imported.
+const AXES_SCRIPT: &str = "
+import importlib.metadata as m, platform
+print('python', platform.python_version())
+for name in ('torch', 'transformers', 'triton'):
+    try: print(name, m.version(name))
+    except m.PackageNotFoundError: pass
+";
+
+/// The axes of the Python called `name`.
+///
+/// # Errors
+/// Why it gave no answer; empty when no such program is there.
+pub async fn host_axes(name: &str, search_path: &str) -> Result<HostAxes, String> {
+    let program = find(name, search_path).ok_or_else(String::new)?;
+    let shown = program.display();
+    let question = ask(&program, &["-c", AXES_SCRIPT], search_path);
+    let answer = match tokio::time::timeout(VERSION_DEADLINE, question).await {
+        Ok(answer) => answer.map_err(|found| format!("{shown} cannot be asked for its packages: {found}"))?,
+        Err(_) => return Err(format!("{shown} did not name its packages within {} s", VERSION_DEADLINE.as_secs())),
+    };
+    let pair = |line: &str| line.split_once(' ').map(|(axis, version)| (axis.to_owned(), version.trim().to_owned()));
+    Ok(answer.lines().filter_map(pair).collect())
+}
+
+/// What the program prints, on either stream.
+async fn ask(program: &Path, arguments: &[&str], search_path: &str) -> Result<String, String> {
     let mut command = Command::new(program);
     command
-        .arg("--version")
+        .args(arguments)
         .env_clear()
         .env("PATH", search_path)
         .stdin(Stdio::null())

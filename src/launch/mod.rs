@@ -33,10 +33,11 @@ mod sweep;
 
 pub use availability::{Availability, EngineFacts, Found, availability};
 pub use docker::{
-    Engine, ExpectedImage, ImageFacts, ImageStore, ModelMount, PullProgress, ResolvedImage, create_body, ensure_image,
-    local_image,
+    BuiltImage, Engine, ExpectedImage, ImageFacts, ImageStore, ModelMount, PullProgress, ResolvedImage,
+    build_arguments, build_lane_image, built_reference, create_body, ensure_image, local_image, prune_lane_images,
 };
 pub use error::Error;
+pub use interpreter::{HostAxes, host_axes};
 pub use launched::{Launched, start};
 pub use pipes::{LaneInput, LaneOutput};
 pub use request::{Exit, LaunchRequest};

@@ -67,6 +67,7 @@ impl ProcessLaunch {
             .env_clear()
             .env("PATH", request.search_path)
             .envs(&request.lane.environment)
+            .envs(request.overlay_dir.map(|folder| ("PYTHONPATH", folder)))
             .envs(marker.environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -98,7 +99,7 @@ impl ProcessLaunch {
             drain: tokio::spawn(tail.clone().fill_from(stderr)),
             tail,
             model_dir: request.model_dir.to_owned(),
-            declared: request.lane.environment.keys().cloned().collect(),
+            declared: declared(request),
             digests: DigestCache::default(),
             own: Some(own),
             exit: None,
@@ -227,6 +228,12 @@ impl Drop for ProcessLaunch {
             self.tree.kill_at_once();
         }
     }
+}
+
+/// Names of the variables that the lane is given, for the look from outside.
+fn declared(request: &LaunchRequest<'_>) -> Vec<String> {
+    let overlay = request.overlay_dir.map(|_| "PYTHONPATH".to_owned());
+    request.lane.environment.keys().cloned().chain(overlay).collect()
 }
 
 fn program(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<PathBuf, Error> {

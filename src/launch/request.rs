@@ -18,6 +18,8 @@ pub struct LaunchRequest<'a> {
     pub model_dir: &'a Path,
     /// The host folder that the lane's `files` were written to; `{files}` in arguments becomes it.
     pub files_dir: Option<&'a Path>,
+    /// The folder that is put in front of a process lane's Python packages.
+    pub overlay_dir: Option<&'a Path>,
     /// The executable that stands for `self`.
     pub own_executable: &'a Path,
     /// Folders that programs are searched in, separated by `:`; the lane's own `PATH`, unless it declares one.

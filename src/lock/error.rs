@@ -41,6 +41,32 @@ pub enum Error {
         /// The text.
         found: String,
     },
+    /// A text that is no URL that can be asked.
+    #[error("{found:?} cannot be asked: {problem}; give an https URL")]
+    Address {
+        /// The text.
+        found: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A requirements file that leaves something open.
+    #[error("{file}{}: {problem}; make it anew with hashes, for example by `uv pip compile --generate-hashes`", at_line(*line))]
+    Requirements {
+        /// The file.
+        file: String,
+        /// The line, from 1; 0 for the file as a whole.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file of statements that cannot be read.
+    #[error("{file}: {problem}")]
+    Statements {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
 
     // Reaching a registry
     /// The HTTP client could not be set up.
@@ -243,6 +269,62 @@ pub enum Error {
         /// Diff ids of the configuration.
         diff_ids: usize,
     },
+    /// A repository without such a branch or tag.
+    #[error("{repository} has no branch, tag or commit {revision:?} among its {count} references; check the name")]
+    NoRevision {
+        /// The repository.
+        repository: String,
+        /// What was looked for.
+        revision: String,
+        /// How many references it has.
+        count: usize,
+    },
+    /// A hash that the package index does not list.
+    #[error(
+        "{index} lists no file of {package} with {digest}; make the requirements file anew, and find out who changed it"
+    )]
+    UnknownPackage {
+        /// The package.
+        package: String,
+        /// The hash.
+        digest: Digest,
+        /// The index.
+        index: String,
+    },
+
+    // Inputs
+    /// A shipped file that an input names is not there.
+    #[error("lane `{lane}`: there is no file containers/{path}; add it or correct the input")]
+    NoFile {
+        /// The lane.
+        lane: String,
+        /// The path.
+        path: String,
+    },
+    /// A patch is not the one that the manifest names.
+    #[error(
+        "lane `{lane}`: containers/{file} is {found}, and the manifest says {wanted}; restore it, or correct the manifest"
+    )]
+    WrongPatch {
+        /// The lane.
+        lane: String,
+        /// The patch.
+        file: String,
+        /// Its digest.
+        found: Digest,
+        /// The manifest's.
+        wanted: Digest,
+    },
+    /// An overlay that cannot be packed, unpacked or trusted.
+    #[error("overlay {name}: {problem}; {hint}")]
+    Overlay {
+        /// The recipe.
+        name: String,
+        /// What is wrong.
+        problem: String,
+        /// What to try.
+        hint: &'static str,
+    },
 
     // Checkpoint folders
     /// A file or folder could not be read.
@@ -323,7 +405,7 @@ pub enum Error {
         /// What the lane runs.
         needs: String,
         /// The lock's missing key.
-        key: &'static str,
+        key: String,
     },
     /// The lock pins another image than the lane runs.
     #[error("lane `{lane}` runs the image {image}, and its lock pins {pinned}; run `lockstep lock {lane}`")]
@@ -354,8 +436,22 @@ pub enum Error {
         /// The lane.
         lane: String,
         /// The lock's key.
-        key: &'static str,
+        key: String,
     },
+    /// The lock holds something else for an input than the lane asks for.
+    #[error("lane `{lane}`: input `{input}`: {problem}; run `lockstep lock {lane}`")]
+    OtherInput {
+        /// The lane.
+        lane: String,
+        /// The input.
+        input: String,
+        /// What differs.
+        problem: String,
+    },
+}
+
+fn at_line(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(":{line}") }
 }
 
 fn listed(changes: &[Change]) -> String {

@@ -4,69 +4,62 @@ use std::collections::BTreeMap;
 
 use super::change::changes;
 use super::{Error, ImageReference};
-use crate::plan::{ImagePin, Lane, Launcher, Lock, SelfImagePin};
+use crate::plan::{
+    Candidate, Content, IMAGE_INPUT, ImagePin, ImageSource, Input, Lane, Launcher, Lock, LockedInput, SelfImagePin,
+    is_commit,
+};
 use crate::terms::Digest;
 
 /// Version of the lock's format.
 const SCHEMA: u32 = 1;
-/// What a docker lane writes for the image that Lockstep builds itself.
-const SELF_IMAGE: &str = "self";
 
-/// What a lane's image is pinned by.
-enum ImageKind<'a> {
-    /// A process lane has none.
-    None,
-    /// Built from the executable; pinned by its recipe.
-    OwnRecipe,
-    /// From a registry; pinned by digests.
-    Registry(&'a str),
-}
-
-fn image_kind(lane: &Lane) -> ImageKind<'_> {
-    match &lane.launcher {
-        Launcher::Process(_) => ImageKind::None,
-        Launcher::Docker(docker) if docker.image == SELF_IMAGE => ImageKind::OwnRecipe,
-        Launcher::Docker(docker) => ImageKind::Registry(&docker.image),
-    }
+/// Every input of a lane by name, the image that it runs from a registry among them.
+#[must_use]
+pub fn lane_inputs(lane: &Lane) -> BTreeMap<String, Input> {
+    let image = lane
+        .launcher
+        .registry_image()
+        .map(|reference| (IMAGE_INPUT.to_owned(), Input::Image { reference: reference.to_owned(), argument: None }));
+    image.into_iter().chain(lane.inputs.clone()).collect()
 }
 
 /// The lock of `lane` as `lockstep lock` writes it.
 ///
-/// `files` are the shipped files that the lane executes, by path below `containers/`; `pin` is what
-/// [`super::Registry::resolve`] found for the lane's image; `self_recipe` is the recipe of the self-built image. Of the
-/// last two a lane keeps the one that it needs; a lock that lacks it fails [`verify_lock`].
+/// `files` are the shipped files that the lane executes or builds from, by path below `containers/`; `inputs` is what
+/// each of [`lane_inputs`] was resolved to; `self_recipe` is the recipe of the self-built image, kept where the lane
+/// runs that one. A lock that lacks what the lane needs fails [`verify_lock`].
 #[must_use]
 pub fn lock_lane(
     lane: &Lane,
     files: &BTreeMap<String, Digest>,
-    pin: Option<ImagePin>,
+    inputs: BTreeMap<String, LockedInput>,
     self_recipe: Option<Digest>,
 ) -> Lock {
-    let (image, self_image) = match image_kind(lane) {
-        ImageKind::None => (None, None),
-        ImageKind::OwnRecipe => {
-            (None, self_recipe.map(|recipe| SelfImagePin { recipe, config: None, diff_ids: Vec::new() }))
-        }
-        ImageKind::Registry(_) => (pin, None),
-    };
+    let recipe = self_recipe.filter(|_| runs_own_image(lane));
     Lock {
         schema: SCHEMA,
         lane: lane.name.clone(),
         manifest: lane.digest(),
         executable: None,
         files: files.clone(),
-        image,
-        self_image,
+        self_image: recipe.map(|recipe| SelfImagePin { recipe, config: None, diff_ids: Vec::new() }),
+        built: None,
+        inputs,
     }
 }
 
-/// Whether `lock` still says what `lane` is. `files` and `self_recipe` are as in [`lock_lane`], taken now.
+fn runs_own_image(lane: &Lane) -> bool {
+    matches!(&lane.launcher, Launcher::Docker(docker) if docker.image == ImageSource::OwnExecutable)
+}
+
+/// Whether `lock` still says what `lane` is. `files` and `self_recipe` are as in [`lock_lane`], taken now. That an input
+/// is not resolved is for [`unresolved`] to say: such a lock matches its lane, and the lane does not run.
 ///
 /// The executable and the built image are no part of this: they change with every build, and stand only in a run's
 /// own copy of the lock.
 ///
 /// # Errors
-/// The first that differs, in this order: the lane's name, its manifest, its files, its image.
+/// The first that differs, in this order: the lane's name, its manifest, its files, its own image, its inputs.
 pub fn verify_lock(
     lane: &Lane,
     lock: &Lock,
@@ -74,7 +67,16 @@ pub fn verify_lock(
     self_recipe: Option<Digest>,
 ) -> Result<(), Error> {
     let name = || lane.name.clone();
-    let Lock { schema: _, lane: locked_lane, manifest, executable: _, files: locked_files, image, self_image } = lock;
+    let Lock {
+        schema: _,
+        lane: locked_lane,
+        manifest,
+        executable: _,
+        files: locked_files,
+        self_image,
+        built: _,
+        inputs,
+    } = lock;
     if *locked_lane != lane.name {
         return Err(Error::OtherLane { lane: name(), locked: locked_lane.clone() });
     }
@@ -86,19 +88,93 @@ pub fn verify_lock(
     if !changes.is_empty() {
         return Err(Error::FilesDiffer { lane: name(), changes });
     }
-    match (image_kind(lane), image, self_image) {
-        (ImageKind::None, None, None) => Ok(()),
-        (ImageKind::OwnRecipe, None, Some(pin)) => verify_recipe(lane, pin, self_recipe),
-        (ImageKind::Registry(wanted), Some(pin), None) => verify_pin(lane, wanted, pin),
-        (ImageKind::OwnRecipe, None, None) => {
-            Err(Error::NotPinned { lane: name(), needs: "the self-built image".into(), key: "self_image" })
+    match (runs_own_image(lane), self_image) {
+        (false, None) => {}
+        (true, Some(pin)) => verify_recipe(lane, pin, self_recipe)?,
+        (true, None) => {
+            return Err(Error::NotPinned {
+                lane: name(),
+                needs: "the self-built image".into(),
+                key: "self_image".into(),
+            });
         }
-        (ImageKind::Registry(wanted), None, None) => {
-            Err(Error::NotPinned { lane: name(), needs: format!("the image {wanted}"), key: "image" })
-        }
-        (ImageKind::None | ImageKind::OwnRecipe, Some(_), _) => Err(Error::Stray { lane: name(), key: "image" }),
-        (ImageKind::None | ImageKind::Registry(_), _, Some(_)) => Err(Error::Stray { lane: name(), key: "self_image" }),
+        (false, Some(_)) => return Err(Error::Stray { lane: name(), key: "self_image".into() }),
     }
+    verify_inputs(lane, inputs, files)
+}
+
+fn verify_inputs(
+    lane: &Lane,
+    locked: &BTreeMap<String, LockedInput>,
+    files: &BTreeMap<String, Digest>,
+) -> Result<(), Error> {
+    let wanted = lane_inputs(lane);
+    if let Some(stray) = locked.keys().find(|name| !wanted.contains_key(*name)) {
+        return Err(Error::Stray { lane: lane.name.clone(), key: format!("input.{stray}") });
+    }
+    for (name, input) in &wanted {
+        let key = || format!("input.{name}");
+        let Some(entry) = locked.get(name) else {
+            return Err(Error::NotPinned { lane: lane.name.clone(), needs: input.words(), key: key() });
+        };
+        let Some(content) = entry.content() else { continue };
+        let other = |problem: String| Error::OtherInput { lane: lane.name.clone(), input: name.clone(), problem };
+        if let Some(problem) = content.mismatch(input) {
+            return Err(other(problem));
+        }
+        match (input, content) {
+            (Input::Image { reference, .. }, Content::Image(pin)) => verify_pin(lane, reference, pin)?,
+            (Input::Image { reference, .. }, Content::ImageDigest { reference: locked, digest }) => {
+                verify_digest(lane, reference, locked, *digest)?;
+            }
+            (Input::Git { revision, .. }, Content::Git { commit, .. }) if is_commit(revision) && commit != revision => {
+                return Err(other(format!("the lock holds the commit {commit} in place of {revision}")));
+            }
+            _ => {}
+        }
+        verify_file(input, content, files).map_err(other)?;
+    }
+    Ok(())
+}
+
+/// An input that is a shipped file is locked by that file's own digest.
+fn verify_file(input: &Input, content: &Content, files: &BTreeMap<String, Digest>) -> Result<(), String> {
+    let locked = match content {
+        Content::Packages { sha256, .. } | Content::Patch { sha256, .. } => sha256,
+        Content::Overlay(pin) => &pin.sha256,
+        _ => return Ok(()),
+    };
+    let Some(path) = input.files() else { return Ok(()) };
+    match files.get(&path) {
+        Some(found) if found == locked => Ok(()),
+        Some(found) => Err(format!("{path} is {found}, and the lock says {locked}")),
+        None => Err(format!("{path} is not there")),
+    }
+}
+
+/// Why the lane cannot run by its lock although that matches it: an input for each sentence, with the command that
+/// resolves it.
+#[must_use]
+pub fn unresolved(lane: &Lane, lock: &Lock) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (name, entry) in &lock.inputs {
+        match entry {
+            LockedInput::Unresolved { reason, resolve, candidates } => {
+                let mut text = format!("its lock does not say what input {name:?} is: {reason}");
+                for Candidate { digest, source } in candidates {
+                    text.push_str(&format!("; {source} says {digest}"));
+                }
+                found.push((text, resolve.clone()));
+            }
+            LockedInput::Stated { source, content: content @ Content::ImageDigest { .. } } if name == IMAGE_INPUT => {
+                let text =
+                    format!("its image is {} by {source} alone, and was not seen in its registry", content.short());
+                found.push((text, format!("`lockstep lock {}` where the registry answers", lane.name)));
+            }
+            LockedInput::Stated { .. } | LockedInput::Verified { .. } => {}
+        }
+    }
+    found
 }
 
 fn verify_recipe(lane: &Lane, pin: &SelfImagePin, found: Option<Digest>) -> Result<(), Error> {
@@ -107,7 +183,7 @@ fn verify_recipe(lane: &Lane, pin: &SelfImagePin, found: Option<Digest>) -> Resu
         Some(found) => Err(Error::RecipeDiffers { lane: lane.name.clone(), found, locked: pin.recipe }),
         None => {
             let needs = "the self-built image, whose recipe was not given to compare".into();
-            Err(Error::NotPinned { lane: lane.name.clone(), needs, key: "self_image" })
+            Err(Error::NotPinned { lane: lane.name.clone(), needs, key: "self_image".into() })
         }
     }
 }
@@ -123,6 +199,17 @@ fn verify_pin(lane: &Lane, wanted: &str, pin: &ImagePin) -> Result<(), Error> {
     let pinned: ImageReference = pin.reference.parse()?;
     let holds = |digest| pin.index == Some(digest) || pin.manifest == digest;
     if pinned == wanted && wanted.digest().is_none_or(holds) { Ok(()) } else { Err(other()) }
+}
+
+/// The same for a digest of which nobody said more.
+fn verify_digest(lane: &Lane, wanted: &str, locked: &str, digest: Digest) -> Result<(), Error> {
+    let reference: ImageReference = wanted.parse()?;
+    let pinned: ImageReference = locked.parse()?;
+    if pinned == reference && reference.digest().is_none_or(|written| written == digest) {
+        return Ok(());
+    }
+    let pinned = format!("{locked} ({digest})");
+    Err(Error::OtherImage { lane: lane.name.clone(), image: wanted.to_owned(), pinned })
 }
 
 /// A run's own copy of a lock: with the executable that ran and, for the self-built image, the configuration digest
@@ -175,28 +262,37 @@ mod tests {
         }
     }
 
+    fn image(pin: ImagePin) -> BTreeMap<String, LockedInput> {
+        let entry =
+            LockedInput::Verified { seen: "2026-11-21".into(), by: "registry".into(), content: Content::Image(pin) };
+        BTreeMap::from([(IMAGE_INPUT.to_owned(), entry)])
+    }
+
     #[test]
     fn a_fresh_lock_verifies_and_survives_its_file() {
         let recipe = Some(Digest::of(b"recipe"));
-        for lane in [process(), docker("self"), docker("org/image:1")] {
-            let lock = lock_lane(&lane, &files(), Some(pin("docker.io/org/image:1")), recipe);
+        let none = BTreeMap::new;
+        let registry = image(pin("docker.io/org/image:1"));
+        for (lane, inputs) in [(process(), none()), (docker("self"), none()), (docker("org/image:1"), registry)] {
+            let lock = lock_lane(&lane, &files(), inputs, recipe);
             verify_lock(&lane, &lock, &files(), recipe).unwrap();
             assert_eq!(Lock::parse("lock", &lock.to_toml()).unwrap(), lock);
         }
     }
 
     #[test]
-    fn a_lane_keeps_only_the_pin_that_it_needs() {
-        let lock = |lane: Lane| lock_lane(&lane, &files(), Some(pin("a:1")), Some(Digest::of(b"recipe")));
-        let kept = |lock: Lock| (lock.image.is_some(), lock.self_image.is_some());
-        assert_eq!(kept(lock(process())), (false, false));
-        assert_eq!(kept(lock(docker("self"))), (false, true));
-        assert_eq!(kept(lock(docker("a:1"))), (true, false));
+    fn a_lane_keeps_the_recipe_of_its_own_image_alone() {
+        let lock = |lane: Lane| lock_lane(&lane, &files(), BTreeMap::new(), Some(Digest::of(b"recipe")));
+        let kept = |lock: Lock| lock.self_image.is_some();
+        assert_eq!(
+            (kept(lock(process())), kept(lock(docker("self"))), kept(lock(docker("a:1")))),
+            (false, true, false)
+        );
     }
 
     #[test]
     fn an_edited_lane_says_how_to_lock_it_again() {
-        let lock = lock_lane(&process(), &files(), None, None);
+        let lock = lock_lane(&process(), &files(), BTreeMap::new(), None);
         let mut edited = process();
         edited.limits.wall_s += 1.0;
         let error = verify_lock(&edited, &lock, &files(), None).unwrap_err().to_string();
@@ -210,14 +306,14 @@ mod tests {
     fn another_lane_s_lock_is_refused() {
         let mut other = process();
         other.name = "other".into();
-        let lock = lock_lane(&other, &files(), None, None);
+        let lock = lock_lane(&other, &files(), BTreeMap::new(), None);
         let error = verify_lock(&process(), &lock, &files(), None).unwrap_err().to_string();
         assert_eq!(error, "the lock is for the lane `other`, not for `native`; run `lockstep lock native`");
     }
 
     #[test]
     fn changed_new_and_missing_files_are_all_named() {
-        let lock = lock_lane(&process(), &files(), None, None);
+        let lock = lock_lane(&process(), &files(), BTreeMap::new(), None);
         let mut now = files();
         now.insert("runner/a.py".into(), Digest::of(b"changed"));
         now.remove("runner/b.py");
@@ -232,10 +328,11 @@ mod tests {
     fn an_image_must_be_pinned_under_its_own_reference() {
         let verify = |image: &str, pin: Option<ImagePin>| {
             let lane = docker(image);
-            verify_lock(&lane, &lock_lane(&lane, &files(), pin, None), &files(), None)
+            let inputs = pin.map(self::image).unwrap_or_default();
+            verify_lock(&lane, &lock_lane(&lane, &files(), inputs, None), &files(), None)
         };
         assert!(verify("image:1", Some(pin("docker.io/library/image:1"))).is_ok());
-        assert!(matches!(verify("image:1", None), Err(Error::NotPinned { key: "image", .. })));
+        assert!(matches!(verify("image:1", None), Err(Error::NotPinned { key, .. }) if key == "input.image"));
         assert!(matches!(verify("image:1", Some(pin("docker.io/library/image:2"))), Err(Error::OtherImage { .. })));
         for (content, good) in [("index", true), ("manifest", true), ("other", false)] {
             let image = format!("image@{}", Digest::of(content.as_bytes()));
@@ -246,29 +343,33 @@ mod tests {
     #[test]
     fn a_self_built_image_is_held_to_its_recipe() {
         let lane = docker("self");
-        let lock = lock_lane(&lane, &files(), None, Some(Digest::of(b"recipe")));
+        let lock = lock_lane(&lane, &files(), BTreeMap::new(), Some(Digest::of(b"recipe")));
         let verify = |recipe| verify_lock(&lane, &lock, &files(), recipe);
         assert!(matches!(verify(Some(Digest::of(b"other"))), Err(Error::RecipeDiffers { .. })));
         assert!(matches!(verify(None), Err(Error::NotPinned { .. })));
-        let unpinned = lock_lane(&lane, &files(), None, None);
+        let unpinned = lock_lane(&lane, &files(), BTreeMap::new(), None);
         let verdict = verify_lock(&lane, &unpinned, &files(), Some(Digest::of(b"recipe")));
-        assert!(matches!(verdict, Err(Error::NotPinned { key: "self_image", .. })));
+        assert!(matches!(verdict, Err(Error::NotPinned { key, .. }) if key == "self_image"));
     }
 
     #[test]
     fn a_pin_that_the_lane_does_not_use_is_refused() {
-        let lock = Lock { image: Some(pin("a:1")), ..lock_lane(&process(), &files(), None, None) };
-        assert!(matches!(verify_lock(&process(), &lock, &files(), None), Err(Error::Stray { key: "image", .. })));
+        let stray = |lock: &Lock| match verify_lock(&process(), lock, &files(), None) {
+            Err(Error::Stray { key, .. }) => key,
+            other => panic!("{other:?}"),
+        };
+        let lock = lock_lane(&process(), &files(), image(pin("a:1")), None);
+        assert_eq!(stray(&lock), "input.image");
         let recipe = Some(SelfImagePin { recipe: Digest::of(b"r"), config: None, diff_ids: vec![] });
-        let lock = Lock { self_image: recipe, ..lock_lane(&process(), &files(), None, None) };
-        assert!(matches!(verify_lock(&process(), &lock, &files(), None), Err(Error::Stray { key: "self_image", .. })));
+        let lock = Lock { self_image: recipe, ..lock_lane(&process(), &files(), BTreeMap::new(), None) };
+        assert_eq!(stray(&lock), "self_image");
     }
 
     #[test]
     fn a_run_s_copy_names_what_ran_and_still_verifies() {
         let lane = docker("self");
         let recipe = Some(Digest::of(b"recipe"));
-        let lock = lock_lane(&lane, &files(), None, recipe);
+        let lock = lock_lane(&lane, &files(), BTreeMap::new(), recipe);
         let (executable, config) = (Digest::of(b"executable"), Digest::of(b"config"));
         let copy = run_copy(&lock, Some(executable), Some((config, vec![Digest::of(b"layer")])));
         assert_eq!(copy.executable, Some(executable));
@@ -276,7 +377,7 @@ mod tests {
         assert_eq!((built.config, built.diff_ids), (Some(config), vec![Digest::of(b"layer")]));
         verify_lock(&lane, &copy, &files(), recipe).unwrap();
         assert_eq!(Lock::parse("lock", &copy.to_toml()).unwrap(), copy);
-        let native = run_copy(&lock_lane(&process(), &files(), None, None), None, Some((config, vec![])));
+        let native = run_copy(&lock_lane(&process(), &files(), BTreeMap::new(), None), None, Some((config, vec![])));
         assert_eq!(native.self_image, None);
     }
 }

@@ -12,24 +12,35 @@
 //! | `session`, `token` | one conversation with one registry: proof of identity, hashed bodies |
 //! | `registry` | resolving a reference, and whether a tag moved |
 //! | `checkpoint`, `change` | digest of a model's folder, and what changed in it |
-//! | `lane_lock` | writing and checking a lock; pure |
+//! | `git`, `packages`, `web` | commits by what repositories advertise; hashes by what package indexes list |
+//! | `overlay` | packed wheels, unpacked by content |
+//! | `statements`, `resolve` | what public sources say; from a lane's inputs to its lock's entries |
+//! | `lane_lock`, `difference` | writing and checking a lock, and what two of them differ in; pure |
 //!
 //! The async client is an island: [`Registry`]'s functions are synchronous and may be called from anywhere.
 
 mod challenge;
 mod change;
 mod checkpoint;
+mod difference;
 mod error;
+mod git;
+mod island;
 mod lane_lock;
 mod manifest;
 mod options;
+mod overlay;
+mod packages;
 mod platform;
 mod reference;
 mod registry;
+mod resolve;
 mod retry;
 mod session;
+mod statements;
 mod token;
 mod transport;
+mod web;
 
 #[cfg(test)]
 mod faulty_registry;
@@ -38,9 +49,13 @@ mod tests;
 
 pub use change::Change;
 pub use checkpoint::{FileStamp, FolderDigest, file_stamps, folder_digest, verify_folder};
+pub use difference::{Difference, differences, merged};
 pub use error::{Asked, Error};
-pub use lane_lock::{lock_lane, run_copy, verify_lock};
+pub use lane_lock::{lane_inputs, lock_lane, run_copy, unresolved, verify_lock};
 pub use options::{Credentials, Proxy, RegistryOptions};
+pub use overlay::OverlayCache;
 pub use platform::Platform;
 pub use reference::ImageReference;
 pub use registry::{Drift, Registry};
+pub use resolve::Resolver;
+pub use statements::Statements;

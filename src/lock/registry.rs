@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::island::block_on;
 use super::manifest::Document;
 use super::session::{Found, Session, refused};
 use super::{Error, ImageReference, Platform, RegistryOptions};
@@ -55,7 +56,7 @@ impl Registry {
     /// The registry cannot be reached, denies access, is busy, or knows no such image; a body is not what its digest
     /// says, too large or unreadable; there is no image for the platform.
     pub fn resolve(&self, reference: &ImageReference, platform: &Platform) -> Result<ImagePin, Error> {
-        self.block_on(self.resolve_async(reference, platform))
+        block_on(self.resolve_async(reference, platform))
     }
 
     /// Whether the tag of a pin's reference resolves to another digest now. `None`: it did not move, or the reference
@@ -69,7 +70,7 @@ impl Registry {
         let reference: ImageReference = pin.reference.parse()?;
         let platform: Platform = pin.platform.parse()?;
         let Some(reference) = reference.without_digest() else { return Ok(None) };
-        self.block_on(async {
+        block_on(async {
             let claimed = Session::open(&self.options, &reference)?.claimed().await?;
             if claimed == Some(top(pin)) {
                 return Ok(None);
@@ -114,22 +115,5 @@ impl Registry {
             config: manifest.config.digest,
             diff_ids: config.diff_ids,
         })
-    }
-
-    /// Runs `work` to its end on a thread and a runtime of its own, since a caller may already be inside a runtime.
-    fn block_on<T: Send>(&self, work: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|problem| Error::Client {
-                problem: problem.to_string(),
-                hint: "check the limits on open files and threads",
-            })?;
-            let result = runtime.block_on(work);
-            // A name that is still being looked up must not keep the caller waiting.
-            runtime.shutdown_background();
-            result
-        };
-        // The work has nothing that panics; were that to change, its panic would go on here instead of being lost.
-        std::thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::document::{Document, key};
-use super::raw_lane::{RawDocker, RawGate, RawLane, RawLauncher, RawProcess};
-use super::{Error, check_plan};
+use super::launcher::{Launcher, check_launcher};
+use super::raw_lane::{RawGate, RawLane};
+use super::{Error, IMAGE_INPUT, Input, Needs, check_plan, input, needs};
 use crate::terms::{AXIS_NAMES, Axes, Digest, SignalValue, Stage, canonical_json, nearest};
 
 /// One stack.
@@ -29,53 +30,12 @@ pub struct Lane {
     pub gates: Vec<Gate>,
     /// Budgets.
     pub limits: Limits,
-}
-
-/// How a lane starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Launcher {
-    /// As a process on this host.
-    Process(ProcessLane),
-    /// In a container of the Docker engine.
-    Docker(DockerLane),
-}
-
-/// A process lane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProcessLane {
-    /// What is executed.
-    pub program: Program,
-    /// Its arguments; `{files}` stands for the folder of `files` on the host.
-    pub arguments: Vec<String>,
-    /// A shipped folder below `containers/` that the lane executes from, for example `runner`; pinned by the lock.
-    pub files: Option<String>,
-}
-
-/// What a process lane executes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Program {
-    /// The running `lockstep` executable itself, written `self`.
-    OwnExecutable,
-    /// A program found on the search path.
-    Interpreter {
-        /// Its name.
-        name: String,
-        /// The least version; an older one counts as absent. `--version` is asked.
-        minimum_version: Option<String>,
-    },
-}
-
-/// A container lane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DockerLane {
-    /// Image reference, or `self` for the image that Lockstep builds from its own executable.
-    pub image: String,
-    /// Command inside; `{files}` has no meaning here.
-    pub command: Vec<String>,
-    /// GPUs, by UUID or index; empty: none.
-    pub gpus: Vec<String>,
+    /// What it needs of its host.
+    #[serde(skip_serializing_if = "Needs::is_empty")]
+    pub needs: Needs,
+    /// What its stack is made of, by name; the image of a lane that runs one from a registry is no part of this.
+    #[serde(rename = "input", skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Input>,
 }
 
 /// A signal that must be as declared, or the lane is refused.
@@ -155,16 +115,32 @@ impl Lane {
     /// A fault with file, line, key path and what to try.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let document = Document::new(file, text);
-        let RawLane { schema, name, description, launcher, runner, process, docker, axes, environment, gates, limits } =
-            document.read()?;
+        let RawLane {
+            schema,
+            name,
+            description,
+            launcher,
+            runner,
+            process,
+            docker,
+            axes,
+            environment,
+            gates,
+            limits,
+            needs,
+            inputs,
+        } = document.read()?;
         check_plan::schema_version(&document, schema)?;
         check_plan::name(&document, "name", &name)?;
         check_plan::name(&document, "runner", &runner)?;
         check_axes(&document, &axes)?;
         check_environment(&document, &environment)?;
         check_limits(&document, &limits)?;
+        needs::check(&document, &needs)?;
+        let launcher = check_launcher(&document, launcher, process, docker)?;
+        check_inputs(&document, &launcher, &inputs, &environment)?;
         Ok(Self {
-            launcher: check_launcher(&document, launcher, process, docker)?,
+            launcher,
             gates: check_gates(&document, gates)?,
             name,
             description,
@@ -172,6 +148,8 @@ impl Lane {
             axes,
             environment,
             limits,
+            needs,
+            inputs,
         })
     }
 
@@ -215,8 +193,35 @@ fn check_environment(document: &Document<'_>, environment: &BTreeMap<String, Str
     Ok(())
 }
 
+/// Which inputs a lane can take depends on how it starts.
+fn check_inputs(
+    document: &Document<'_>,
+    launcher: &Launcher,
+    inputs: &BTreeMap<String, Input>,
+    environment: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    input::check(document, inputs, launcher.build().is_some())?;
+    let overlays: Vec<&String> =
+        inputs.iter().filter(|(_, input)| matches!(input, Input::Overlay { .. })).map(|(name, _)| name).collect();
+    let fault = |name: &str, message: &str| Err(document.fault(&format!("input.{}", key(name)), message, None));
+    match (&overlays[..], launcher) {
+        ([], _) => {}
+        ([name, ..], Launcher::Docker(_)) => return fault(name, "an overlay is for process lanes"),
+        ([_, name, ..], _) => return fault(name, "is a second overlay, and a lane takes one"),
+        ([name], Launcher::Process(_)) if environment.contains_key("PYTHONPATH") => {
+            return fault(name, "an overlay sets PYTHONPATH, and so does the table [environment]");
+        }
+        ([_], Launcher::Process(_)) => {}
+    }
+    if let Some(name) = inputs.keys().find(|name| *name == IMAGE_INPUT).filter(|_| launcher.registry_image().is_some())
+    {
+        return fault(name, "is the name of the lane's own image; call it otherwise");
+    }
+    Ok(())
+}
+
 /// A version is compared number by number.
-fn check_version(document: &Document<'_>, path: &str, version: &str) -> Result<(), Error> {
+pub(super) fn check_version(document: &Document<'_>, path: &str, version: &str) -> Result<(), Error> {
     if version.split('.').all(|part| part.parse::<u32>().is_ok()) {
         return Ok(());
     }
@@ -253,57 +258,6 @@ fn check_limits(document: &Document<'_>, limits: &Limits) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn check_launcher(
-    document: &Document<'_>,
-    launcher: RawLauncher,
-    process: Option<RawProcess>,
-    docker: Option<RawDocker>,
-) -> Result<Launcher, Error> {
-    match (launcher, process, docker) {
-        (RawLauncher::Process, Some(process), None) => Ok(Launcher::Process(check_process(document, process)?)),
-        (RawLauncher::Docker, None, Some(docker)) => {
-            let RawDocker { image, command, gpus } = docker;
-            if image.trim().is_empty() {
-                return Err(document.fault("docker.image", "is empty", Some("give a reference, or `self`".to_owned())));
-            }
-            Ok(Launcher::Docker(DockerLane { image, command, gpus }))
-        }
-        (RawLauncher::Process, None, _) => {
-            Err(document.fault("process", "launcher `process` needs the table [process]", None))
-        }
-        (RawLauncher::Docker, _, None) => {
-            Err(document.fault("docker", "launcher `docker` needs the table [docker]", None))
-        }
-        (RawLauncher::Process, Some(_), Some(_)) => {
-            Err(document.fault("docker", "stands beside launcher `process`", Some("remove the table".to_owned())))
-        }
-        (RawLauncher::Docker, Some(_), Some(_)) => {
-            Err(document.fault("process", "stands beside launcher `docker`", Some("remove the table".to_owned())))
-        }
-    }
-}
-
-fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane, Error> {
-    let RawProcess { program, arguments, files, minimum_version } = raw;
-    let program = match program.as_str() {
-        "" => return Err(document.fault("process.program", "is empty", Some("give a program, or `self`".to_owned()))),
-        "self" if minimum_version.is_some() => {
-            return Err(document.fault("process.minimum_version", "has no meaning for `self`", None));
-        }
-        "self" => Program::OwnExecutable,
-        _ => Program::Interpreter { name: program, minimum_version },
-    };
-    if let Program::Interpreter { minimum_version: Some(version), .. } = &program {
-        check_version(document, "process.minimum_version", version)?;
-    }
-    if let Some(folder) = &files {
-        check_plan::name(document, "process.files", folder)?;
-    } else if arguments.iter().any(|argument| argument.contains("{files}")) {
-        return Err(document.fault("process.arguments", "`{files}` is used, and the lane names no `files`", None));
-    }
-    Ok(ProcessLane { program, arguments, files })
 }
 
 fn check_gates(document: &Document<'_>, raw: Vec<RawGate>) -> Result<Vec<Gate>, Error> {

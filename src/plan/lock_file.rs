@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::document::{Document, key};
-use super::{Error, check_plan};
+use super::locked_input::{self, Content, LockedInput, OverlayPin};
+use super::{Error, IMAGE_INPUT, check_plan};
 use crate::terms::Digest;
 
 /// What a lane was resolved to. A lane without one does not run unless asked to.
@@ -24,12 +25,15 @@ pub struct Lock {
     /// Shipped files that the lane executes, by path below `containers/`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, Digest>,
-    /// The image that was resolved from a registry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<ImagePin>,
     /// The recipe of the image that is built from the executable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_image: Option<SelfImagePin>,
+    /// Digest of the normalised file tree of the image that was built from this lock, once one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Digest>,
+    /// What each input was resolved to, by name; `image` is the image that the lane runs from a registry.
+    #[serde(default, rename = "input", skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, LockedInput>,
 }
 
 /// An image, by every digest it has. An engine's `Id` is the config digest in one image store and the manifest
@@ -77,8 +81,27 @@ impl Lock {
         check_plan::schema_version(&document, lock.schema)?;
         check_plan::name(&document, "lane", &lock.lane)?;
         check_files(&document, &lock.files)?;
+        locked_input::check(&document, &lock.inputs)?;
         check_images(&document, &lock)?;
         Ok(lock)
+    }
+
+    /// The image that the lane runs from a registry, where Lockstep has seen it.
+    #[must_use]
+    pub fn image(&self) -> Option<&ImagePin> {
+        match self.inputs.get(IMAGE_INPUT) {
+            Some(LockedInput::Verified { content: Content::Image(pin), .. }) => Some(pin),
+            _ => None,
+        }
+    }
+
+    /// The overlay that goes in front of the host's own packages.
+    #[must_use]
+    pub fn overlay(&self) -> Option<&OverlayPin> {
+        self.inputs.values().find_map(|entry| match entry {
+            LockedInput::Verified { content: Content::Overlay(pin), .. } => Some(pin),
+            _ => None,
+        })
     }
 
     /// The lock's text.
@@ -102,18 +125,9 @@ fn check_files(document: &Document<'_>, files: &BTreeMap<String, Digest>) -> Res
 }
 
 fn check_images(document: &Document<'_>, lock: &Lock) -> Result<(), Error> {
-    let Some(image) = &lock.image else { return Ok(()) };
-    if lock.self_image.is_some() {
+    if lock.self_image.is_some() && lock.inputs.contains_key(IMAGE_INPUT) {
         let hint = "a lane has one image: resolve the lane again".to_owned();
-        return Err(document.fault("self_image", "stands beside the table [image]", Some(hint)));
-    }
-    for (key, text) in [("reference", &image.reference), ("platform", &image.platform)] {
-        if text.trim().is_empty() {
-            return Err(document.fault(&format!("image.{key}"), "is empty", None));
-        }
-    }
-    if image.diff_ids.is_empty() {
-        return Err(document.fault("image.diff_ids", "is empty: an image has at least one layer", None));
+        return Err(document.fault("self_image", "stands beside the table [input.image]", Some(hint)));
     }
     Ok(())
 }

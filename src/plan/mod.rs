@@ -19,9 +19,13 @@ mod document;
 mod error;
 mod expected_failure;
 mod gate;
+mod input;
 mod lane;
+mod launcher;
 mod lock_file;
+mod locked_input;
 mod model;
+mod needs;
 mod plan_file;
 mod raw_design;
 mod raw_lane;
@@ -39,9 +43,13 @@ pub use design::{Design, DesignHypothesis, PlanFile, Published, Replication};
 pub use error::{Error, Fault};
 pub use expected_failure::ExpectedFailure;
 pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
-pub use lane::{DockerLane, Gate, GateTest, Lane, Launcher, Limits, ProcessLane, Program};
+pub use input::{IMAGE_INPUT, Input};
+pub use lane::{Gate, GateTest, Lane, Limits};
+pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program};
 pub use lock_file::{ImagePin, Lock, SelfImagePin};
+pub use locked_input::{Candidate, Content, LockedInput, OverlayPin, is_commit};
 pub use model::{ModelSpec, Synthetic};
+pub use needs::{Needs, is_version};
 pub use plan_file::{
     CellOrder, Contrast, Coverage, Expectation, GateSettings, Hypothesis, HypothesisKind, LaunchStatistic, Plan,
     PlannedLane, Prompt, RunSettings, StatisticsSettings, Workload,

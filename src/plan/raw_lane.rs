@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::lane::{GateTest, Limits};
+use super::{Input, Needs};
 use crate::terms::Stage;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -28,6 +29,10 @@ pub(super) struct RawLane {
     pub gates: Vec<RawGate>,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub needs: Needs,
+    #[serde(default, rename = "input")]
+    pub inputs: BTreeMap<String, Input>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -52,7 +57,14 @@ pub(super) struct RawProcess {
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDocker {
-    pub image: String,
+    #[serde(default)]
+    pub image: Option<String>,
+    #[serde(default)]
+    pub build: Option<String>,
+    #[serde(default)]
+    pub arguments: BTreeMap<String, String>,
+    #[serde(default)]
+    pub files: Option<String>,
     #[serde(default)]
     pub command: Vec<String>,
     #[serde(default)]

@@ -11,12 +11,14 @@ use crate::terms::{CpuFacts, Digest, GpuFacts, HostFacts, Signal, SignalValue};
 pub(super) struct HostLook {
     pub facts: HostFacts,
     pub signals: Vec<Signal>,
+    /// Compute capability of each GPU, in the order of the facts; 90 for 9.0.
+    pub capabilities: Vec<Option<u32>>,
 }
 
 /// Reads the host.
 pub(super) fn look() -> HostLook {
     let cpuinfo = read("/proc/cpuinfo");
-    let (gpus, driver) = gpus();
+    let (gpus, capabilities, driver) = gpus();
     let boot = read("/proc/sys/kernel/random/boot_id").trim().to_owned();
     let facts = HostFacts {
         machine: machine(&read("/etc/machine-id"), &boot),
@@ -29,7 +31,7 @@ pub(super) fn look() -> HostLook {
         driver,
     };
     let signals = signals(&facts);
-    HostLook { facts, signals }
+    HostLook { facts, signals, capabilities }
 }
 
 /// Which machine this is. One without an id of its own, as fresh virtual machines are, is known for this boot only: two of
@@ -81,21 +83,23 @@ fn meminfo_bytes(meminfo: &str, key: &str) -> Option<u64> {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
-fn gpus() -> (Vec<GpuFacts>, Option<String>) {
-    let Ok(nvml) = Nvml::init() else { return (Vec::new(), None) };
+fn gpus() -> (Vec<GpuFacts>, Vec<Option<u32>>, Option<String>) {
+    let Ok(nvml) = Nvml::init() else { return (Vec::new(), Vec::new(), None) };
     let count = nvml.device_count().unwrap_or(0);
-    let gpus = (0..count)
-        .filter_map(|index| {
-            let device = nvml.device_by_index(index).ok()?;
-            Some(GpuFacts {
-                name: device.name().ok()?,
-                uuid: device.uuid().ok()?,
-                memory_bytes: device.memory_info().ok()?.total,
-                other_processes: device.running_compute_processes().map_or(0, |list| list.len() as u32),
-            })
-        })
-        .collect();
-    (gpus, nvml.sys_driver_version().ok())
+    let seen = (0..count).filter_map(|index| {
+        let device = nvml.device_by_index(index).ok()?;
+        let sm = device.cuda_compute_capability().ok();
+        let sm = sm.and_then(|sm| u32::try_from(sm.major * 10 + sm.minor).ok());
+        let gpu = GpuFacts {
+            name: device.name().ok()?,
+            uuid: device.uuid().ok()?,
+            memory_bytes: device.memory_info().ok()?.total,
+            other_processes: device.running_compute_processes().map_or(0, |list| list.len() as u32),
+        };
+        Some((gpu, sm))
+    });
+    let (gpus, capabilities) = seen.unzip();
+    (gpus, capabilities, nvml.sys_driver_version().ok())
 }
 
 fn signals(facts: &HostFacts) -> Vec<Signal> {

@@ -1,12 +1,12 @@
 //! What a run needs, all of it checked before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::journal::Calibration;
-use crate::lock::FolderDigest;
-use crate::plan::{Lane, Lock, Plan, PlannedLane};
+use crate::lock::{FolderDigest, OverlayCache};
+use crate::plan::{Lane, Lock, OverlayPin, Plan, PlannedLane};
 use crate::supervise::Mode;
 use crate::terms::{Axes, Cell, Digest};
 
@@ -66,6 +66,20 @@ pub struct LaneInput {
     pub files_dir: Option<PathBuf>,
     /// Whether it may run without a lock.
     pub unlocked: bool,
+    /// Where overlays are packed and unpacked.
+    pub overlays: OverlayCache,
+    /// Where the overlay that its lock names is unpacked.
+    pub overlay_dir: Option<PathBuf>,
+    /// Which of the environment variables that it needs are set.
+    pub variables: BTreeSet<String>,
+}
+
+impl LaneInput {
+    /// The overlay that its lock names.
+    #[must_use]
+    pub fn overlay(&self) -> Option<&OverlayPin> {
+        self.lock.as_ref()?.overlay()
+    }
 }
 
 /// How a run ended.

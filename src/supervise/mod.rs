@@ -15,6 +15,7 @@
 //! | `agenda` | what is still to do (pure) |
 //! | `session` | one launched lane: conversation, deadlines, the end |
 //! | `gates` | signals against gates (pure) |
+//! | `missing` | what a lane lacks on this host, before anything starts |
 //! | `host`, `busy` | what this host is, and who else used it |
 //! | `probe` | the first launch of each lane, which fills the header |
 //! | `segment` | the run as a whole: lanes, header, what is due |
@@ -31,6 +32,7 @@ mod gates;
 mod host;
 mod inputs;
 mod launch_run;
+mod missing;
 mod probe;
 mod segment;
 mod session;
@@ -41,6 +43,7 @@ pub use agenda::Mode;
 pub use error::Error;
 pub use event::Event;
 pub use inputs::{Ended, Inputs, LaneInput};
+pub use missing::{Missing, Question, Surroundings, missing};
 pub use probe::{LaneLook, look_at_lane};
 pub use segment::run;
-pub use tasks::{Cleaned, build_image, clean, host_facts};
+pub use tasks::{Cleaned, build_from_lock, build_image, clean, host_facts};

@@ -7,14 +7,14 @@ use super::launch_run::contradiction_failure;
 use super::segment::launch_request;
 use super::session::{Gone, Halt, Session};
 use super::stop::Stop;
-use super::{Error, Inputs, LaneInput};
+use super::{Error, Inputs, LaneInput, Missing, Surroundings, missing};
 use crate::journal::{LaneDeclaration, LaneState, Preflight};
 use crate::launch::{
-    Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, ensure_image, local_image,
-    recipe_digest,
+    Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, built_reference, ensure_image,
+    local_image, recipe_digest,
 };
-use crate::lock::{run_copy, verify_lock};
-use crate::plan::{DockerLane, Launcher, Lock, Program};
+use crate::lock::{run_copy, unresolved, verify_lock};
+use crate::plan::{DockerLane, ImageSource, Lane, Launcher, Lock};
 use crate::terms::{
     Axes, Digest, Failure, FailureClass, Outcome, Signal, Stage, axes_by_own_word, axis_contradictions, canonical_json,
     observed_axes,
@@ -67,6 +67,14 @@ enum Setback {
     Refused(Failure),
     Broken(Failure),
     Stopped,
+}
+
+/// The recipe of the image that is made from the executable; compared only where the lane runs that one.
+pub(super) fn own_recipe(lane: &Lane) -> Option<Digest> {
+    match &lane.launcher {
+        Launcher::Docker(docker) => Some(recipe_digest(&docker.command)),
+        Launcher::Process(_) => None,
+    }
 }
 
 /// Probes a lane; nothing when the run is asked to stop.
@@ -132,13 +140,22 @@ impl Prober<'_> {
         if let Some(failure) = self.too_large() {
             return Err(Setback::LeftOut(failure));
         }
-        match availability(&self.lane.lane, search_path, docker_host.as_deref()).await {
-            Availability::Ready(found) => probed.launcher = found.signals(),
-            Availability::Absent { reason, remedy } => {
-                return Err(Setback::Absent(Failure::new(FailureClass::Absent, reason).with_remedy(remedy)));
-            }
+        let around = Surroundings { search_path, docker_host: docker_host.as_deref(), folder: &self.inputs.directory };
+        let missing = missing::of_host(self.lane.question(), around, self.host).await;
+        if !missing.is_empty() {
+            let remedies: Vec<String> = missing.iter().map(|missing| missing.remedy.clone()).collect();
+            let reason = missing.iter().map(Missing::sentence).collect::<Vec<_>>().join("; ");
+            return Err(Setback::Absent(Failure::new(FailureClass::Absent, reason).with_remedy(remedies.join("; "))));
+        }
+        if let Availability::Ready(found) = availability(&self.lane.lane, search_path, docker_host.as_deref()).await {
+            probed.launcher = found.signals();
         }
         let lock = self.valid_lock()?;
+        if let Some(pin) = self.lane.overlay() {
+            listener(Event::Preparing(format!("overlay {}", pin.recipe)));
+            let ready = self.lane.overlays.ready(pin);
+            ready.map_err(|error| Setback::Refused(Failure::new(FailureClass::Preflight, error.to_string())))?;
+        }
         let mut built = None;
         if let Launcher::Docker(docker) = &self.lane.lane.launcher {
             let mut stop = self.stop.clone();
@@ -149,15 +166,11 @@ impl Prober<'_> {
             };
             if let Some(config) = image.expected.config {
                 probed.declaration.declared.insert("image".to_owned(), config.to_string());
-                built = (docker.image == "self").then(|| (config, image.expected.diff_ids.clone()));
+                built = (docker.image == ImageSource::OwnExecutable).then(|| (config, image.expected.diff_ids.clone()));
             }
             probed.image = Some(image);
         }
-        let own = match &self.lane.lane.launcher {
-            Launcher::Process(process) => process.program == Program::OwnExecutable,
-            Launcher::Docker(docker) => docker.image == "self",
-        };
-        let executable = own.then_some(self.inputs.binary);
+        let executable = self.lane.lane.launcher.is_own_executable().then_some(self.inputs.binary);
         if let Some(digest) = executable {
             probed.declaration.declared.insert("binary".to_owned(), digest.to_string());
         }
@@ -181,13 +194,12 @@ impl Prober<'_> {
         let refuse = |message: String, remedy: String| {
             Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy))
         };
-        let recipe = match &lane.launcher {
-            Launcher::Docker(docker) => Some(recipe_digest(&docker.command)),
-            Launcher::Process(_) => None,
-        };
         match lock {
-            Some(lock) => match verify_lock(lane, lock, files, recipe) {
-                Ok(()) => Ok(Some(lock)),
+            Some(lock) => match verify_lock(lane, lock, files, own_recipe(lane)) {
+                Ok(()) => match unresolved(lane, lock).into_iter().next() {
+                    Some((message, remedy)) if !*unlocked => Err(refuse(message, remedy)),
+                    _ => Ok(Some(lock)),
+                },
                 Err(_) if *unlocked => Ok(None),
                 Err(error) => {
                     let remedy = "do so once the change is meant, or pass --unlocked; its rows will say so";
@@ -200,6 +212,19 @@ impl Prober<'_> {
                 format!("run `lockstep lock {}`, or pass --unlocked; its rows will say so", lane.name),
             )),
         }
+    }
+
+    /// The image that was built from the lane's Dockerfile and locked inputs. It is not built here: that may take an
+    /// hour, and a run that is asked for measures.
+    async fn built_image(&self, engine: &Engine, lock: Option<&Lock>) -> Result<ResolvedImage, Setback> {
+        let name = &self.lane.lane.name;
+        let refuse = |message: String| {
+            let remedy = format!("run `lockstep image build {name}`");
+            Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy))
+        };
+        let lock = lock.ok_or_else(|| refuse(format!("the image of lane {name} is built from its lock alone")))?;
+        let reference = built_reference(lock);
+        local_image(engine, &reference).await.map_err(|error| refuse(error.to_string()))
     }
 
     async fn image(
@@ -215,19 +240,23 @@ impl Prober<'_> {
             let failure = Failure::new(FailureClass::Absent, "the Docker engine no longer answers");
             return Err(Setback::Absent(failure.with_remedy("start the engine")));
         };
-        if docker.image == "self" {
-            listener(Event::Preparing(format!("image of {} from its own executable", self.lane.lane.name)));
-            return Ok(build_self_image(engine, &self.inputs.own_executable).await.map_err(refuse)?.resolved());
-        }
+        let reference = match &docker.image {
+            ImageSource::OwnExecutable => {
+                listener(Event::Preparing(format!("image of {} from its own executable", self.lane.lane.name)));
+                return Ok(build_self_image(engine, &self.inputs.own_executable).await.map_err(refuse)?.resolved());
+            }
+            ImageSource::Registry(reference) => reference,
+            ImageSource::Build(_) => return self.built_image(engine, lock).await,
+        };
         if lock.is_none() && self.lane.unlocked {
-            return local_image(engine, &docker.image).await.map_err(refuse);
+            return local_image(engine, reference).await.map_err(refuse);
         }
-        let Some(pin) = lock.and_then(|lock| lock.image.as_ref()) else {
-            let message = format!("image {} is pinned by no lock; a tag alone names nothing", docker.image);
+        let Some(pin) = lock.and_then(Lock::image) else {
+            let message = format!("image {reference} is pinned by no lock; a tag alone names nothing");
             let remedy = format!("run `lockstep lock {}`", self.lane.lane.name);
             return Err(Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy)));
         };
-        listener(Event::Preparing(format!("image {} by digest", docker.image)));
+        listener(Event::Preparing(format!("image {reference} by digest")));
         let told = |progress: PullProgress| listener(Event::Preparing(progress.to_string()));
         ensure_image(engine, pin, told).await.map_err(refuse)
     }

@@ -301,6 +301,7 @@ pub(super) fn launch_request<'a>(
         launch: 0,
         model_dir: &inputs.model_dir,
         files_dir: input.files_dir.as_deref(),
+        overlay_dir: input.overlay_dir.as_deref(),
         own_executable: &inputs.own_executable,
         search_path: &inputs.search_path,
         image,

@@ -1,8 +1,13 @@
 //! The other things that need the island: images and orphans.
 
+use std::collections::BTreeMap;
+
 use super::Error;
 use super::segment::runtime;
-use crate::launch::{Engine, SelfImage, build_self_image, prune_self_images, sweep};
+use crate::launch::{
+    BuiltImage, Engine, SelfImage, build_lane_image, build_self_image, prune_lane_images, prune_self_images, sweep,
+};
+use crate::plan::{Build, Lane, Lock};
 use crate::terms::HostFacts;
 
 /// What `clean` removed.
@@ -10,7 +15,7 @@ use crate::terms::HostFacts;
 pub struct Cleaned {
     /// Processes and containers of dead supervisors.
     pub orphans: Vec<String>,
-    /// Images that were built from an executable.
+    /// Images that were built from an executable or a lock.
     pub images: Vec<String>,
     /// What could not be looked at or removed, and why.
     pub left: Vec<String>,
@@ -33,7 +38,25 @@ pub fn build_image(docker_host: Option<&str>, executable: &std::path::Path) -> R
     })
 }
 
-/// Removes orphans, and the images built from executables when `images` is set.
+/// Builds a lane's image from its Dockerfile and lock. `files` is the build's context, by path below `containers/`.
+///
+/// # Errors
+/// No engine answers, an input is not resolved, or a step of the build fails.
+pub fn build_from_lock(
+    docker_host: Option<&str>,
+    lane: &Lane,
+    build: &Build,
+    lock: &Lock,
+    files: &BTreeMap<String, Vec<u8>>,
+    progress: &mut dyn FnMut(String),
+) -> Result<BuiltImage, Error> {
+    runtime()?.block_on(async {
+        let engine = Engine::connect(docker_host).await?;
+        Ok(build_lane_image(&engine, lane, build, lock, files, progress).await?)
+    })
+}
+
+/// Removes orphans, and the images built from executables and locks when `images` is set.
 ///
 /// # Errors
 /// This host's processes cannot be read.
@@ -56,6 +79,7 @@ pub fn clean(docker_host: Option<&str>, images: bool) -> Result<Cleaned, Error> 
         cleaned.left.extend(swept.failed.iter().map(|(orphan, error)| format!("{orphan}: {error}")));
         if let (true, Some(engine)) = (images, &engine) {
             cleaned.images = prune_self_images(engine, |_| false).await?;
+            cleaned.images.extend(prune_lane_images(engine).await?);
         }
         Ok(cleaned)
     })

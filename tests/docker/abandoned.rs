@@ -30,6 +30,7 @@ pub fn supervise() -> ExitCode {
             launch: 1,
             model_dir: std::path::Path::new(&model),
             files_dir: None,
+            overlay_dir: None,
             own_executable: &executable,
             search_path: "/usr/bin:/bin",
             image: Some(&image),

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use super::run::{Pause, begin};
+use crate::cli::assemble::missing_of;
 use crate::cli::counts::Counts;
-use crate::cli::output::Format;
+use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::prepare::{Model, experiment, with_lane_alone};
 use crate::cli::{Error, Exit, Project};
+use crate::supervise::Missing;
 
 /// Options of `lane`.
 #[derive(Debug, clap::Args)]
@@ -33,10 +35,36 @@ pub(in crate::cli) struct Options {
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    project.lane(&options.name)?;
+    let found = project.lane(&options.name)?;
+    let missing = missing_of(project, &found, options.unlocked)?;
+    if !missing.is_empty() {
+        tell(&options.name, &missing, options.format)?;
+        return Ok(Exit::Refused);
+    }
     let (plan, found) = project.plan(&options.plan)?;
     let text = with_lane_alone(&found.text, &plan, &options.name)?;
     let experiment =
         experiment(project, &options.plan, &text, Model::chosen(options.model.as_deref()), options.counts)?;
     begin(project, experiment, &found.source, options.unlocked, options.pause, options.format)
+}
+
+/// What the lane lacks here, as `--format json` prints it.
+#[derive(serde::Serialize)]
+struct Lacking<'a> {
+    lane: &'a str,
+    missing: &'a [Missing],
+}
+
+/// All of it at once, each with its remedy: nothing was downloaded or started yet.
+fn tell(lane: &str, missing: &[Missing], format: Format) -> Result<(), Error> {
+    match format {
+        Format::Json => emit_json(&Lacking { lane, missing }),
+        Format::Text => {
+            let mut text = format!("lane {lane} cannot run here; it lacks:\n");
+            for one in missing {
+                text.push_str(&format!("  {}\n    to try: {}\n", one.sentence(), one.remedy));
+            }
+            emit(&text)
+        }
+    }
 }

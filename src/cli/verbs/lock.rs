@@ -1,28 +1,40 @@
-//! `lockstep lock NAME`.
+//! `lockstep lock [NAME…]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::cli::durable::write_whole;
 use crate::cli::output::{Format, emit, emit_json, note};
+use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::launch::recipe_digest;
-use crate::lock::{Credentials, ImageReference, Platform, Proxy, Registry, RegistryOptions, lock_lane};
-use crate::plan::Launcher;
+use crate::lock::{
+    Credentials, Difference, Proxy, RegistryOptions, Resolver, differences, lane_inputs, lock_lane, merged, unresolved,
+    verify_lock,
+};
+use crate::plan::{ImageSource, Launcher, Lock};
+use crate::terms::Digest;
+
+/// The package index that is asked unless `PIP_INDEX_URL` names another.
+const PACKAGE_INDEX: &str = "https://pypi.org/simple";
 
 /// Options of `lock`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --all")]
+#[command(
+    after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --diff vllm\n  lockstep lock --check"
+)]
 pub(in crate::cli) struct Options {
-    /// Names of the lanes.
-    #[arg(required_unless_present = "all")]
+    /// Names of the lanes; without one, every lane.
     names: Vec<String>,
     /// Lock every lane.
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// Only say whether the locks are what would be written.
-    #[arg(long)]
+    /// Only say whether the locks still match their manifests and files; asks nobody.
+    #[arg(long, conflicts_with = "diff")]
     check: bool,
+    /// Resolve anew and show, axis by axis, what would change; writes nothing.
+    #[arg(long)]
+    diff: bool,
     /// Registry to be asked without TLS; those on this host always are. May be given several times.
     #[arg(long, value_name = "HOST[:PORT]")]
     plain_http: Vec<String>,
@@ -40,7 +52,7 @@ pub(in crate::cli) struct Options {
 enum State {
     /// It is what it was.
     Unchanged,
-    /// It is not what would be written; only said with `--check`.
+    /// It no longer matches, or is not what would be written.
     Differs,
     /// It was written.
     Written,
@@ -53,34 +65,28 @@ struct Locked {
     state: State,
     /// Where it stands, or would stand.
     path: PathBuf,
+    /// What differs, with `--diff`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<Difference>,
+    /// Why the lane cannot run by its lock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unresolved: Vec<String>,
+    /// What no longer matches, with `--check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    let names: BTreeSet<String> =
-        if options.all { project.names("lanes") } else { options.names.iter().cloned().collect() };
+    let names: BTreeSet<String> = match options.names.is_empty() {
+        true => project.names("lanes"),
+        false => options.names.iter().cloned().collect(),
+    };
+    let resolver = resolver(project, options)?;
     let mut locked = Vec::new();
     for name in names {
         let found = project.lane(&name)?;
-        let (pin, recipe) = match &found.lane.launcher {
-            Launcher::Docker(docker) if docker.image == "self" => (None, Some(recipe_digest(&docker.command))),
-            Launcher::Docker(docker) => {
-                note(&format!("resolving {}", docker.image));
-                let reference: ImageReference = docker.image.parse()?;
-                (Some(Registry::new(registry_options(options)?).resolve(&reference, &Platform::host())?), None)
-            }
-            Launcher::Process(_) => (None, None),
-        };
-        let lock = lock_lane(&found.lane, &found.file_digests(), pin, recipe);
         let path = project.root().join("lockfiles").join(format!("{name}.lock"));
-        let state = if found.lock.as_ref() == Some(&lock) {
-            State::Unchanged
-        } else if options.check {
-            State::Differs
-        } else {
-            write_whole(&path, lock.to_toml().as_bytes())?;
-            State::Written
-        };
-        let one = Locked { lane: name, state, path };
+        let one = if options.check { check(&found, path) } else { resolve(&resolver, &found, path, options.diff)? };
         if options.format == Format::Text {
             emit(&text(&one))?;
         }
@@ -89,22 +95,105 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     if options.format == Format::Json {
         emit_json(&locked)?;
     }
-    let differs = locked.iter().any(|one| one.state == State::Differs);
-    Ok(if differs { Exit::Changed } else { Exit::AsExpected })
+    let differs = locked.iter().any(|one| one.state == State::Differs).then_some(Exit::Changed);
+    let refused = locked.iter().any(|one| !one.unresolved.is_empty() && !options.check).then_some(Exit::Refused);
+    Ok(Exit::first_of([differs, refused].into_iter().flatten()))
 }
 
-fn text(Locked { lane, state, path }: &Locked) -> String {
-    match state {
-        State::Unchanged => format!("{lane}: unchanged\n"),
-        State::Differs => format!("{lane}: differs from what `lockstep lock {lane}` would write\n"),
-        State::Written => format!("{lane}: written to {}\n", path.display()),
+/// Whether the lock matches manifest and files, by what lies here alone.
+fn check(found: &FoundLane, path: PathBuf) -> Locked {
+    let FoundLane { lane, lock, .. } = found;
+    let reason = match lock {
+        None => Some(format!("lane `{}` has no lock; run `lockstep lock {}`", lane.name, lane.name)),
+        Some(lock) => {
+            verify_lock(lane, lock, &found.file_digests(), recipe(found)).err().map(|error| error.to_string())
+        }
+    };
+    let state = if reason.is_some() { State::Differs } else { State::Unchanged };
+    let unresolved = lock.as_ref().map(|lock| open(found, lock)).unwrap_or_default();
+    Locked { lane: lane.name.clone(), state, path, differences: Vec::new(), unresolved, reason }
+}
+
+/// Resolves every input and writes the lock, or with `only_diff` says what that would change.
+fn resolve(resolver: &Resolver, found: &FoundLane, path: PathBuf, only_diff: bool) -> Result<Locked, Error> {
+    let FoundLane { lane, lock: old, files, .. } = found;
+    let mut inputs = BTreeMap::new();
+    for (name, input) in lane_inputs(lane) {
+        note(&format!("{}: resolving {}", lane.name, input.words()));
+        let entry = resolver.resolve(&lane.name, &input, files)?;
+        let before = old.as_ref().and_then(|lock| lock.inputs.get(&name));
+        let same = before.and_then(|entry| entry.content()).is_some_and(|content| content.is_of(&input, files));
+        let (entry, kept) = merged(before, entry, same);
+        if let Some(why) = kept {
+            note(&format!("{}: {name} stays as it was seen before: {why}", lane.name));
+        }
+        inputs.insert(name, entry);
     }
+    let mut lock = lock_lane(lane, &found.file_digests(), inputs, recipe(found));
+    if let Some(old) = old
+        && (Lock { built: old.built, ..lock.clone() }) == *old
+    {
+        // What was built from this very lock is still what it builds.
+        lock.built = old.built;
+    }
+    let differences = if only_diff { differences(old.as_ref(), &lock) } else { Vec::new() };
+    let state = if old.as_ref() == Some(&lock) {
+        State::Unchanged
+    } else if only_diff {
+        State::Differs
+    } else {
+        write_whole(&path, lock.to_toml().as_bytes())?;
+        State::Written
+    };
+    Ok(Locked { lane: lane.name.clone(), state, path, differences, unresolved: open(found, &lock), reason: None })
+}
+
+fn open(found: &FoundLane, lock: &Lock) -> Vec<String> {
+    let sentence = |(text, resolve): (String, String)| format!("{text}; to resolve: {resolve}");
+    unresolved(&found.lane, lock).into_iter().map(sentence).collect()
+}
+
+/// The recipe of the image that is made from the executable, where the lane runs that one.
+fn recipe(found: &FoundLane) -> Option<Digest> {
+    match &found.lane.launcher {
+        Launcher::Docker(docker) if docker.image == ImageSource::OwnExecutable => Some(recipe_digest(&docker.command)),
+        _ => None,
+    }
+}
+
+fn text(Locked { lane, state, path, differences, unresolved, reason }: &Locked) -> String {
+    let mut text = match state {
+        State::Unchanged => format!("{lane}: unchanged\n"),
+        State::Differs => match reason {
+            Some(reason) => format!("{lane}: differs: {reason}\n"),
+            None => format!("{lane}: differs from what `lockstep lock {lane}` would write\n"),
+        },
+        State::Written => format!("{lane}: written to {}\n", path.display()),
+    };
+    for Difference { axis, before, after } in differences {
+        let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        text.push_str(&format!("  {axis}: {} -> {}\n", side(before), side(after)));
+    }
+    for sentence in unresolved {
+        text.push_str(&format!("  cannot run: {sentence}\n"));
+    }
+    text
+}
+
+fn resolver(project: &Project, options: &Options) -> Result<Resolver, Error> {
+    let index = variable(&["PIP_INDEX_URL"]).unwrap_or_else(|| PACKAGE_INDEX.to_owned());
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let (overlays, statements) = (project.overlays()?, project.statements()?);
+    let registries = registry_options(options)?;
+    Ok(Resolver::new(registries, index, project.root().to_owned(), overlays, statements, today))
+}
+
+fn variable(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty())
 }
 
 /// What the environment and the options say about registries.
 fn registry_options(options: &Options) -> Result<RegistryOptions, Error> {
-    let variable =
-        |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty());
     let mut registries =
         RegistryOptions { plain_http: options.plain_http.iter().cloned().collect(), ..RegistryOptions::default() };
     if let Some(url) = variable(&["HTTPS_PROXY", "https_proxy"]) {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::error::Error as _;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::models::SystemInfo;
@@ -37,6 +37,7 @@ pub struct Engine {
     store: ImageStore,
     gpu_runtime: bool,
     local: bool,
+    root: Option<PathBuf>,
 }
 
 /// How an engine keeps images.
@@ -107,7 +108,8 @@ impl Engine {
             image_store: store.name().to_owned(),
         };
         let gpu_runtime = knows_gpus(&info);
-        Ok(Self { docker, facts, store, gpu_runtime, local: host.starts_with("unix://") })
+        let root = info.docker_root_dir.map(PathBuf::from);
+        Ok(Self { docker, facts, store, gpu_runtime, local: host.starts_with("unix://"), root })
     }
 
     /// What the engine says about itself.
@@ -149,6 +151,12 @@ impl Engine {
         step: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Result<T, Error> {
         within(START_DEADLINE, doing.into(), step).await
+    }
+
+    /// The folder of this host that holds its images, when it is an engine of this host.
+    #[must_use]
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref().filter(|_| self.local)
     }
 
     /// Whether the engine's containers may be processes of this host.

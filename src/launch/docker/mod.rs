@@ -6,15 +6,18 @@
 //! container is confined is read and compared likewise: one with fewer walls than were asked for is refused.
 
 mod attach;
+mod build;
 mod confinement;
 mod container;
 mod container_signals;
 mod create;
 mod engine;
 mod image;
+mod image_tree;
 mod model_mounts;
 mod pull;
 
+pub use build::{BuiltImage, build_arguments, build_lane_image, built_reference, prune_lane_images};
 pub(super) use container::{ContainerLaunch, remove_container};
 pub use create::create_body;
 pub(super) use create::{MODEL_DIR_INSIDE, SCRATCH_DIR_INSIDE, USER};

@@ -28,6 +28,7 @@ fn request<'a>(lane: &'a Lane, run: &'a str) -> LaunchRequest<'a> {
         launch: 1,
         model_dir: Path::new("/nowhere/model"),
         files_dir: None,
+        overlay_dir: None,
         own_executable: Path::new("/nowhere/lockstep"),
         search_path: "/usr/bin:/bin",
         image: None,

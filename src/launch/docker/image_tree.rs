@@ -1,0 +1,178 @@
+//! The digest of an image's normalised file tree: what makes two builds from one lock the same stack.
+//!
+//! A line for each entry, sorted by path: kind, permission bits, owner and group by number, and the content's SHA-256 or
+//! the link's target. Times are left out, and so is what differs from build to build without meaning anything: logs,
+//! byte-code caches, the package manager's own caches, and what the engine puts into every container.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::CreateContainerOptions;
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc::{self, Receiver};
+
+use super::container::remove_container;
+use super::engine::{Engine, NEWS_DEADLINE};
+use crate::launch::Error;
+use crate::terms::{Digest, Hasher};
+
+/// Folders whose content says nothing about the stack, and files that the engine makes.
+const LEFT_OUT: [&str; 13] = [
+    ".dockerenv",
+    "dev",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/mtab",
+    "etc/resolv.conf",
+    "proc",
+    "root/.cache",
+    "sys",
+    "tmp",
+    "var/cache",
+    "var/lib/apt/lists",
+    "var/log",
+];
+
+/// Reads the file tree of an image by way of a container that is made, read and removed, and never started.
+pub(super) async fn tree_of_image(engine: &Engine, image: &str) -> Result<Digest, Error> {
+    let body = ContainerCreateBody {
+        image: Some(image.to_owned()),
+        // An image without a command cannot be made a container of; this one is never started.
+        cmd: Some(vec!["/".to_owned()]),
+        ..ContainerCreateBody::default()
+    };
+    let creation = engine.docker().create_container(None::<CreateContainerOptions>, body);
+    let created = engine.bring_up(format!("making a container to read {image}"), creation).await?;
+    let tree = read(engine, &created.id, image).await;
+    remove_container(engine, &created.id, "that reads an image").await?;
+    tree
+}
+
+async fn read(engine: &Engine, container: &str, image: &str) -> Result<Digest, Error> {
+    let doing = format!("reading the files of {image}");
+    let (sender, receiver) = mpsc::channel::<Vec<u8>>(4);
+    let reading = tokio::task::spawn_blocking(move || tree_of_archive(Chunks { receiver, open: Vec::new(), at: 0 }));
+    let mut stream = engine.docker().export_container(container);
+    loop {
+        let Ok(chunk) = tokio::time::timeout(NEWS_DEADLINE, stream.next()).await else {
+            return Err(Error::Slow { doing, waited_s: NEWS_DEADLINE.as_secs_f64() });
+        };
+        match chunk {
+            Some(Ok(bytes)) => {
+                if sender.send(bytes.to_vec()).await.is_err() {
+                    break;
+                }
+            }
+            Some(Err(error)) => return Err(Error::engine(doing)(error)),
+            None => break,
+        }
+    }
+    drop(sender);
+    let found = |error: String| Error::Answer { doing: doing.clone(), found: error };
+    reading.await.map_err(|error| found(error.to_string()))?.map_err(|error| found(error.to_string()))
+}
+
+/// The digest of the tree in a tar archive.
+fn tree_of_archive(archive: impl Read) -> io::Result<Digest> {
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    let mut archive = tar::Archive::new(archive);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = path.trim_start_matches("./").trim_end_matches('/').to_owned();
+        if path.is_empty() || is_left_out(&path) {
+            continue;
+        }
+        let header = entry.header();
+        let (kind, mode) = (header.entry_type(), header.mode()? & 0o7777);
+        let owner = format!("{}:{}", header.uid()?, header.gid()?);
+        let target = entry.link_name_bytes().map(|target| String::from_utf8_lossy(&target).into_owned());
+        let content = match (kind.is_file(), target) {
+            (_, Some(target)) => target,
+            (true, None) => Digest::of_reader(&mut entry)?.to_string(),
+            (false, None) => String::new(),
+        };
+        lines.insert(path, format!("{:02x} {mode:o} {owner} {content}", kind.as_byte()));
+    }
+    let mut hasher = Hasher::default();
+    for (path, line) in &lines {
+        hasher.update(format!("{path}\0{line}\n").as_bytes());
+    }
+    Ok(hasher.finish())
+}
+
+fn is_left_out(path: &str) -> bool {
+    let below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let file = |left: &str| path == left && (left.contains("etc/") || left.starts_with('.'));
+    LEFT_OUT.iter().any(|left| below(left) || file(left))
+        || path.ends_with(".pyc")
+        || path.split('/').any(|part| part == "__pycache__")
+}
+
+/// What the engine sends, for a reader on another thread.
+struct Chunks {
+    receiver: Receiver<Vec<u8>>,
+    open: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.open.len() {
+            let Some(next) = self.receiver.blocking_recv() else { return Ok(0) };
+            (self.open, self.at) = (next, 0);
+        }
+        let left = self.open.get(self.at..).unwrap_or_default();
+        let count = left.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), left.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.at += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An archive of files with mode and modification time.
+    fn archive(files: &[(&str, &str, u32, u64)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, content, mode, mtime) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(*mode);
+            header.set_mtime(*mtime);
+            builder.append_data(&mut header, path, content.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn tree(files: &[(&str, &str, u32, u64)]) -> Digest {
+        tree_of_archive(archive(files).as_slice()).unwrap()
+    }
+
+    #[test]
+    fn times_order_logs_and_caches_do_not_count_and_everything_else_does() {
+        let base = tree(&[("opt/a", "1", 0o644, 5), ("opt/b", "2", 0o755, 5)]);
+        let again = tree(&[
+            ("opt/b", "2", 0o755, 9),
+            ("opt/a", "1", 0o644, 9),
+            ("var/log/dpkg.log", "today", 0o644, 9),
+            ("opt/__pycache__/a.cpython-312.pyc", "x", 0o644, 9),
+            ("etc/hosts", "127.0.0.1", 0o644, 9),
+        ]);
+        assert_eq!(base, again);
+        for other in [
+            tree(&[("opt/a", "1", 0o644, 5), ("opt/b", "3", 0o755, 5)]),
+            tree(&[("opt/a", "1", 0o600, 5), ("opt/b", "2", 0o755, 5)]),
+            tree(&[("opt/a", "1", 0o644, 5)]),
+            tree(&[("opt/a", "1", 0o644, 5), ("opt/c", "2", 0o755, 5)]),
+            tree(&[("opt/a", "1", 0o644, 5), ("opt/b", "2", 0o755, 5), ("etc/hosts.allow", "", 0o644, 5)]),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! From a lane's inputs to the entries of its lock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::island::block_on;
+use super::overlay::OverlayCache;
+use super::packages::{self, Listed};
+use super::statements::Statements;
+use super::{Error, ImageReference, Platform, Registry, RegistryOptions, folder_digest, git};
+use crate::plan::{Content, Input, LockedInput, is_commit};
+use crate::terms::Digest;
+
+/// What resolving needs.
+#[derive(Debug)]
+pub struct Resolver {
+    /// How registries, repositories and the package index are reached.
+    pub options: RegistryOptions,
+    /// The platform that images are for.
+    pub platform: Platform,
+    /// URL of the package index (PEP 503).
+    pub package_index: String,
+    /// The project's folder, which models lie below.
+    pub project: PathBuf,
+    /// Overlays.
+    pub overlays: OverlayCache,
+    /// What public sources say.
+    pub statements: Statements,
+    /// Today, in UTC.
+    pub today: String,
+    listed: Mutex<Listed>,
+}
+
+impl Resolver {
+    /// A resolver that has asked nobody yet.
+    #[must_use]
+    pub fn new(
+        options: RegistryOptions,
+        package_index: String,
+        project: PathBuf,
+        overlays: OverlayCache,
+        statements: Statements,
+        today: String,
+    ) -> Self {
+        let platform = Platform::host();
+        let listed = Mutex::default();
+        Self { options, platform, package_index, project, overlays, statements, today, listed }
+    }
+
+    /// What `input` of `lane` is. `files` are the lane's shipped files, by path below `containers/`.
+    ///
+    /// What cannot be reached is stated or unresolved; what is there and wrong is an error.
+    ///
+    /// # Errors
+    /// A reference or a file that cannot be read; a patch that is not what the manifest says; a model that is not there.
+    pub fn resolve(&self, lane: &str, input: &Input, files: &BTreeMap<String, Vec<u8>>) -> Result<LockedInput, Error> {
+        let bytes = || {
+            let path = input.files().unwrap_or_default();
+            files.get(&path).ok_or(Error::NoFile { lane: lane.to_owned(), path })
+        };
+        match input {
+            Input::Image { reference, .. } => self.image(lane, reference),
+            Input::Packages { requirements, .. } => self.packages(lane, requirements, bytes()?),
+            Input::Git { repository, revision, .. } => Ok(self.git(lane, repository, revision)),
+            Input::Patch { file, sha256, .. } => {
+                let found = Digest::of(bytes()?);
+                if found != *sha256 {
+                    return Err(Error::WrongPatch {
+                        lane: lane.to_owned(),
+                        file: file.clone(),
+                        found,
+                        wanted: *sha256,
+                    });
+                }
+                Ok(self.verified("its bytes", Content::Patch { file: file.clone(), sha256: found }))
+            }
+            Input::Overlay { recipe } => {
+                let pin = self.overlays.pin(recipe, bytes()?)?;
+                Ok(self.verified("wheels by hash, packed and unpacked again", Content::Overlay(pin)))
+            }
+            Input::Model { path } => self.model(path),
+        }
+    }
+
+    fn verified(&self, by: impl Into<String>, content: Content) -> LockedInput {
+        LockedInput::Verified { seen: self.today.clone(), by: by.into(), content }
+    }
+
+    fn image(&self, lane: &str, reference: &str) -> Result<LockedInput, Error> {
+        let name: ImageReference = reference.parse()?;
+        match Registry::new(self.options.clone()).resolve(&name, &self.platform) {
+            Ok(pin) => Ok(self.verified(format!("registry API at {}", name.api_host()), Content::Image(pin))),
+            Err(error) => Ok(self.statements.image(&name, lane, &error)),
+        }
+    }
+
+    fn packages(&self, lane: &str, requirements: &str, bytes: &[u8]) -> Result<LockedInput, Error> {
+        let file = format!("containers/requirements/{requirements}.txt");
+        let packages = packages::parse(&file, &String::from_utf8_lossy(bytes))?;
+        let content = Content::Packages {
+            requirements: requirements.to_owned(),
+            sha256: Digest::of(bytes),
+            packages: u32::try_from(packages.len()).unwrap_or(u32::MAX),
+        };
+        let options = Arc::new(self.options.clone());
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match block_on(packages::verify(&options, &self.package_index, &packages, &mut listed)) {
+            Ok(()) => self.verified(format!("every hash is listed by {}", self.package_index), content),
+            Err(error @ Error::UnknownPackage { .. }) => return Err(error),
+            Err(error) => LockedInput::Unresolved {
+                reason: error.to_string(),
+                resolve: format!("`lockstep lock {lane}` where the package index answers"),
+                candidates: Vec::new(),
+            },
+        })
+    }
+
+    fn git(&self, lane: &str, repository: &str, revision: &str) -> LockedInput {
+        let content = |commit: String| Content::Git { repository: repository.to_owned(), commit };
+        let options = Arc::new(self.options.clone());
+        let named = |why: String| match self.statements.commit(repository, revision) {
+            Some(source) => LockedInput::Stated { source, content: content(revision.to_owned()) },
+            None => LockedInput::Stated {
+                source: format!("the manifest, which names the commit itself; {why}"),
+                content: content(revision.to_owned()),
+            },
+        };
+        match block_on(git::resolve(&options, repository, revision)) {
+            Ok(git::Resolved { commit, reference: Some(reference) }) => {
+                self.verified(format!("{repository} advertises it as {reference}"), content(commit))
+            }
+            Ok(git::Resolved { .. }) => named("no branch or tag of the repository ends there".to_owned()),
+            Err(_) if is_commit(revision) => named("the repository was not asked".to_owned()),
+            Err(error) => LockedInput::Unresolved {
+                reason: error.to_string(),
+                resolve: format!("`lockstep lock {lane}` where the repository answers"),
+                candidates: Vec::new(),
+            },
+        }
+    }
+
+    fn model(&self, path: &str) -> Result<LockedInput, Error> {
+        let place = self.project.join(path);
+        let sha256 = if place.is_dir() {
+            folder_digest(&place)?.digest
+        } else {
+            Digest::of_file(&place).map_err(|problem| Error::Io { action: "reading", path: place, problem })?
+        };
+        Ok(self.verified("its bytes", Content::Model { path: path.to_owned(), sha256 }))
+    }
+}

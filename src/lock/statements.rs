@@ -1,0 +1,91 @@
+//! What public sources say about images and commits that were not seen: `containers/stated.toml`.
+
+use serde::Deserialize;
+
+use super::{Error, ImageReference};
+use crate::plan::{Candidate, Content, LockedInput};
+use crate::terms::Digest;
+
+/// The statements of `containers/stated.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Statements {
+    /// About images.
+    #[serde(default, rename = "image")]
+    images: Vec<StatedImage>,
+    /// About commits.
+    #[serde(default, rename = "commit")]
+    commits: Vec<StatedCommit>,
+}
+
+/// Somebody writes that this reference has this digest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct StatedImage {
+    reference: String,
+    digest: Digest,
+    /// Of what: `index`, a platform such as `linux/amd64`, or `unknown`.
+    of: String,
+    source: String,
+}
+
+/// Somebody writes that this commit is one of this repository.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct StatedCommit {
+    repository: String,
+    commit: String,
+    source: String,
+}
+
+impl Statements {
+    /// Reads them; `file` names the text in errors.
+    ///
+    /// # Errors
+    /// The text is no such file, or holds a reference that cannot be read.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
+        let invalid = |problem: String| Error::Statements { file: file.to_owned(), problem };
+        let statements: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        for StatedImage { reference, .. } in &statements.images {
+            let _: ImageReference = reference.parse()?;
+        }
+        Ok(statements)
+    }
+
+    /// The entry for an image that its registry did not tell, because of `error`: stated where sources agree on one
+    /// digest for each thing that they speak of, unresolved otherwise.
+    pub(super) fn image(&self, name: &ImageReference, lane: &str, error: &Error) -> LockedInput {
+        let same = |stated: &&StatedImage| {
+            stated.reference.parse::<ImageReference>().is_ok_and(|reference| reference == *name)
+        };
+        let about: Vec<&StatedImage> = self.images.iter().filter(same).collect();
+        let resolve = format!("`lockstep lock {lane}` where {} answers", name.api_host());
+        let unresolved = |reason: String| {
+            let candidate = |stated: &&StatedImage| Candidate {
+                digest: stated.digest,
+                source: format!("{} (of: {})", stated.source, stated.of),
+            };
+            let candidates = about.iter().map(candidate).collect();
+            LockedInput::Unresolved { reason, resolve: resolve.clone(), candidates }
+        };
+        let contradicted = about.iter().any(|one| {
+            about.iter().any(|other| one.digest != other.digest && (one.of == other.of || other.of == "unknown"))
+        });
+        // A platform's own manifest says more than an index, whose choice is not known here.
+        let chosen = about.iter().find(|stated| stated.of.contains('/')).or_else(|| about.first());
+        match chosen {
+            None => unresolved(format!("{error}; no public source states a digest")),
+            Some(_) if contradicted => unresolved(format!("{error}; public sources contradict each other")),
+            Some(StatedImage { digest, source, of, .. }) => LockedInput::Stated {
+                source: format!("{source} (of: {of})"),
+                content: Content::ImageDigest { reference: name.to_string(), digest: *digest },
+            },
+        }
+    }
+
+    /// Who says that `commit` is one of `repository`.
+    pub(super) fn commit(&self, repository: &str, commit: &str) -> Option<String> {
+        let stated = self.commits.iter().find(|stated| stated.repository == repository && stated.commit == commit);
+        stated.map(|stated| stated.source.clone())
+    }
+}

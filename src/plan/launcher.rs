@@ -1,0 +1,225 @@
+//! How a lane starts: as a process, or in a container of a named, an own or a built image.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::document::{Document, key};
+use super::lane::check_version;
+use super::raw_lane::{RawDocker, RawLauncher, RawProcess};
+use super::{Error, check_plan};
+
+/// What a manifest writes for Lockstep's own executable, and for the image that is built from it.
+const OWN: &str = "self";
+
+/// How a lane starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Launcher {
+    /// As a process on this host.
+    Process(ProcessLane),
+    /// In a container of the Docker engine.
+    Docker(DockerLane),
+}
+
+/// A process lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessLane {
+    /// What is executed.
+    pub program: Program,
+    /// Its arguments; `{files}` stands for the folder of `files` on the host.
+    pub arguments: Vec<String>,
+    /// A shipped folder below `containers/` that the lane executes from, for example `runner`; pinned by the lock.
+    pub files: Option<String>,
+}
+
+/// What a process lane executes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// The running `lockstep` executable itself, written `self`.
+    OwnExecutable,
+    /// A program found on the search path.
+    Interpreter {
+        /// Its name.
+        name: String,
+        /// The least version; an older one counts as absent. `--version` is asked.
+        minimum_version: Option<String>,
+    },
+}
+
+/// A container lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DockerLane {
+    /// The image that it runs.
+    pub image: ImageSource,
+    /// Command inside; `{files}` has no meaning here.
+    pub command: Vec<String>,
+    /// GPUs, by UUID or index; empty: none.
+    pub gpus: Vec<String>,
+}
+
+/// Where a container lane's image comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// Lockstep makes it from its own executable; written `self`.
+    OwnExecutable,
+    /// A registry serves it under this reference.
+    Registry(String),
+    /// It is built from `containers/NAME/Dockerfile`.
+    Build(Build),
+}
+
+/// An image that is built from a shipped Dockerfile. Everything that the build sees is below `containers/` and pinned
+/// by the lock, or is an input of the lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Build {
+    /// The folder below `containers/` that holds the Dockerfile.
+    pub folder: String,
+    /// Build arguments that the manifest fixes; the lock fills those that inputs name.
+    pub arguments: BTreeMap<String, String>,
+    /// A further shipped folder that the build may copy from, for example `runner`.
+    pub files: Option<String>,
+}
+
+impl Serialize for ImageSource {
+    /// As it stands in the manifest, so that a lane's digest tells what its file tells.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::OwnExecutable => serializer.serialize_str(OWN),
+            Self::Registry(reference) => serializer.serialize_str(reference),
+            Self::Build(build) => build.serialize(serializer),
+        }
+    }
+}
+
+impl Launcher {
+    /// The build of the lane's image, where it has one.
+    #[must_use]
+    pub fn build(&self) -> Option<&Build> {
+        match self {
+            Self::Docker(DockerLane { image: ImageSource::Build(build), .. }) => Some(build),
+            _ => None,
+        }
+    }
+
+    /// The reference of the image that the lane runs from a registry.
+    #[must_use]
+    pub fn registry_image(&self) -> Option<&str> {
+        match self {
+            Self::Docker(DockerLane { image: ImageSource::Registry(reference), .. }) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// Whether Lockstep's own executable is what runs.
+    #[must_use]
+    pub fn is_own_executable(&self) -> bool {
+        match self {
+            Self::Process(process) => process.program == Program::OwnExecutable,
+            Self::Docker(docker) => docker.image == ImageSource::OwnExecutable,
+        }
+    }
+
+    /// Shipped folders below `containers/` that the lane executes or builds from.
+    #[must_use]
+    pub fn folders(&self) -> Vec<&str> {
+        match self {
+            Self::Process(process) => process.files.as_deref().into_iter().collect(),
+            Self::Docker(_) => self
+                .build()
+                .map(|build| build.files.as_deref().into_iter().chain([build.folder.as_str()]).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+pub(super) fn check_launcher(
+    document: &Document<'_>,
+    launcher: RawLauncher,
+    process: Option<RawProcess>,
+    docker: Option<RawDocker>,
+) -> Result<Launcher, Error> {
+    match (launcher, process, docker) {
+        (RawLauncher::Process, Some(process), None) => Ok(Launcher::Process(check_process(document, process)?)),
+        (RawLauncher::Docker, None, Some(docker)) => Ok(Launcher::Docker(check_docker(document, docker)?)),
+        (RawLauncher::Process, None, _) => {
+            Err(document.fault("process", "launcher `process` needs the table [process]", None))
+        }
+        (RawLauncher::Docker, _, None) => {
+            Err(document.fault("docker", "launcher `docker` needs the table [docker]", None))
+        }
+        (RawLauncher::Process, Some(_), Some(_)) => {
+            Err(document.fault("docker", "stands beside launcher `process`", Some("remove the table".to_owned())))
+        }
+        (RawLauncher::Docker, Some(_), Some(_)) => {
+            Err(document.fault("process", "stands beside launcher `docker`", Some("remove the table".to_owned())))
+        }
+    }
+}
+
+fn check_docker(document: &Document<'_>, raw: RawDocker) -> Result<DockerLane, Error> {
+    let RawDocker { image, build, arguments, files, command, gpus } = raw;
+    let image = match (image, build) {
+        (Some(image), None) if image.trim().is_empty() => {
+            return Err(document.fault("docker.image", "is empty", Some("give a reference, or `self`".to_owned())));
+        }
+        (Some(_), None) if !arguments.is_empty() || files.is_some() => {
+            let path = if files.is_some() { "docker.files" } else { "docker.arguments" };
+            return Err(document.fault(path, "is for images that are built", Some("name `docker.build`".to_owned())));
+        }
+        (Some(image), None) if image == OWN => ImageSource::OwnExecutable,
+        (Some(image), None) => ImageSource::Registry(image),
+        (None, Some(folder)) => ImageSource::Build(check_build(document, folder, arguments, files)?),
+        (Some(_), Some(_)) => {
+            let hint = "a lane has one image: remove one of them".to_owned();
+            return Err(document.fault("docker.build", "stands beside `docker.image`", Some(hint)));
+        }
+        (None, None) => {
+            let hint = "give `image`, a reference or `self`, or `build`, a folder below containers/".to_owned();
+            return Err(document.fault("docker", "names no image", Some(hint)));
+        }
+    };
+    Ok(DockerLane { image, command, gpus })
+}
+
+fn check_build(
+    document: &Document<'_>,
+    folder: String,
+    arguments: BTreeMap<String, String>,
+    files: Option<String>,
+) -> Result<Build, Error> {
+    check_plan::name(document, "docker.build", &folder)?;
+    if let Some(files) = &files {
+        check_plan::name(document, "docker.files", files)?;
+    }
+    for (name, value) in &arguments {
+        let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !good || value.contains('\0') {
+            let path = format!("docker.arguments.{}", key(name));
+            return Err(document.fault(&path, "is no build argument", None));
+        }
+    }
+    Ok(Build { folder, arguments, files })
+}
+
+fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane, Error> {
+    let RawProcess { program, arguments, files, minimum_version } = raw;
+    let program = match program.as_str() {
+        "" => return Err(document.fault("process.program", "is empty", Some("give a program, or `self`".to_owned()))),
+        "self" if minimum_version.is_some() => {
+            return Err(document.fault("process.minimum_version", "has no meaning for `self`", None));
+        }
+        "self" => Program::OwnExecutable,
+        _ => Program::Interpreter { name: program, minimum_version },
+    };
+    if let Program::Interpreter { minimum_version: Some(version), .. } = &program {
+        check_version(document, "process.minimum_version", version)?;
+    }
+    if let Some(folder) = &files {
+        check_plan::name(document, "process.files", folder)?;
+    } else if arguments.iter().any(|argument| argument.contains("{files}")) {
+        return Err(document.fault("process.arguments", "`{files}` is used, and the lane names no `files`", None));
+    }
+    Ok(ProcessLane { program, arguments, files })
+}
