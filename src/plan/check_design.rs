@@ -1,15 +1,10 @@
 //! From what stands in a design's file to a design whose invariants hold.
 
-use std::collections::BTreeSet;
-
 use super::check_plan::{between, name, range, schema_version, unique};
+use super::check_rule::{Earlier, RulePlace};
 use super::document::Document;
 use super::raw_design::{RawDesign, RawDesignHypothesis};
-use super::{
-    AxisDecomposition, Design, DesignHypothesis, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs,
-    MeanSide, Need, Published, Rule, SingleDelta,
-};
-use crate::terms::nearest;
+use super::{Design, DesignHypothesis, Error, Published};
 
 pub(super) fn check(document: &Document<'_>, raw: RawDesign) -> Result<Design, Error> {
     let RawDesign { schema, name, description, published, hypotheses } = raw;
@@ -26,206 +21,15 @@ pub(super) fn check(document: &Document<'_>, raw: RawDesign) -> Result<Design, E
     }
     unique(document, "hypothesis", hypotheses.iter().map(|hypothesis| hypothesis.name.as_str()))?;
     let mut checked: Vec<DesignHypothesis> = Vec::with_capacity(hypotheses.len());
+    let mut before: Vec<Earlier> = Vec::with_capacity(hypotheses.len());
     for (index, raw) in hypotheses.into_iter().enumerate() {
         let RawDesignHypothesis { name, claim, expect, rule } = raw;
-        let place = Place { document, path: format!("hypothesis[{index}]"), before: &checked };
+        let place = RulePlace { document, path: format!("hypothesis[{index}]"), before: &before };
         self::name(document, &place.at("name"), &name)?;
-        place.labels("expect", &expect, &rule)?;
+        place.labels("expect", &expect, rule.kind(), &rule.labels())?;
         place.rule(&rule)?;
+        before.push(Earlier::of(&name, rule.kind(), &rule.labels()));
         checked.push(DesignHypothesis { name, claim, expect, rule });
     }
     Ok(Design { name, description, published, hypotheses: checked })
-}
-
-/// One hypothesis, and those that stand before it.
-struct Place<'a> {
-    document: &'a Document<'a>,
-    path: String,
-    before: &'a [DesignHypothesis],
-}
-
-impl Place<'_> {
-    fn at(&self, key: &str) -> String {
-        format!("{}.{key}", self.path)
-    }
-
-    fn fault(&self, key: &str, message: impl Into<String>, hint: Option<String>) -> Error {
-        self.document.fault(&self.at(key), message, hint)
-    }
-
-    /// A label that the rule never gives could never be as expected.
-    fn labels(&self, key: &str, given: &[String], rule: &Rule) -> Result<(), Error> {
-        let Some(unknown) = given.iter().find(|label| !rule.labels().contains(&label.as_str())) else { return Ok(()) };
-        let hint = match nearest(unknown, rule.labels().iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its labels: {}", rule.labels().join(", ")),
-        };
-        let message = format!("the rule `{}` never gives the label {unknown:?}", rule.kind());
-        Err(self.fault(key, message, Some(hint)))
-    }
-
-    fn rule(&self, rule: &Rule) -> Result<(), Error> {
-        match rule {
-            Rule::FalsificationLadder(rule) => self.ladder(rule),
-            Rule::HangLedger(HangLedger { hangs, by: _, baseline_wall: _, baseline_wall_absent }) => {
-                self.finite("rule.baseline_wall_absent", *baseline_wall_absent)?;
-                self.hangs(hangs)
-            }
-            Rule::MatchedPairs(MatchedPairs { key, left: _, right: _ }) => self.some("rule.key", key.len()),
-            Rule::SingleDelta(rule) => self.single_delta(rule),
-            Rule::AxisDecomposition(AxisDecomposition { axes, .. }) => {
-                if axes.len() < 2 {
-                    return Err(self.fault("rule.axes", "a decomposition needs at least two axes", None));
-                }
-                Ok(())
-            }
-            Rule::Licence(rule) => self.licence(rule),
-            _ => self.criterion(rule),
-        }
-    }
-
-    /// The rules on printed means, correlations and crash counts. What their own functions refuse is left to them.
-    fn criterion(&self, rule: &Rule) -> Result<(), Error> {
-        let share = |key: &str, value: f64, above: f64, below: f64| {
-            between(self.document, &self.at(&format!("rule.{key}")), value, above, below)
-        };
-        match rule {
-            Rule::CorrelationCriterion(rule) => share("above", rule.above, -1.0, 1.0),
-            Rule::Saturation(rule) if rule.sustained_readings == 0 => {
-                Err(self.fault("rule.sustained_readings", "0 readings sustain nothing", None))
-            }
-            Rule::Saturation(rule) => self.finite("rule.above", rule.above),
-            Rule::StatedDifferences(rule) => self.finite("rule.at_least", rule.at_least),
-            Rule::ParallelEfficiency(rule) if rule.agents == 0 => {
-                Err(self.fault("rule.agents", "0 agents have no efficiency", None))
-            }
-            Rule::MeanContrast(rule) => {
-                self.sides([("left", &rule.left), ("right", &rule.right)])?;
-                share("margin", rule.margin, 0.0, f64::MAX)
-            }
-            Rule::DifferenceCriterion(rule) => {
-                self.sides([("left", &rule.left), ("right", &rule.right)])?;
-                self.finite("rule.at_least", rule.at_least)
-            }
-            Rule::EffectBand(rule) => {
-                self.sides([("baseline", &rule.baseline), ("candidate", &rule.candidate)])?;
-                share("power", rule.power, 0.5, 1.0)?;
-                share("neutral_pct", rule.neutral_pct, 0.0, 100.0)?;
-                rule.strong_pct.map_or(Ok(()), |strong| share("strong_pct", strong, rule.neutral_pct, 100.0))
-            }
-            Rule::StaticCacheRescue(rule) => share("max_rate", rule.max_rate, 0.0, 1.0),
-            Rule::CrashBoundary(rule) => share("cut", rule.cut, 0.0, 1.0),
-            Rule::Portability(rule) if rule.sides.len() != 2 => {
-                Err(self.fault("rule.sides", format!("{} sides: expected two", rule.sides.len()), None))
-            }
-            Rule::Portability(rule) => self.some("rule.key", rule.key.len()),
-            Rule::Reproduction(rule) => {
-                share("power", rule.power, 0.5, 1.0)?;
-                share("target", rule.target, 0.0, f64::MAX)?;
-                self.some("rule.bands", rule.bands.len())
-            }
-            Rule::Promotion(rule) => {
-                self.some("rule.near_flat_ms", rule.near_flat_ms.len())?;
-                self.finite("rule.small_effect_ms", rule.small_effect_ms)?;
-                let mut tolerances = rule.near_flat_ms.iter();
-                tolerances.try_for_each(|(metric, value)| self.finite(&format!("rule.near_flat_ms.{metric}"), *value))
-            }
-            Rule::ColdStart(rule) => self.finite("rule.resolution_ms", rule.resolution_ms),
-            _ => Ok(()),
-        }
-    }
-
-    /// A printed spread without its count, or the other way round, is no side.
-    fn sides(&self, sides: [(&str, &MeanSide); 2]) -> Result<(), Error> {
-        match sides.into_iter().find(|(_, side)| side.sd.is_some() != side.n.is_some()) {
-            Some((name, _)) => {
-                Err(self.fault(&format!("rule.{name}"), "`sd` and `n` stand together or not at all", None))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn ladder(&self, rule: &FalsificationLadder) -> Result<(), Error> {
-        let FalsificationLadder { efficiencies, hangs, preconditions, min_combinations, .. } = rule;
-        self.some("rule.efficiencies.key", efficiencies.key.len())?;
-        self.hangs(hangs)?;
-        for (index, precondition) in preconditions.iter().enumerate() {
-            self.some(&format!("rule.preconditions[{index}].key"), precondition.key.len())?;
-        }
-        if *min_combinations == 0 {
-            let hint = "a ladder without a combination has no mean; expected at least 1".to_owned();
-            return Err(self.fault("rule.min_combinations", "0 is no floor", Some(hint)));
-        }
-        between(self.document, &self.at("rule.improvement_above"), rule.improvement_above, -1e6, 1e6)?;
-        between(self.document, &self.at("rule.null_margin_pp"), rule.null_margin_pp, 0.0, 100.0)
-    }
-
-    fn hangs(&self, hangs: &Hangs) -> Result<(), Error> {
-        self.some("rule.hangs.key", hangs.key.len())?;
-        self.some("rule.hangs.resolved", hangs.resolved.len())?;
-        self.some("rule.hangs.unresolved", hangs.unresolved.len())?;
-        match hangs.resolved.iter().find(|word| hangs.unresolved.contains(word)) {
-            Some(word) => Err(self.fault("rule.hangs.unresolved", format!("{word:?} stands for both"), None)),
-            None => Ok(()),
-        }
-    }
-
-    fn single_delta(&self, rule: &SingleDelta) -> Result<(), Error> {
-        self.some("rule.key", rule.key.len())?;
-        if !rule.axes.contains_key(&rule.intended) {
-            let hint = format!("the axes: {}", rule.axes.keys().cloned().collect::<Vec<_>>().join(", "));
-            return Err(self.fault("rule.intended", format!("{:?} is no axis", rule.intended), Some(hint)));
-        }
-        for (axis, values) in &rule.axes {
-            if values.len() < 2 || values.values().any(Vec::is_empty) {
-                let message = format!("the axis {axis:?} needs at least two values, each with a word for it");
-                return Err(self.fault("rule.axes", message, None));
-            }
-        }
-        Ok(())
-    }
-
-    fn licence(&self, rule: &Licence) -> Result<(), Error> {
-        self.some("rule.statements", rule.statements.len())?;
-        let names: BTreeSet<&str> = rule.statements.iter().map(|statement| statement.name.as_str()).collect();
-        if names.len() != rule.statements.len() {
-            return Err(self.fault("rule.statements", "has a name twice", None));
-        }
-        for (index, statement) in rule.statements.iter().enumerate() {
-            let path = format!("rule.statements[{index}].needs");
-            self.some(&path, statement.needs.len())?;
-            for (index, need) in statement.needs.iter().enumerate() {
-                self.need(&format!("{path}[{index}]"), need)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn need(&self, path: &str, need: &Need) -> Result<(), Error> {
-        match need {
-            Need::Finding(need) => {
-                let known = || self.before.iter().map(|hypothesis| hypothesis.name.as_str());
-                let Some(found) = self.before.iter().find(|hypothesis| hypothesis.name == need.hypothesis) else {
-                    let hint = match nearest(&need.hypothesis, known()) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("before it stand: {}", known().collect::<Vec<_>>().join(", ")),
-                    };
-                    let message = format!("no hypothesis {:?} stands before this one", need.hypothesis);
-                    return Err(self.fault(&format!("{path}.hypothesis"), message, Some(hint)));
-                };
-                self.some(&format!("{path}.is"), need.is.len())?;
-                self.labels(&format!("{path}.is"), &need.is, &found.rule)
-            }
-            Need::EveryAtLeast(need) => self.finite(&format!("{path}.floor"), need.floor),
-            Need::Table(_) => Ok(()),
-        }
-    }
-
-    fn some(&self, key: &str, count: usize) -> Result<(), Error> {
-        if count > 0 { Ok(()) } else { Err(self.fault(key, "is empty", Some("give at least one".to_owned()))) }
-    }
-
-    fn finite(&self, key: &str, value: f64) -> Result<(), Error> {
-        between(self.document, &self.at(key), value, f64::MIN, f64::MAX)
-    }
 }

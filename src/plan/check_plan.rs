@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::check_hypothesis::check_hypotheses;
 use super::check_workload::check_workloads;
 use super::document::Document;
-use super::raw_plan::{RawHypothesis, RawKind, RawPlan, RawPlannedLane, RawRun};
+use super::raw_plan::{RawPlan, RawPlannedLane, RawRun};
 use super::{
-    Contrast, Coverage, Error, Expectation, Hypothesis, HypothesisKind, ModelSpec, Plan, PlannedLane, RunSettings,
-    StatisticsSettings, Workload, expected_failure,
+    Coverage, Error, ModelSpec, Plan, PlannedLane, RunSettings, StatisticsSettings, Workload, expected_failure,
 };
-use crate::terms::{Phase, is_name, nearest};
+use crate::terms::{is_name, nearest};
 
 /// The format version that this build reads and writes.
 const SCHEMA: u32 = 1;
@@ -262,141 +262,4 @@ fn check_lanes(
         lanes.push(PlannedLane { name, optional, launches, repetitions, warmup, max_model_mib });
     }
     Ok(lanes)
-}
-
-fn check_hypotheses(
-    document: &Document<'_>,
-    raw: Vec<RawHypothesis>,
-    lanes: &[PlannedLane],
-    workloads: &[Workload],
-) -> Result<Vec<Hypothesis>, Error> {
-    unique(document, "hypothesis", raw.iter().map(|hypothesis| hypothesis.name.as_str()))?;
-    let controls: Vec<String> =
-        raw.iter().filter(|h| h.negative_control == Some(true)).map(|h| h.name.clone()).collect();
-    let scope = Scope { document, lanes, workloads, controls };
-    raw.into_iter().enumerate().map(|(index, hypothesis)| scope.hypothesis(index, hypothesis)).collect()
-}
-
-/// What a hypothesis may name.
-struct Scope<'a> {
-    document: &'a Document<'a>,
-    lanes: &'a [PlannedLane],
-    workloads: &'a [Workload],
-    controls: Vec<String>,
-}
-
-impl Scope<'_> {
-    fn hypothesis(&self, index: usize, raw: RawHypothesis) -> Result<Hypothesis, Error> {
-        let at = |key: &str| format!("hypothesis[{index}].{key}");
-        name(self.document, &at("name"), &raw.name)?;
-        let expect = raw.expect.clone().unwrap_or_default();
-        let allowed: &[Expectation] = match raw.kind {
-            RawKind::TokensIdentical => &[Expectation::Identical],
-            RawKind::Contrast => {
-                &[Expectation::Faster, Expectation::Slower, Expectation::Equivalent, Expectation::Mixed]
-            }
-            RawKind::PhaseSeparation => &[Expectation::Required, Expectation::NotRequired],
-        };
-        if let Some(wrong) = expect.iter().find(|e| !allowed.contains(e)) {
-            let message = format!("{wrong:?} is no result of this kind: expected some of {allowed:?}").to_lowercase();
-            return Err(self.document.fault(&at("expect"), message, None));
-        }
-        let kind = match raw.kind {
-            RawKind::TokensIdentical => self.tokens_identical(&at, &raw)?,
-            RawKind::Contrast => HypothesisKind::Contrast(self.contrast(&at, &raw)?),
-            RawKind::PhaseSeparation => HypothesisKind::PhaseSeparation(self.contrast(&at, &raw)?),
-        };
-        Ok(Hypothesis { name: raw.name, claim: raw.claim, kind, expect })
-    }
-
-    fn tokens_identical(&self, at: &dyn Fn(&str) -> String, raw: &RawHypothesis) -> Result<HypothesisKind, Error> {
-        for (key, given) in [
-            ("baseline", raw.baseline.is_some()),
-            ("candidate", raw.candidate.is_some()),
-            ("phases", raw.phases.is_some()),
-            ("margin_pct", raw.margin_pct.is_some()),
-            ("negative_control", raw.negative_control.is_some()),
-            ("controls", raw.controls.is_some()),
-        ] {
-            if given {
-                return Err(self.document.fault(&at(key), "has no meaning for kind `tokens_identical`", None));
-            }
-        }
-        let lanes = raw.lanes.clone().unwrap_or_else(|| self.lanes.iter().map(|lane| lane.name.clone()).collect());
-        for lane in &lanes {
-            self.lane(&at("lanes"), lane)?;
-        }
-        if lanes.iter().collect::<BTreeSet<_>>().len() != lanes.len() || lanes.len() < 2 {
-            return Err(self.document.fault(&at("lanes"), "needs at least two lanes, none twice", None));
-        }
-        Ok(HypothesisKind::TokensIdentical { lanes })
-    }
-
-    fn contrast(&self, at: &dyn Fn(&str) -> String, raw: &RawHypothesis) -> Result<Contrast, Error> {
-        if raw.lanes.is_some() {
-            let hint = "name `baseline` and `candidate`".to_owned();
-            return Err(self.document.fault(&at("lanes"), "has no meaning for this kind", Some(hint)));
-        }
-        let side = |key: &str, value: &Option<String>| -> Result<String, Error> {
-            let lane =
-                value.clone().ok_or_else(|| self.document.fault(&at("name"), format!("missing key `{key}`"), None))?;
-            self.lane(&at(key), &lane)?;
-            Ok(lane)
-        };
-        let (baseline, candidate) = (side("baseline", &raw.baseline)?, side("candidate", &raw.candidate)?);
-        if baseline == candidate {
-            let hint = "an A/A contrast takes a second lane of the same stack".to_owned();
-            return Err(self.document.fault(&at("candidate"), "is the baseline itself", Some(hint)));
-        }
-        let margin_pct = raw.margin_pct.unwrap_or(3.0);
-        between(self.document, &at("margin_pct"), margin_pct, 0.0, 100.0)?;
-        let phases = self.phases(at, raw)?;
-        let controls = raw.controls.clone().unwrap_or_default();
-        for control in &controls {
-            if *control == raw.name || !self.controls.contains(control) {
-                let hint = match nearest(control, self.controls.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "a control is another hypothesis with `negative_control = true`".to_owned(),
-                };
-                return Err(self.document.fault(
-                    &at("controls"),
-                    format!("{control:?} is no negative control"),
-                    Some(hint),
-                ));
-            }
-        }
-        let negative_control = raw.negative_control.unwrap_or(false);
-        Ok(Contrast { baseline, candidate, phases, margin_pct, negative_control, controls })
-    }
-
-    fn phases(&self, at: &dyn Fn(&str) -> String, raw: &RawHypothesis) -> Result<Vec<Phase>, Error> {
-        let planned: BTreeSet<Phase> = self.workloads.iter().flat_map(|w| w.phases.iter().copied()).collect();
-        let phases = match &raw.phases {
-            Some(phases) => phases.clone(),
-            None => planned.iter().copied().collect(),
-        };
-        if let Some(phase) = phases.iter().find(|phase| !planned.contains(phase)) {
-            return Err(self.document.fault(&at("phases"), format!("no workload has the phase `{phase}`"), None));
-        }
-        let distinct = phases.iter().collect::<BTreeSet<_>>().len();
-        if distinct != phases.len() || distinct == 0 {
-            return Err(self.document.fault(&at("phases"), "needs at least one phase, none twice", None));
-        }
-        if raw.kind == RawKind::PhaseSeparation && distinct < 2 {
-            return Err(self.document.fault(&at("name"), "a phase separation needs at least two phases", None));
-        }
-        Ok(phases)
-    }
-
-    fn lane(&self, path: &str, name: &str) -> Result<(), Error> {
-        if self.lanes.iter().any(|lane| lane.name == name) {
-            return Ok(());
-        }
-        let known = || self.lanes.iter().map(|lane| lane.name.as_str());
-        let hint = match nearest(name, known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("lanes of this plan: {}", known().collect::<Vec<_>>().join(", ")),
-        };
-        Err(self.document.fault(path, format!("{name:?} is no lane of this plan"), Some(hint)))
-    }
 }

@@ -150,6 +150,10 @@ pub struct StaticCacheRescue {
     pub crashes: String,
     /// The column of attempts.
     pub n: String,
+    /// Host to its rows under the growing cache, so that what never crashed there is not called rescued; without them
+    /// it is not known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub growing: BTreeMap<String, Rows>,
     /// The largest crash rate that a cell without any crash may still have.
     pub max_rate: f64,
 }
@@ -166,8 +170,30 @@ pub struct CrashBoundary {
     pub crashes: String,
     /// The column of attempts.
     pub n: String,
+    /// What that column counts.
+    #[serde(default, skip_serializing_if = "Counted::is_crashes")]
+    pub counts: Counted,
     /// The crash rate that separates the two sides.
     pub cut: f64,
+}
+
+/// What goes wrong along an axis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Counted {
+    /// Crashes.
+    #[default]
+    Crashes,
+    /// Answers of another path than the one that was asked for.
+    Fallbacks,
+    /// Hangs.
+    Hangs,
+}
+
+impl Counted {
+    fn is_crashes(&self) -> bool {
+        *self == Self::Crashes
+    }
 }
 
 /// Whether conditions come out alike on two hosts.

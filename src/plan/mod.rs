@@ -11,7 +11,9 @@
 //! | `lockfiles/NAME.lock` | – | [`Lock`] |
 
 mod check_design;
+mod check_hypothesis;
 mod check_plan;
+mod check_rule;
 mod check_workload;
 mod criterion;
 mod design;
@@ -33,9 +35,10 @@ mod raw_plan;
 mod rule;
 mod schedule;
 mod schema;
+mod selection;
 
 pub use criterion::{
-    CorrelationCriterion, CrashBoundary, DifferenceCriterion, Direction, EffectBands, MeanContrast, MeanSide,
+    CorrelationCriterion, Counted, CrashBoundary, DifferenceCriterion, Direction, EffectBands, MeanContrast, MeanSide,
     ParallelEfficiency, Portability, PortabilitySide, ReproductionBands, Saturation, StatedDifferences,
     StaticCacheRescue,
 };
@@ -51,8 +54,8 @@ pub use locked_input::{Candidate, Content, LockedInput, OverlayPin, is_commit};
 pub use model::{ModelSpec, Synthetic};
 pub use needs::{Needs, is_version};
 pub use plan_file::{
-    CellOrder, Contrast, Coverage, Expectation, GateSettings, Hypothesis, HypothesisKind, LaunchStatistic, Plan,
-    PlannedLane, Prompt, RunSettings, StatisticsSettings, Workload,
+    CellOrder, Contrast, Coverage, GateSettings, Hypothesis, HypothesisKind, LaunchStatistic, Plan, PlannedLane,
+    Prompt, RunSettings, StatisticsSettings, Workload,
 };
 pub use rule::{
     AxisDecomposition, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger, Hangs,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::raw_plan::BREAKDOWNS;
-use super::{Error, ExpectedFailure, ModelSpec, check_plan};
+use super::{Error, ExpectedFailure, ModelSpec, Rule, check_plan};
 use crate::terms::{Axes, Cell, Digest, Phase, SamplingSpec, canonical_json};
 
 /// The experiment as it was registered before anything was measured. Every invariant that the fields' documents
@@ -192,8 +192,8 @@ pub struct Hypothesis {
     pub claim: String,
     /// What is decided, and how.
     pub kind: HypothesisKind,
-    /// The results that are as expected; empty: any.
-    pub expect: Vec<Expectation>,
+    /// The results that are as expected, each one that the kind can give; empty: any.
+    pub expect: Vec<String>,
 }
 
 /// What a hypothesis decides.
@@ -209,6 +209,52 @@ pub enum HypothesisKind {
     Contrast(Contrast),
     /// Whether prefill and decode must be reported apart, because the contrast's result differs between them.
     PhaseSeparation(Contrast),
+    /// What a decision rule says of the tables that the rows give.
+    Ruled {
+        /// The rule.
+        rule: Box<Rule>,
+        /// Negative controls that it leans on.
+        controls: Vec<String>,
+    },
+}
+
+impl HypothesisKind {
+    /// The kind's name, as a plan writes it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TokensIdentical { .. } => "tokens_identical",
+            Self::Contrast(_) => "contrast",
+            Self::PhaseSeparation(_) => "phase_separation",
+            Self::Ruled { rule, .. } => rule.kind(),
+        }
+    }
+
+    /// The results of its decisions. What cannot be decided has none of them.
+    #[must_use]
+    pub fn labels(&self) -> Vec<&str> {
+        match self {
+            Self::TokensIdentical { .. } => vec!["identical", "not_identical"],
+            Self::Contrast(_) => vec!["faster", "slower", "equivalent", "mixed"],
+            Self::PhaseSeparation(_) => vec!["required", "not_required"],
+            Self::Ruled { rule, .. } => rule.labels(),
+        }
+    }
+
+    /// The results that a plan may expect: nobody registers that lanes disagree on their tokens.
+    pub(super) fn expectable(&self) -> Vec<&str> {
+        self.labels().into_iter().filter(|label| *label != "not_identical").collect()
+    }
+
+    /// Negative controls that it leans on.
+    #[must_use]
+    pub fn controls(&self) -> &[String] {
+        match self {
+            Self::TokensIdentical { .. } => &[],
+            Self::Contrast(contrast) | Self::PhaseSeparation(contrast) => &contrast.controls,
+            Self::Ruled { controls, .. } => controls,
+        }
+    }
 }
 
 /// Two lanes compared on time.
@@ -226,26 +272,6 @@ pub struct Contrast {
     pub negative_control: bool,
     /// Negative controls that this contrast leans on.
     pub controls: Vec<String>,
-}
-
-/// A result that a plan may expect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Expectation {
-    /// Tokens are identical.
-    Identical,
-    /// The candidate takes less time.
-    Faster,
-    /// The candidate takes more time.
-    Slower,
-    /// The difference lies within the margin.
-    Equivalent,
-    /// Cells differ in their result.
-    Mixed,
-    /// Phases must be reported apart.
-    Required,
-    /// Phases need not be reported apart.
-    NotRequired,
 }
 
 /// Levels and seeds of the statistics.
@@ -322,6 +348,12 @@ impl Plan {
     pub fn digest(&self) -> Digest {
         let text = canonical_json(self).expect("a checked plan holds strings, integers and finite numbers only");
         Digest::of(text.as_bytes())
+    }
+
+    /// Whether a hypothesis is decided by a decision rule over the rows.
+    #[must_use]
+    pub fn has_rules(&self) -> bool {
+        self.hypotheses.iter().any(|hypothesis| matches!(hypothesis.kind, HypothesisKind::Ruled { .. }))
     }
 
     /// The lane of that name.

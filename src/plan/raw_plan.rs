@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::expected_failure::RawExpectedFailure;
-use super::plan_file::{CellOrder, Coverage, Expectation, GateSettings, LaunchStatistic};
-use super::{ModelSpec, StatisticsSettings};
+use super::plan_file::{CellOrder, Coverage, GateSettings, LaunchStatistic};
+use super::{ModelSpec, Rule, StatisticsSettings};
 use crate::terms::{Phase, SamplingSpec};
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -120,7 +120,8 @@ pub(super) struct RawPlannedLane {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawHypothesis {
     pub name: String,
-    pub kind: RawKind,
+    #[serde(default)]
+    pub kind: Option<RawKind>,
     #[serde(default)]
     pub claim: String,
     #[serde(default)]
@@ -138,7 +139,9 @@ pub(super) struct RawHypothesis {
     #[serde(default)]
     pub controls: Option<Vec<String>>,
     #[serde(default)]
-    pub expect: Option<Vec<Expectation>>,
+    pub expect: Option<Vec<String>>,
+    #[serde(default)]
+    pub rule: Option<Rule>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]

@@ -210,8 +210,8 @@ fn a_plan_that_contradicts_itself_says_where() {
             (
                 "expect = [\"slower\"]",
                 "expect = [\"identical\"]",
-                "f:88: hypothesis[2].expect: identical is no result of this kind: expected some of [faster, slower, \
-                 equivalent, mixed]",
+                "f:88: hypothesis[2].expect: the rule `contrast` never gives the label \"identical\"; its labels: faster, \
+                 slower, equivalent, mixed",
             ),
             (
                 "candidate = \"native-again\"",

@@ -9,7 +9,6 @@ use crate::snapshot::{
     RunLaneCell, Severity, Side, Status,
 };
 use crate::terms::{Digest, words};
-use crate::verdict::Finding;
 
 /// A comparison with a snapshot, for a terminal.
 #[must_use]
@@ -257,10 +256,10 @@ fn run_page(comparison: &RunComparison) -> Page {
 
 fn run_findings(comparison: &RunComparison, page: &mut Page) {
     let mut table = Table::new(["Hypothesis", "First run", "Second run", ""].map(text));
-    let told = |finding: Option<Finding>| or_nothing(finding.map(|finding| words(finding.name())));
+    let told = |result: &Option<String>| or_nothing(result.as_deref().map(words));
     for pair in &comparison.findings {
         let mark = if pair.a == pair.b { "" } else { "differs" };
-        table.row([pair.hypothesis.clone(), told(pair.a), told(pair.b), mark.to_owned()]);
+        table.row([pair.hypothesis.clone(), told(&pair.a), told(&pair.b), mark.to_owned()]);
     }
     if !table.rows.is_empty() {
         page.heading("Findings");

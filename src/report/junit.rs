@@ -82,8 +82,8 @@ pub(super) fn skipped(kind: &str, message: &str) -> TestCaseStatus {
 }
 
 fn hypothesis_case(verdict: &Verdict, hypothesis: &HypothesisVerdict) -> TestCase {
-    let finding = hypothesis.finding.name();
-    let expected: Vec<_> = hypothesis.expected.iter().map(|finding| words(finding.name())).collect();
+    let finding = hypothesis.result();
+    let expected: Vec<_> = hypothesis.expected.iter().map(|result| words(result)).collect();
     let expected = if expected.is_empty() { "anything".to_owned() } else { expected.join(" or ") };
     let message = format!("{}, expected {expected}: {}", words(finding), why(hypothesis));
     let status = match standing(hypothesis) {

@@ -99,6 +99,11 @@ fn details(hypothesis: &PublishedHypothesis, page: &mut Page) {
     let claimed = if claim.is_empty() { String::new() } else { format!("Claim: {claim} ") };
     page.paragraph(format!("{claimed}Rule: {}.", words(kind)));
     page.bullets(ruling.reasons.clone());
+    grounds(ruling, page);
+}
+
+/// Everything that a ruling rests on.
+pub(super) fn grounds(ruling: &Ruling, page: &mut Page) {
     page.table(tests(&ruling.tests));
     page.table(thresholds(ruling));
     page.table(parts(&ruling.parts));

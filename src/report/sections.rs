@@ -24,7 +24,7 @@ pub(super) enum Standing {
 }
 
 pub(super) fn standing(hypothesis: &HypothesisVerdict) -> Standing {
-    let unexpected = !hypothesis.expected.is_empty() && !hypothesis.expected.contains(&hypothesis.finding);
+    let unexpected = hypothesis.is_unexpected();
     match hypothesis.finding {
         Finding::NotMeasured => Standing::NotMeasured,
         finding if !finding.is_decided() => Standing::Doubtful,
@@ -92,11 +92,11 @@ pub(super) fn hypotheses(verdict: &Verdict, page: &mut Page) {
         text("Why").wraps_sentences(),
     ]);
     for hypothesis in &verdict.hypotheses {
-        let expected: Vec<_> = hypothesis.expected.iter().map(|finding| words(finding.name())).collect();
+        let expected: Vec<_> = hypothesis.expected.iter().map(|result| words(result)).collect();
         table.row([
             hypothesis.name.clone(),
             standing(hypothesis).mark().to_owned(),
-            words(hypothesis.finding.name()),
+            words(hypothesis.result()),
             if expected.is_empty() { "anything".to_owned() } else { expected.join(" or ") },
             lanes_of(hypothesis),
             hypothesis.margin_pct.map_or_else(|| NONE.to_owned(), |margin| format!("±{} %", significant(margin, 1))),

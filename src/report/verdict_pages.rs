@@ -4,6 +4,7 @@ use super::expected_section::expected_failures;
 use super::markdown_page;
 use super::number::NONE;
 use super::page::{Page, Table, words};
+use super::published_page::grounds;
 use super::sections;
 use super::terminal::{self, Style};
 use crate::snapshot::host_class;
@@ -52,6 +53,7 @@ pub fn markdown(verdict: &Verdict) -> String {
     sections::hypotheses(verdict, &mut page);
     reasons(verdict, &mut page);
     sections::contrasts(verdict, true, &mut page);
+    rulings(verdict, &mut page);
     sections::noise_floor(verdict, &mut page);
     sections::lanes(verdict, &mut page);
     expected_failures(verdict, &mut page);
@@ -76,6 +78,16 @@ fn reasons(verdict: &Verdict, page: &mut Page) {
         lines
     };
     page.bullets(verdict.hypotheses.iter().flat_map(lines).collect());
+}
+
+/// What each decision rule over the rows rests on.
+fn rulings(verdict: &Verdict, page: &mut Page) {
+    for hypothesis in &verdict.hypotheses {
+        let (Some(rule), Some(ruling)) = (&hypothesis.rule, &hypothesis.ruling) else { continue };
+        page.heading(format!("{}: {}", hypothesis.name, ruling.label));
+        page.paragraph(format!("Rule: {}, over tables that the rows give.", crate::terms::words(rule)));
+        grounds(ruling, page);
+    }
 }
 
 /// The identity of each lane: what it declares beside what preflight observed.

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use super::error::GapCause;
 use super::value::{
-    FORMAT, Snapshot, SnapshotCell, SnapshotContrast, SnapshotHypothesis, SnapshotLane, SnapshotLaneCell,
+    FORMAT, Snapshot, SnapshotCell, SnapshotContrast, SnapshotHypothesis, SnapshotLane, SnapshotLaneCell, SnapshotPart,
     SnapshotSegment, SnapshotTime,
 };
 use super::{HostClass, Refusal, RefusalReason, host_class};
 use crate::terms::{Digest, Outcome};
+use crate::verdict::rules::Part;
 use crate::verdict::{
     Calibration, CalibrationState, CellVerdict, Conclusion, ExpectationStanding, ExpectedFailureVerdict, Finding,
     HypothesisVerdict, LaneCell, LaneState, LaneVerdict, SegmentFacts, Verdict,
@@ -115,10 +116,11 @@ fn coverage_reason(verdict: &Verdict, lane: &LaneVerdict) -> Option<RefusalReaso
 
 fn hypothesis_reason(verdict: &HypothesisVerdict) -> Option<RefusalReason> {
     let (hypothesis, finding) = (verdict.name.clone(), verdict.finding);
-    let unexpected = finding.is_decided() && !verdict.expected.is_empty() && !verdict.expected.contains(&finding);
     match finding {
         Finding::Void => Some(RefusalReason::Void { hypothesis }),
-        _ if verdict.negative_control && unexpected => Some(RefusalReason::ControlShows { hypothesis, finding }),
+        _ if verdict.negative_control && verdict.is_unexpected() => {
+            Some(RefusalReason::ControlShows { hypothesis, finding })
+        }
         _ => None,
     }
 }
@@ -206,12 +208,18 @@ fn hypothesis(verdict: &HypothesisVerdict) -> SnapshotHypothesis {
     SnapshotHypothesis {
         name: verdict.name.clone(),
         finding: verdict.finding,
+        label: verdict.ruling.as_ref().map(|ruling| ruling.label.clone()),
+        parts: verdict.ruling.iter().flat_map(|ruling| &ruling.parts).map(part).collect(),
         expected: verdict.expected.clone(),
         lanes: verdict.lanes.clone(),
         margin_pct: verdict.margin_pct,
         noise_floor: verdict.noise_floor.clone(),
         cells: cells.collect(),
     }
+}
+
+fn part(part: &Part) -> SnapshotPart {
+    SnapshotPart { key: part.key.clone(), label: part.label.clone() }
 }
 
 fn lane(verdict: &LaneVerdict) -> SnapshotLane {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::terms::{Axes, CellId, CpuFacts, Digest, Failure, FailureClass, HostFacts, Outcome, Phase};
+use crate::verdict::rules::{Part, Ruling, Standing, Threshold};
 use crate::verdict::{
     CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, ExpectationStanding, ExpectedFailureVerdict,
     Finding, HypothesisVerdict, JournalFacts, LaneCell, LaneState, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts,
@@ -158,8 +159,10 @@ fn hypothesis(name: &str, claim: &str, finding: Finding, lanes: &[&str], reason:
         margin_pct: None,
         negative_control: false,
         finding,
-        expected: vec![finding],
+        expected: vec![finding.name().to_owned()],
         reasons: vec![reason.into()],
+        rule: None,
+        ruling: None,
         cells: Vec::new(),
         noise_floor: None,
         launches_to_settle: None,
@@ -237,7 +240,7 @@ pub(crate) fn tokens_differ() -> Verdict {
     verdict.reasons = vec!["tokens is not identical, expected identical: outputs differ in 1 of 3 cells".into()];
     let tokens = &mut verdict.hypotheses[0];
     tokens.finding = Finding::NotIdentical;
-    tokens.expected = vec![Finding::Identical];
+    tokens.expected = vec![Finding::Identical.name().to_owned()];
     tokens.reasons = vec!["outputs differ in 1 of 3 cells".into()];
     let python = lane_cell_mut(&mut verdict, 1, "python-reference");
     python.tokens_sha256 = Some(Digest::of(b"other tokens"));
@@ -245,6 +248,36 @@ pub(crate) fn tokens_differ() -> Verdict {
     python.outcomes = BTreeMap::from([(Outcome::Ok, 14), (Outcome::Crashed, 1)]);
     python.ok = 14;
     verdict.lanes[3].outcomes = BTreeMap::from([(Outcome::Ok, 44), (Outcome::Crashed, 1)]);
+    verdict
+}
+
+/// A decision rule over the rows, which finds where decoding begins to crash.
+pub(crate) fn ruled() -> Verdict {
+    let part = |at: &str, label: &str| Part {
+        key: BTreeMap::from([("new_tokens".to_owned(), at.to_owned())]),
+        label: label.to_owned(),
+        numbers: BTreeMap::from([("rate".to_owned(), f64::from(u8::from(label == "affected")))]),
+        reason: None,
+    };
+    let reason = "the crash rate rises above the cut between new_tokens 8 and 32".to_owned();
+    let threshold = Threshold { name: "cut".to_owned(), value: 0.1, unit: "share".to_owned() };
+    let ruling = Ruling {
+        label: "located".to_owned(),
+        standing: Standing::Decided,
+        reasons: vec![reason.clone()],
+        rests_on: vec!["/0a0a0a02 native".to_owned()],
+        tests: Vec::new(),
+        thresholds: vec![threshold],
+        parts: vec![part("8", "free"), part("32", "affected")],
+        settled_by: None,
+    };
+    let mut verdict = good();
+    verdict.hypotheses.push(HypothesisVerdict {
+        expected: vec!["located".to_owned()],
+        rule: Some("crash_boundary".to_owned()),
+        ruling: Some(ruling),
+        ..hypothesis("boundary", "Decoding crashes beyond 8 tokens.", Finding::Ruled, &["native"], &reason)
+    });
     verdict
 }
 

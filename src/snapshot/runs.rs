@@ -13,7 +13,7 @@ use super::comparison::{AxisDifference, Side};
 use super::findings::lie_apart;
 use super::value::FORMAT;
 use crate::terms::{CellId, describe_work};
-use crate::verdict::{CellVerdict, Finding, LaneCell, Verdict};
+use crate::verdict::{CellVerdict, LaneCell, Verdict};
 
 /// Two runs side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -48,9 +48,9 @@ pub struct FindingPair {
     /// The hypothesis.
     pub hypothesis: String,
     /// In the first run; absent when it does not have it.
-    pub a: Option<Finding>,
+    pub a: Option<String>,
     /// In the second run.
-    pub b: Option<Finding>,
+    pub b: Option<String>,
 }
 
 /// A cell that both runs have.
@@ -178,7 +178,11 @@ fn notes(a: &Verdict, b: &Verdict) -> Vec<String> {
 
 fn findings(a: &Verdict, b: &Verdict) -> Vec<FindingPair> {
     let found = |verdict: &Verdict, name: &str| {
-        verdict.hypotheses.iter().find(|hypothesis| hypothesis.name == name).map(|hypothesis| hypothesis.finding)
+        verdict
+            .hypotheses
+            .iter()
+            .find(|hypothesis| hypothesis.name == name)
+            .map(|hypothesis| hypothesis.result().to_owned())
     };
     let mut names: Vec<&str> = Vec::new();
     for hypothesis in a.hypotheses.iter().chain(&b.hypotheses) {

@@ -99,8 +99,14 @@ pub struct SnapshotHypothesis {
     pub name: String,
     /// What it came out as.
     pub finding: Finding,
-    /// What the plan expected; empty: anything.
-    pub expected: Vec<Finding>,
+    /// For a decision rule over the rows: its own word for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// For a decision rule over the rows: what it says of each condition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SnapshotPart>,
+    /// The results that the plan expected; empty: anything.
+    pub expected: Vec<String>,
     /// The lanes it is about; of a contrast the baseline, then the candidate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lanes: Vec<String>,
@@ -113,6 +119,27 @@ pub struct SnapshotHypothesis {
     /// For a contrast: its cells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cells: Vec<SnapshotContrast>,
+}
+
+impl SnapshotHypothesis {
+    /// What it came out as in one word, as [`crate::verdict::HypothesisVerdict::result`] says it.
+    #[must_use]
+    pub fn result(&self) -> &str {
+        match (&self.label, self.finding) {
+            (Some(label), Finding::Ruled | Finding::CouldNotTell) => label,
+            (_, finding) => finding.name(),
+        }
+    }
+}
+
+/// What a decision rule says of one condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotPart {
+    /// What tells the condition from others.
+    pub key: BTreeMap<String, String>,
+    /// The rule's word for it.
+    pub label: String,
 }
 
 /// A contrast in one cell: candidate minus baseline, in percent of the baseline's mean.

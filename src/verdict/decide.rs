@@ -6,10 +6,10 @@ use super::contrast::{Comparison, Comparisons, together};
 use super::expected::Expectations;
 use super::reduce::Table;
 use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, parallel};
-use crate::plan::{Contrast, Expectation, Hypothesis, HypothesisKind, Plan};
+use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
 use crate::terms::{Cell, CellId, Phase};
 
-/// Decides the plan's hypotheses. `absent` holds the lanes that took no part, with the reason.
+/// Decides the plan's hypotheses; those of a decision rule are left to `row_rules`. `absent` holds the lanes that took no part, with the reason.
 pub(super) fn decide(
     plan: &Plan,
     table: &Table,
@@ -26,8 +26,10 @@ pub(super) fn decide(
             name: hypothesis.name.clone(),
             claim: hypothesis.claim.clone(),
             finding: Finding::CouldNotTell,
-            expected: hypothesis.expect.iter().map(|e| finding(*e)).collect(),
+            expected: hypothesis.expect.clone(),
             reasons: Vec::new(),
+            rule: None,
+            ruling: None,
             cells: Vec::new(),
             noise_floor: None,
             launches_to_settle: None,
@@ -54,6 +56,7 @@ pub(super) fn decide(
                     decide_separation(&mut verdict, contrast);
                 }
             }
+            HypothesisKind::Ruled { .. } => {}
         }
         verdict.reasons.extend(left_out(hypothesis, table, expectations));
         verdicts.push(verdict);
@@ -69,25 +72,14 @@ fn lanes(kind: &HypothesisKind) -> Vec<String> {
         HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast) => {
             vec![contrast.baseline.clone(), contrast.candidate.clone()]
         }
+        HypothesisKind::Ruled { .. } => Vec::new(),
     }
 }
 
 fn margin_pct(kind: &HypothesisKind) -> Option<f64> {
     match kind {
-        HypothesisKind::TokensIdentical { .. } => None,
+        HypothesisKind::TokensIdentical { .. } | HypothesisKind::Ruled { .. } => None,
         HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast) => Some(contrast.margin_pct),
-    }
-}
-
-fn finding(expectation: Expectation) -> Finding {
-    match expectation {
-        Expectation::Identical => Finding::Identical,
-        Expectation::Faster => Finding::Faster,
-        Expectation::Slower => Finding::Slower,
-        Expectation::Equivalent => Finding::Equivalent,
-        Expectation::Mixed => Finding::Mixed,
-        Expectation::Required => Finding::Required,
-        Expectation::NotRequired => Finding::NotRequired,
     }
 }
 
@@ -185,7 +177,7 @@ fn decide_contrast(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
 }
 
 /// The finding as a reader says it.
-pub(super) fn words(finding: Finding) -> String {
+fn words(finding: Finding) -> String {
     crate::terms::words(finding.name())
 }
 
@@ -281,10 +273,7 @@ fn void_by_controls(plan: &Plan, verdicts: &mut [HypothesisVerdict]) {
         .map(|(hypothesis, _)| hypothesis.name.clone())
         .collect();
     for (hypothesis, verdict) in plan.hypotheses.iter().zip(verdicts) {
-        let (HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast)) = &hypothesis.kind else {
-            continue;
-        };
-        let control = contrast.controls.iter().find(|control| shown.contains(*control));
+        let control = hypothesis.kind.controls().iter().find(|control| shown.contains(*control));
         if let (Some(control), true) = (control, verdict.finding != Finding::NotMeasured) {
             verdict.finding = Finding::Void;
             verdict.reasons.insert(0, format!("the negative control {control} shows a difference between equal lanes"));

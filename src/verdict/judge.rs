@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use super::decide::{decide, is_control, words};
+use super::decide::{decide, is_control};
 use super::expected::Expectations;
 use super::judging::{Judging, Taken};
 use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::round;
+use super::row_rules::rule_hypotheses;
 use super::{
     CellVerdict, Conclusion, Contamination, CoverageGap, Error, Finding, HypothesisVerdict, LaneCell, LaneVerdict,
     LaunchNumber, SegmentFacts, Verdict,
 };
 use crate::journal::{Header, Journal, LaneState, stream_file};
 use crate::plan::Plan;
-use crate::terms::Outcome;
+use crate::terms::{Outcome, words};
 
 /// Format version of [`Verdict`].
 const FORMAT: u32 = 1;
@@ -54,7 +55,9 @@ pub fn judge_file(plan: &Plan, path: &Path, threads: NonZeroUsize) -> Result<Ver
 fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     let Taken { plan, digest, header, facts, contamination, lanes, table } = taken;
     let expectations = Expectations::of(plan, facts.segments.first(), &table);
-    let hypotheses = decide(plan, &table, &absent(&header, &lanes), &expectations)?;
+    let absent = absent(&header, &lanes);
+    let mut hypotheses = decide(plan, &table, &absent, &expectations)?;
+    rule_hypotheses(plan, &table, &lanes, &absent, &mut hypotheses)?;
     let gaps = coverage_gaps(plan, &table, &lanes, &expectations);
     let findings = Findings {
         plan,
@@ -224,12 +227,7 @@ impl Findings<'_> {
     /// A decided finding outside the expected ones. A negative control that shows something says that the host cannot
     /// be trusted, not that the software regressed: that is inconclusive.
     fn unexpected(&self) -> Vec<String> {
-        self.by_hypothesis(|control, verdict| {
-            !control
-                && verdict.finding.is_decided()
-                && !verdict.expected.is_empty()
-                && !verdict.expected.contains(&verdict.finding)
-        })
+        self.by_hypothesis(|control, verdict| !control && verdict.is_unexpected())
     }
 
     fn inconclusive(&self, contamination: &Contamination) -> Vec<String> {
@@ -255,8 +253,7 @@ impl Findings<'_> {
         reasons.extend(self.clock_set_back());
         reasons.extend(self.by_hypothesis(|control, verdict| {
             let undecided = matches!(verdict.finding, Finding::CouldNotTell | Finding::Void);
-            let shown =
-                control && !verdict.expected.contains(&verdict.finding) && verdict.finding != Finding::NotMeasured;
+            let shown = control && verdict.forbids(verdict.result()) && verdict.finding != Finding::NotMeasured;
             !verdict.expected.is_empty() && (undecided || shown)
         }));
         reasons.extend(self.gaps.iter().filter(|gap| gap.cell.is_none()).map(|gap| gap.message.clone()));
@@ -276,9 +273,9 @@ impl Findings<'_> {
         pairs
             .filter(|(hypothesis, verdict)| which(is_control(hypothesis), verdict))
             .map(|(_, verdict)| {
-                let expected: Vec<String> = verdict.expected.iter().map(|finding| words(*finding)).collect();
+                let expected: Vec<String> = verdict.expected.iter().map(|result| words(result)).collect();
                 let reason = verdict.reasons.first().cloned().unwrap_or_default();
-                format!("{} is {}, expected {}: {reason}", verdict.name, words(verdict.finding), expected.join(" or "))
+                format!("{} is {}, expected {}: {reason}", verdict.name, words(verdict.result()), expected.join(" or "))
             })
             .collect()
     }

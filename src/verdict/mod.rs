@@ -1,13 +1,15 @@
 //! What the rows say: a pure function of plan and journal, with a reason for everything.
 //!
 //! The way data takes: records → `admission` (can a run of this plan have left them behind?), `judging` and `reduce` (one number per launch and cell) → `contrast` and `parity` (tests per
-//! comparison) → `decide` (each hypothesis) → `judge` (lanes, cells, one conclusion) → [`Verdict`].
+//! comparison) → `decide` (each hypothesis), `measured_tables` and `row_rules` (those of a decision rule) → `judge` (lanes, cells, one conclusion) → [`Verdict`].
 //!
-//! What others published takes its own way: printed rows → `published` → `rules` → [`PublishedVerdict`].
+//! What others published takes its own way: printed rows → `published` → [`PublishedVerdict`]. Both ways decide by the same
+//! `rules`, which `adapters` apply to tables, wherever these come from.
 //!
 //! The same bytes give the same verdict bytes on any host: statistics come from `stats`, sums run in journal order,
 //! numbers are rounded to six significant digits, and the only time of day is the header's.
 
+mod adapters;
 mod admission;
 mod calibration;
 mod contamination;
@@ -18,11 +20,13 @@ mod expected;
 mod expected_value;
 mod judge;
 mod judging;
+mod measured_tables;
 mod parallel;
 mod parity;
 mod published;
 mod reduce;
 mod rounding;
+mod row_rules;
 pub mod rules;
 mod settle;
 mod times;

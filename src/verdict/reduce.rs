@@ -160,12 +160,17 @@ impl Marked {
         let placed = || self.marks.iter().filter_map(|mark| Some((mark, places.get(mark.place as usize)?)));
         let last = LastAttempts::of(placed());
         let (mut timed, mut times_ms) = (Vec::new(), Vec::new());
+        let has_rules = plan.has_rules();
         for (mark, place) in placed() {
             let (outcome, class) = match place.launch.and_then(|launch| disowned.get(&launch)) {
                 Some(class) => (Outcome::Refused, Some(*class)),
                 None => (mark.outcome, mark.class),
             };
             *entry.outcomes.entry(outcome).or_insert(0) += 1;
+            if let Some(launch) = place.launch.filter(|_| has_rules) {
+                let launch = entry.attempts.entry((place.segment, launch)).or_default();
+                *launch.entry(outcome).or_insert(0) += 1;
+            }
             if !last.is_last(mark, place) {
                 continue;
             }
@@ -236,6 +241,8 @@ pub(super) struct Entry {
     pub time: Option<TimeSummary>,
     /// One number per launch, in journal order.
     pub launches: Vec<LaunchTime>,
+    /// Every attempt by launch (segment and number); kept where the plan has decision rules, which read it.
+    pub attempts: BTreeMap<(u32, u32), BTreeMap<Outcome, u64>>,
 }
 
 impl Entry {

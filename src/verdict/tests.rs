@@ -1,6 +1,7 @@
 //! Fixture → judge → verdict. Rows are made up; the journal around them is a real one.
 
 mod expected_failures;
+mod row_rules;
 
 use std::collections::BTreeMap;
 
@@ -130,24 +131,28 @@ impl Fixture {
 
     /// The same launches, cut into segments of the given blocks.
     fn journal_in_segments(&self, segments: &[std::ops::Range<u32>]) -> Journal {
-        let plan = Self::plan();
+        self.journal_of(&Self::plan(), segments)
+    }
+
+    /// The same for another plan of the same lanes.
+    fn journal_of(&self, plan: &Plan, segments: &[std::ops::Range<u32>]) -> Journal {
         let cells = plan.cells().unwrap();
         let mut records = Vec::new();
         let (mut launch, mut rows) = (0, 0);
         for (number, blocks) in (0..).zip(segments) {
-            records.push(Record::Header(Box::new(self.header(&plan, number))));
+            records.push(Record::Header(Box::new(self.header(plan, number))));
             for block in blocks.clone() {
-                let order = Schedule::repetitions(&plan, &plan.stages(), block);
-                for (position, planned) in (0..).zip(Schedule::lanes(&plan, block)) {
+                let order = Schedule::repetitions(plan, &plan.stages(), block);
+                for (position, planned) in (0..).zip(Schedule::lanes(plan, block)) {
                     let lane = planned.name.as_str();
                     if lane == "other" && self.other != LaneState::Ready {
                         continue;
                     }
                     records.push(Record::LaunchStart(LaunchStart { launch, lane: lane.into(), block, position }));
                     records.extend(LOOKS[..3].iter().map(|stage| look(lane, launch, *stage)));
-                    for Repetition { cell: index, .. } in &order {
-                        let cell = &cells[*index];
-                        records.push(Record::Row(Box::new(self.row(&plan, lane, *index, cell, block, launch))));
+                    for Repetition { cell: index, rep } in &order {
+                        let row = self.row(plan, lane, *index, &cells[*index], block, launch);
+                        records.push(Record::Row(Box::new(Row { rep: *rep, ..row })));
                         rows += 1;
                     }
                     records.push(look(lane, launch, LOOKS[3]));

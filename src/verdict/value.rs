@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ExpectedFailureVerdict;
+use super::rules::Ruling;
 use crate::journal::{Calibration, LaneState};
 use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Phase};
 
@@ -175,6 +176,8 @@ pub enum Finding {
     Void,
     /// A lane that it needs took no part.
     NotMeasured,
+    /// A decision rule gave one of its labels.
+    Ruled,
 }
 
 impl Finding {
@@ -193,6 +196,7 @@ impl Finding {
             Self::CouldNotTell => "could_not_tell",
             Self::Void => "void",
             Self::NotMeasured => "not_measured",
+            Self::Ruled => "ruled",
         }
     }
 
@@ -222,10 +226,16 @@ pub struct HypothesisVerdict {
     pub negative_control: bool,
     /// What it came out as.
     pub finding: Finding,
-    /// What the plan expects; empty: anything.
-    pub expected: Vec<Finding>,
+    /// The results that the plan expects; empty: anything.
+    pub expected: Vec<String>,
     /// Why, in sentences with numbers.
     pub reasons: Vec<String>,
+    /// For a decision rule over the rows: the kind of the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// For a decision rule over the rows: what it says, and everything that it rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Ruling>,
     /// For a contrast: its cells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cells: Vec<ContrastCell>,
@@ -236,6 +246,29 @@ pub struct HypothesisVerdict {
     /// cell's difference is what it seems to be; absent where no number would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launches_to_settle: Option<u64>,
+}
+
+impl HypothesisVerdict {
+    /// What it came out as in one word: a rule's own label, else the finding's name.
+    #[must_use]
+    pub fn result(&self) -> &str {
+        match (&self.ruling, self.finding) {
+            (Some(ruling), Finding::Ruled | Finding::CouldNotTell) => &ruling.label,
+            (_, finding) => finding.name(),
+        }
+    }
+
+    /// Whether the plan expects something and not `result`.
+    #[must_use]
+    pub fn forbids(&self, result: &str) -> bool {
+        !self.expected.is_empty() && !self.expected.iter().any(|expected| expected == result)
+    }
+
+    /// Whether the rows decide it otherwise than the plan expects.
+    #[must_use]
+    pub fn is_unexpected(&self) -> bool {
+        self.finding.is_decided() && self.forbids(self.result())
+    }
 }
 
 /// What an A/A contrast says about the smallest difference worth believing on this host.

@@ -12,9 +12,10 @@ use crate::verdict::{Conclusion, ExpectationStanding, Finding, Verdict};
 
 const WIDE: Style = Style { width: 140, color: false };
 
-fn fixtures() -> [(&'static str, Verdict); 5] {
+fn fixtures() -> [(&'static str, Verdict); 6] {
     [
         ("good", fixture::good()),
+        ("ruled", fixture::ruled()),
         ("tokens_differ", fixture::tokens_differ()),
         ("skipped_and_refused", fixture::skipped_and_refused()),
         ("contaminated", fixture::contaminated()),
@@ -73,6 +74,7 @@ fn a_narrow_terminal_gets_every_word_of_the_conclusion() {
 fn a_junit_report_is_read_back_with_the_counts_that_the_verdict_has() {
     for (name, counts) in [
         ("good", [16, 0, 0, 0]),
+        ("ruled", [17, 0, 0, 0]),
         ("tokens_differ", [16, 3, 0, 0]),
         ("skipped_and_refused", [16, 3, 1, 4]),
         ("contaminated", [16, 0, 1, 2]),

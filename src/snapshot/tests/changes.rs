@@ -1,5 +1,5 @@
 use crate::snapshot::fixture::{self, cell_id, lane_cell_mut};
-use crate::snapshot::{Change, Comparison, Magnitudes, Part, Severity, Snapshot, Status, compare};
+use crate::snapshot::{Change, ChangeKind, Comparison, Magnitudes, Part, Severity, Snapshot, Status, compare};
 use crate::terms::{Digest, Failure, FailureClass, Outcome};
 use crate::verdict::{Finding, LaneState, Verdict};
 
@@ -178,6 +178,46 @@ fn a_decided_finding_that_becomes_another_changes_by_what_the_plan_expects() {
     assert_eq!(only(&other(0.0)).severity, Severity::CouldNotCompare);
     let tokens = after(finding(0, Finding::NotIdentical));
     assert_eq!(only(&tokens).severity, Severity::Regression);
+}
+
+/// A rule's verdict after `change` of its ruling, held against its snapshot.
+fn ruling_after(change: impl FnOnce(&mut Verdict)) -> Comparison {
+    let mut new = fixture::ruled();
+    change(&mut new);
+    compare(&Snapshot::from_verdict(&fixture::ruled(), Digest::of(b"journal")).unwrap(), &new, BAND_PCT)
+}
+
+fn set_ruling(verdict: &mut Verdict, label: &str) {
+    verdict.hypotheses[3].ruling.as_mut().unwrap().label = label.into();
+}
+
+#[test]
+fn a_rules_label_is_its_result_and_another_one_changes_the_verdict() {
+    assert_eq!(ruling_after(|_| {}).status, Status::Same);
+    let other = ruling_after(|v| set_ruling(v, "everywhere"));
+    assert_eq!(told(&other), [(Part::Finding, Severity::Regression, Some("located"), Some("everywhere"))]);
+    assert_eq!(only(&other).kind, ChangeKind::VerdictChanged);
+    let allowed = ruling_after(|v| {
+        v.hypotheses[3].expected.clear();
+        set_ruling(v, "everywhere");
+    });
+    assert_eq!(only(&allowed).severity, Severity::Changed);
+    let open = ruling_after(|v| {
+        v.hypotheses[3].finding = Finding::CouldNotTell;
+        set_ruling(v, "inconclusive");
+    });
+    assert_eq!(told(&open), [(Part::Finding, Severity::CouldNotCompare, Some("located"), Some("inconclusive"))]);
+}
+
+#[test]
+fn a_boundary_that_moved_has_changed_though_its_label_is_the_same() {
+    let relabelled = |label: &'static str| {
+        move |v: &mut Verdict| v.hypotheses[3].ruling.as_mut().unwrap().parts[1].label = label.into()
+    };
+    let moved = ruling_after(relabelled("free"));
+    assert_eq!(told(&moved), [(Part::Finding, Severity::Changed, Some("affected"), Some("free"))]);
+    assert_eq!(only(&moved).what, "hypothesis boundary, new_tokens 32");
+    assert_eq!(ruling_after(relabelled("open")).status, Status::Same, "a place that is open now denies nothing");
 }
 
 #[test]

@@ -1,16 +1,11 @@
 //! The verdict on a published report: one ruling for each hypothesis, and one conclusion.
 
-use super::adapt::{Ruled, falsification_ladder, hang_rule, pairs_rule};
-use super::crashes::{boundary_rule, portability_rule, reproduction_rule, rescue_rule};
-use super::criteria::{
-    correlation_rule, difference_rule, effect_rule, efficiency_rule, mean_contrast_rule, saturation_rule, stated_rule,
-};
-use super::evidence::{decomposition_rule, licence_rule, single_delta_rule};
-use super::gates::{cold_start_rule, promotion_rule};
-use super::tables::{Gap, Tables};
 use super::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile};
-use crate::journal::{ImportedFrom, Journal};
+use std::borrow::Cow;
+
+use crate::journal::{ImportedFrom, Journal, Summary};
 use crate::plan::{Design, DesignHypothesis, Replication, Rule};
+use crate::verdict::adapters::{Decided, Settings, TableRow, Tables, apply};
 use crate::verdict::rules::{Ruling, Standing};
 use crate::verdict::{Conclusion, Error};
 
@@ -23,19 +18,31 @@ const FORMAT: u32 = 1;
 /// Design and journal are no pair. A bad result is no error.
 pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVerdict, Error> {
     let imported = imported_facts(design, journal)?;
-    let tables = Tables::of(journal);
+    let tables = Tables::printed(journal.summaries().map(printed));
+    let settings = Settings {
+        alpha: design.published.alpha,
+        bootstrap_resamples: design.published.bootstrap_resamples,
+        bootstrap_seed: design.published.bootstrap_seed,
+    };
+    let mut before: Vec<Decided> = Vec::with_capacity(design.hypotheses.len());
     let mut hypotheses: Vec<PublishedHypothesis> = Vec::with_capacity(design.hypotheses.len());
     for DesignHypothesis { name, claim, expect, rule } in &design.hypotheses {
         let ruling = match launch_gap(design, rule) {
-            Some(gap) => Err(gap),
-            None => ruled(&tables, design, rule, &hypotheses)?,
+            Some(reason) => Ruling::invalid(reason),
+            None => apply(rule, &tables, &settings, &before)?,
         };
+        before.push(Decided {
+            name: name.clone(),
+            label: ruling.label.clone(),
+            is_decided: ruling.standing == Standing::Decided,
+            rests_on: ruling.rests_on.clone(),
+        });
         hypotheses.push(PublishedHypothesis {
             name: name.clone(),
             claim: claim.clone(),
             kind: rule.kind().to_owned(),
             expected: expect.clone(),
-            ruling: ruling.unwrap_or_else(|Gap(reason)| Ruling::invalid(reason)),
+            ruling,
         });
     }
     let (conclusion, reasons) = conclude(&hypotheses);
@@ -54,28 +61,12 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
     })
 }
 
-fn ruled(tables: &Tables<'_>, design: &Design, rule: &Rule, before: &[PublishedHypothesis]) -> Ruled {
-    let published = &design.published;
-    match rule {
-        Rule::FalsificationLadder(rule) => falsification_ladder(tables, rule, published),
-        Rule::HangLedger(rule) => hang_rule(tables, rule, published),
-        Rule::MatchedPairs(rule) => pairs_rule(tables, rule, published),
-        Rule::SingleDelta(rule) => Ok(single_delta_rule(tables, rule)),
-        Rule::AxisDecomposition(rule) => Ok(decomposition_rule(tables, rule)),
-        Rule::Licence(rule) => Ok(Ok(licence_rule(tables, rule, before))),
-        Rule::CorrelationCriterion(rule) => correlation_rule(tables, rule, published),
-        Rule::Saturation(rule) => Ok(saturation_rule(tables, rule)),
-        Rule::StatedDifferences(rule) => Ok(stated_rule(tables, rule)),
-        Rule::ParallelEfficiency(rule) => Ok(efficiency_rule(tables, rule)),
-        Rule::MeanContrast(rule) => mean_contrast_rule(tables, rule, published),
-        Rule::DifferenceCriterion(rule) => difference_rule(tables, rule, published),
-        Rule::EffectBand(rule) => effect_rule(tables, rule, published),
-        Rule::StaticCacheRescue(rule) => rescue_rule(tables, rule, published),
-        Rule::CrashBoundary(rule) => boundary_rule(tables, rule, published),
-        Rule::Portability(rule) => portability_rule(tables, rule, published),
-        Rule::Reproduction(rule) => reproduction_rule(tables, rule, published),
-        Rule::Promotion(rule) => Ok(promotion_rule(tables, rule)),
-        Rule::ColdStart(rule) => Ok(cold_start_rule(tables, rule)),
+/// A printed row under the name that rulings cite.
+fn printed(row: &Summary) -> TableRow<'_> {
+    TableRow {
+        table: row.table.clone(),
+        source: format!("{}:{}", row.table, row.row),
+        values: Cow::Borrowed(&row.values),
     }
 }
 
@@ -83,9 +74,9 @@ fn ruled(tables: &Tables<'_>, design: &Design, rule: &Rule, before: &[PublishedH
 const NO_LAUNCHES: &str = "an imported journal names no launch: what is printed is a summary over iterations, and a test \
                            over launches needs their rows";
 
-fn launch_gap(design: &Design, rule: &Rule) -> Option<Gap> {
+fn launch_gap(design: &Design, rule: &Rule) -> Option<String> {
     let is_asked = design.published.replication == Replication::Launch && rule.counts_observations();
-    is_asked.then(|| Gap(NO_LAUNCHES.to_owned()))
+    is_asked.then(|| NO_LAUNCHES.to_owned())
 }
 
 fn at_launch_level(design: &Design) -> AtLaunchLevel {

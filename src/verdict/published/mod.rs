@@ -1,17 +1,9 @@
 //! Judges the tables of a published report by the report's own design.
 //!
-//! The way data takes: printed rows → `tables` (looked up by the names that the design gives) → an adapter for each kind
-//! of rule (`adapt`, `evidence`, `criteria`, `crashes`,
-//! `gates`) → a rule in `super::rules` → one [`Ruling`](super::rules::Ruling) for each hypothesis →
-//! [`PublishedVerdict`]. A printed row is never turned into rows: a rule that needs what no table prints says `invalid`.
+//! The way data takes: printed rows → tables, looked up by the names that the design gives → `super::adapters` → a rule in
+//! `super::rules` → one [`Ruling`](super::rules::Ruling) for each hypothesis → [`PublishedVerdict`]. A printed row is never turned into rows: a rule that needs what no table prints says `invalid`.
 
-mod adapt;
-mod crashes;
-mod criteria;
-mod evidence;
-mod gates;
 mod judge;
-mod tables;
 mod value;
 
 pub use judge::judge_published;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Part, Ruling, RulingTest};
 use crate::stats::{
-    Alpha, Confidence, Margin, Moments, Points, correlation_test, difference_interval, fisher_interval, pearson, tost,
-    welch,
+    Alpha, Confidence, Effect, Margin, Moments, Points, correlation_test, difference_interval, difference_test,
+    fisher_interval, pearson, pool, tost, welch,
 };
 use crate::terms::significant;
 
@@ -146,14 +146,43 @@ pub fn parallel_efficiency(runs: &[SpeedUp], agents: u64) -> Ruling {
 /// Two means with their spread.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TwoMeans {
-    /// The side compared against.
-    pub left: Moments,
-    /// The side compared.
-    pub right: Moments,
+    /// The side compared against and the side compared, segment by segment; printed means are of one.
+    pub segments: Vec<[Moments; 2]>,
     /// The unit of both.
     pub unit: String,
     /// The rows.
     pub sources: Vec<String>,
+}
+
+impl TwoMeans {
+    /// Values a side, the fewer of both.
+    #[must_use]
+    pub fn launches(&self) -> u64 {
+        let side = |which: usize| self.segments.iter().map(|segment| segment[which].n() as u64).sum::<u64>();
+        side(0).min(side(1))
+    }
+
+    /// Right minus left, formed within each segment and pooled over them.
+    ///
+    /// # Errors
+    /// No segment, or one whose values have no spread.
+    pub fn effect(&self) -> Result<Effect, crate::stats::Error> {
+        let effect = |[left, right]: &[Moments; 2]| Ok::<_, crate::stats::Error>(welch(*right, *left)?.effect);
+        Ok(pool(&self.segments.iter().map(effect).collect::<Result<Vec<_>, _>>()?)?.effect)
+    }
+
+    /// The same in percent of the left mean, which is taken as known.
+    ///
+    /// # Errors
+    /// Those of [`TwoMeans::effect`].
+    pub fn relative_effect(&self) -> Result<Effect, crate::stats::Error> {
+        let effect = |[left, right]: &[Moments; 2]| {
+            let effect = welch(*right, *left)?.effect;
+            let scale = 100.0 / left.mean();
+            Effect::new(effect.difference() * scale, effect.se() * scale, effect.df())
+        };
+        Ok(pool(&self.segments.iter().map(effect).collect::<Result<Vec<_>, _>>()?)?.effect)
+    }
 }
 
 /// Different, equivalent or could not tell: Welch's test and TOST within the margin. Labels: `lower` and `higher` (right
@@ -161,12 +190,12 @@ pub struct TwoMeans {
 #[must_use]
 pub fn mean_contrast(means: &TwoMeans, margin: Margin, alpha: Alpha) -> Ruling {
     let judged = || -> Result<Ruling, crate::stats::Error> {
-        let tested = welch(means.right, means.left)?;
-        let equivalence = tost(&tested.effect, margin, alpha)?;
-        let interval = difference_interval(&tested.effect, Confidence::new(1.0 - alpha.get())?)?;
-        let difference = tested.effect.difference();
+        let effect = means.effect()?;
+        let equivalence = tost(&effect, margin, alpha)?;
+        let interval = difference_interval(&effect, Confidence::new(1.0 - alpha.get())?)?;
+        let (difference, p) = (effect.difference(), difference_test(&effect)?.p);
         let told = format!("right minus left is {} {}", significant(difference, 4), means.unit);
-        let is_different = tested.test.p.is_below(alpha);
+        let is_different = p.is_below(alpha);
         let ruling = match (equivalence.equivalent, is_different) {
             (true, true) => {
                 Ruling::decided("equivalent").because(format!("{told}: significant, and inside the margin"))
@@ -177,7 +206,7 @@ pub fn mean_contrast(means: &TwoMeans, margin: Margin, alpha: Alpha) -> Ruling {
         };
         let named = |test: &str| RulingTest::of(format!("{test} of right minus left, {}", means.unit));
         Ok(ruling.tested([
-            named("Welch").estimating(difference, Some([interval.low, interval.high])).p(tested.test.p.get(), None),
+            named("Welch").estimating(difference, Some([interval.low, interval.high])).p(p.get(), None),
             named("TOST").p(equivalence.p.get(), None),
         ]))
     };
@@ -190,11 +219,11 @@ pub fn mean_contrast(means: &TwoMeans, margin: Margin, alpha: Alpha) -> Ruling {
 #[must_use]
 pub fn difference_criterion(means: &TwoMeans, at_least: f64, confidence: Confidence) -> Ruling {
     let judged = || -> Result<Ruling, crate::stats::Error> {
-        let tested = welch(means.right, means.left)?;
-        let interval = difference_interval(&tested.effect, confidence)?;
+        let effect = means.effect()?;
+        let interval = difference_interval(&effect, confidence)?;
         let told = format!(
             "right minus left is {} {} [{}, {}]",
-            significant(tested.effect.difference(), 3),
+            significant(effect.difference(), 3),
             means.unit,
             significant(interval.low, 3),
             significant(interval.high, 3)
@@ -208,7 +237,7 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, confidence: Confide
         };
         let test = RulingTest::of(format!("Welch of right minus left, {}", means.unit));
         let ends = Some([interval.low, interval.high]);
-        Ok(ruling.tested([test.estimating(tested.effect.difference(), ends).p(tested.test.p.get(), None)]))
+        Ok(ruling.tested([test.estimating(effect.difference(), ends).p(difference_test(&effect)?.p.get(), None)]))
     };
     let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
     ruling.resting_on(&means.sources).against("at_least", at_least, &means.unit)

@@ -112,7 +112,7 @@ impl Ruling {
     }
 
     /// The rows could not tell.
-    pub(super) fn inconclusive(reason: impl Into<String>) -> Self {
+    pub(in crate::verdict) fn inconclusive(reason: impl Into<String>) -> Self {
         Self::new("inconclusive", Standing::Inconclusive).because(reason)
     }
 
@@ -158,7 +158,7 @@ impl Ruling {
         self
     }
 
-    pub(super) fn settled_by(mut self, repetitions: Option<u64>) -> Self {
+    pub(in crate::verdict) fn settled_by(mut self, repetitions: Option<u64>) -> Self {
         self.settled_by = repetitions;
         self
     }

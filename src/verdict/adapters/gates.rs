@@ -1,9 +1,8 @@
-//! From the tables that a design names to what a rule takes: a switch's gates, cold starts.
+//! From the tables that a plan names to what a rule takes: a switch's gates, cold starts.
 
 use std::collections::BTreeMap;
 
-use super::tables::{Gap, Tables, must_number, must_text, number, source, text};
-use crate::journal::Summary;
+use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
 use crate::plan::{ColdStartRanking, Column, ModeWords, PromotionGates, StageWords};
 use crate::verdict::rules::{
     ColdLane, ColdStart, Estimate, GateDelta, KnobEvidence, LoadMode, Promotion, Ruling, Stage, StrictParity,
@@ -47,28 +46,28 @@ pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Resu
     }))
 }
 
-fn stage(row: &Summary, rule: &PromotionGates) -> Result<Stage, Gap> {
+fn stage(row: &TableRow<'_>, rule: &PromotionGates) -> Result<Stage, Gap> {
     let StageWords { ab2, ab3, ab5 } = &rule.stages;
     one_of(row, &rule.stage, [(ab2, Stage::Ab2), (ab3, Stage::Ab3), (ab5, Stage::Ab5)])
 }
 
-fn mode(row: &Summary, rule: &PromotionGates) -> Result<LoadMode, Gap> {
+fn mode(row: &TableRow<'_>, rule: &PromotionGates) -> Result<LoadMode, Gap> {
     let ModeWords { warm, cold, mixed } = &rule.modes;
     one_of(row, &rule.mode, [(warm, LoadMode::Warm), (cold, LoadMode::Cold), (mixed, LoadMode::Mixed)])
 }
 
 /// What the word in the column stands for.
-fn one_of<T>(row: &Summary, column: &str, known: [(&Vec<String>, T); 3]) -> Result<T, Gap> {
+fn one_of<T>(row: &TableRow<'_>, column: &str, known: [(&Vec<String>, T); 3]) -> Result<T, Gap> {
     let word = must_text(row, column)?;
     let found = known.into_iter().find(|(words, _)| words.contains(&word)).map(|(_, meaning)| meaning);
-    found.ok_or_else(|| Gap(format!("{}: the design knows no {column} {word:?}", source(row))))
+    found.ok_or_else(|| Gap::of(format!("{}: the design knows no {column} {word:?}", source(row))))
 }
 
 /// Passed and compared models, as in `3/3`.
 fn parity(tables: &Tables<'_>, column: &Column) -> Result<Option<StrictParity>, Gap> {
     let rows = tables.column(column)?;
     let [row] = rows[..] else {
-        return Err(Gap(format!("table {} has {} such rows, and one is needed", column.table, rows.len())));
+        return Err(Gap::of(format!("table {} has {} such rows, and one is needed", column.table, rows.len())));
     };
     let told = text(row, &column.column)?.unwrap_or_default();
     let counts = told.split_whitespace().find_map(|word| {

@@ -1,22 +1,14 @@
-//! From the tables that a design names to what a rule takes: efficiencies, hang shapes, pairs.
+//! From the tables that a plan names to what a rule takes: efficiencies, hang shapes, pairs.
 
+use super::apply::{Ruled, Settings};
 use super::tables::{Gap, Printed, Tables, key, must_text, number, percent, source, text};
-use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition, Published};
-use crate::stats::{Alpha, Bootstrap, Confidence, Margin};
-use crate::verdict::Error;
+use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition};
+use crate::stats::{Alpha, Bootstrap, Margin};
 use crate::verdict::rules::{
     Combination, LadderRules, Ruling, RuntimeFact, Shape, ShapeState, SideCell, hang_ledger, ladder, matched_pairs,
 };
 
-/// A ruling, or what no table prints.
-pub(super) type Ruled = Result<Result<Ruling, Gap>, Error>;
-
-/// The confidence of intervals at the design's level.
-pub(super) fn confidence(published: &Published) -> Result<Confidence, Error> {
-    Ok(Confidence::new(1.0 - published.alpha)?)
-}
-
-pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadder, published: &Published) -> Ruled {
+pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Ruled {
     let rules = LadderRules {
         min_combinations: rule.min_combinations,
         min_hang_shapes: rule.min_hang_shapes,
@@ -24,11 +16,11 @@ pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadd
         improvement_unit: rule.improvement_unit,
         null: rule.null,
         null_margin: Margin::absolute(rule.null_margin_pp)?,
-        alpha: Alpha::new(published.alpha)?,
+        alpha: Alpha::new(settings.alpha)?,
         bootstrap: Bootstrap {
-            resamples: published.bootstrap_resamples,
-            seed: published.bootstrap_seed,
-            confidence: confidence(published)?,
+            resamples: settings.bootstrap_resamples,
+            seed: settings.bootstrap_seed,
+            confidence: settings.confidence()?,
         },
     };
     let ruled = || -> Result<Ruling, Gap> {
@@ -72,8 +64,8 @@ fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<Vec<Runt
     Ok(found)
 }
 
-pub(super) fn hang_rule(tables: &Tables<'_>, rule: &HangLedger, published: &Published) -> Ruled {
-    let confidence = confidence(published)?;
+pub(super) fn hang_rule(tables: &Tables<'_>, rule: &HangLedger, settings: &Settings) -> Ruled {
+    let confidence = settings.confidence()?;
     Ok(shapes(tables, &rule.hangs, Some(rule)).map(|shapes| hang_ledger(&shapes, confidence)))
 }
 
@@ -87,7 +79,7 @@ fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Re
         let state = match (resolved.contains(&word), unresolved.contains(&word)) {
             (true, _) if ran_through => ShapeState::Resolved,
             (_, true) if ok_rate.is_none() && wall.is_none() => ShapeState::Unresolved,
-            (false, false) => return Err(Gap(format!("{}: the design knows no outcome {word:?}", source(row)))),
+            (false, false) => return Err(Gap::of(format!("{}: the design knows no outcome {word:?}", source(row)))),
             _ => ShapeState::Contradictory,
         };
         let (group, before) = match ledger {
@@ -109,8 +101,8 @@ fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Re
     Ok(found)
 }
 
-pub(super) fn pairs_rule(tables: &Tables<'_>, rule: &MatchedPairs, published: &Published) -> Ruled {
-    let confidence = confidence(published)?;
+pub(super) fn pairs_rule(tables: &Tables<'_>, rule: &MatchedPairs, settings: &Settings) -> Ruled {
+    let confidence = settings.confidence()?;
     let side = |column: &crate::plan::Column| -> Result<Vec<SideCell>, Gap> {
         let mut cells = Vec::new();
         for row in tables.column(column)? {

@@ -1,9 +1,10 @@
-//! From the tables that a design names to what a rule takes: crash counts, hosts, survivors.
+//! From the tables that a plan names to what a rule takes: crash counts, hosts, survivors.
 
-use super::adapt::{Ruled, confidence};
-use super::tables::{Gap, Tables, key, must_number, must_text, number, source};
-use crate::journal::Summary;
-use crate::plan::{CrashBoundary, PortabilitySide, Published};
+use std::collections::BTreeMap;
+
+use super::apply::{Ruled, Settings};
+use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source};
+use crate::plan::{Counted, CrashBoundary, PortabilitySide};
 use crate::stats::{Moments, Power, difference_interval, one_sample_t};
 use crate::verdict::rules::{
     BoundaryInput, BoundaryPoint, Condition, Count, Estimate, Levels, Occurrence, Portability, Reproduction,
@@ -12,14 +13,15 @@ use crate::verdict::rules::{
 };
 
 /// Crashes of attempts; the crashes are printed as a count, or as a share that stands for a whole number of them.
-fn count(row: &Summary, crashes: &str, n: &str) -> Result<Count, Gap> {
+fn count(tables: &Tables<'_>, row: &TableRow<'_>, crashes: &str, n: &str) -> Result<Count, Gap> {
+    tables.check_attempts(row)?;
     let trials = whole(row, n)?;
     let printed = must_number(row, crashes)?;
     let is_share = row.values.get(crashes).is_some_and(|cell| cell.unit == "fraction");
     let hits = if is_share { printed.value * trials as f64 } else { printed.value };
     let rounded = hits.round();
     if !(0.0..=trials as f64).contains(&rounded) || (hits - rounded).abs() > printed.half * trials as f64 + 1e-9 {
-        return Err(Gap(format!(
+        return Err(Gap::of(format!(
             "{}: {crashes} of {trials} is {}, no whole number of them",
             source(row),
             printed.value
@@ -28,23 +30,34 @@ fn count(row: &Summary, crashes: &str, n: &str) -> Result<Count, Gap> {
     Ok(Count { hits: rounded as u64, trials })
 }
 
-fn whole(row: &Summary, column: &str) -> Result<u64, Gap> {
+fn whole(row: &TableRow<'_>, column: &str) -> Result<u64, Gap> {
     let text = must_text(row, column)?;
-    text.parse().map_err(|_| Gap(format!("{}: {column} is {text}, and a count is needed", source(row))))
+    text.parse().map_err(|_| Gap::of(format!("{}: {column} is {text}, and a count is needed", source(row))))
 }
 
-pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &crate::plan::StaticCacheRescue, published: &Published) -> Ruled {
-    let confidence = confidence(published)?;
+pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &crate::plan::StaticCacheRescue, settings: &Settings) -> Ruled {
+    let confidence = settings.confidence()?;
     let ruled = || -> Result<Ruling, Gap> {
+        let mut growing: BTreeMap<(String, String), (Count, String)> = BTreeMap::new();
+        for (host, rows) in &rule.growing {
+            for row in tables.rows(rows)? {
+                let counted = (count(tables, row, &rule.crashes, &rule.n)?, source(row));
+                if growing.insert((host.clone(), must_text(row, &rule.model)?), counted).is_some() {
+                    return Err(Gap::of(format!("{}: the model stands twice under the growing cache", source(row))));
+                }
+            }
+        }
         let mut cells = Vec::new();
         for (host, rows) in &rule.hosts {
             for row in tables.rows(rows)? {
+                let model = must_text(row, &rule.model)?;
+                let before = growing.get(&(host.clone(), model.clone()));
                 cells.push(RescueCell {
-                    model: must_text(row, &rule.model)?,
+                    model,
                     host: host.clone(),
-                    fixed: count(row, &rule.crashes, &rule.n)?,
-                    growing: None,
-                    sources: vec![source(row)],
+                    fixed: count(tables, row, &rule.crashes, &rule.n)?,
+                    growing: before.map(|(count, _)| *count),
+                    sources: [source(row)].into_iter().chain(before.map(|(_, source)| source.clone())).collect(),
                 });
             }
         }
@@ -53,30 +66,35 @@ pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &crate::plan::StaticCacheRe
     Ok(ruled())
 }
 
-pub(super) fn boundary_rule(tables: &Tables<'_>, rule: &CrashBoundary, published: &Published) -> Ruled {
-    let confidence = confidence(published)?;
+pub(super) fn boundary_rule(tables: &Tables<'_>, rule: &CrashBoundary, settings: &Settings) -> Ruled {
+    let confidence = settings.confidence()?;
     let ruled = || -> Result<Ruling, Gap> {
         let mut points = Vec::new();
         for row in tables.rows(&rule.rows)? {
             let at = must_number(row, &rule.at)?.value;
-            points.push(BoundaryPoint { at, count: count(row, &rule.crashes, &rule.n)?, source: source(row) });
+            points.push(BoundaryPoint { at, count: count(tables, row, &rule.crashes, &rule.n)?, source: source(row) });
         }
-        let (occurrence, axis) = (Occurrence::Crash, rule.at.clone());
+        let occurrence = match rule.counts {
+            Counted::Crashes => Occurrence::Crash,
+            Counted::Fallbacks => Occurrence::Fallback,
+            Counted::Hangs => Occurrence::Hang,
+        };
+        let axis = rule.at.clone();
         Ok(boundary(&BoundaryInput { occurrence, axis, points, cut: rule.cut, confidence }))
     };
     Ok(ruled())
 }
 
-pub(super) fn portability_rule(tables: &Tables<'_>, rule: &crate::plan::Portability, published: &Published) -> Ruled {
-    let confidence = confidence(published)?;
+pub(super) fn portability_rule(tables: &Tables<'_>, rule: &crate::plan::Portability, settings: &Settings) -> Ruled {
+    let confidence = settings.confidence()?;
     let ruled = || -> Result<Ruling, Gap> {
-        let [a, b] = &rule.sides[..] else { return Err(Gap("two hosts are needed".to_owned())) };
+        let [a, b] = &rule.sides[..] else { return Err(Gap::of("two hosts are needed".to_owned())) };
         let mut conditions: Vec<Condition> = Vec::new();
         for (index, PortabilitySide { host: _, rows }) in [a, b].into_iter().enumerate() {
             for row in tables.rows(rows)? {
                 let key = key(row, &rule.key)?;
                 let side = Some(SideRows {
-                    failed: count(row, &rule.crashes, &rule.n)?,
+                    failed: count(tables, row, &rule.crashes, &rule.n)?,
                     mean_ms: number(row, &rule.mean)?.map(|mean| mean.value),
                     source: source(row),
                 });
@@ -86,7 +104,7 @@ pub(super) fn portability_rule(tables: &Tables<'_>, rule: &crate::plan::Portabil
                     (None, 1) => conditions.push(Condition { key, a: None, b: side }),
                     (None, _) => conditions.push(Condition { key, a: side, b: None }),
                     (Some(_), _) => {
-                        return Err(Gap(format!("{}: the key names a condition twice on one side", source(row))));
+                        return Err(Gap::of(format!("{}: the key names a condition twice on one side", source(row))));
                     }
                 }
             }
@@ -106,17 +124,22 @@ pub(super) fn portability_rule(tables: &Tables<'_>, rule: &crate::plan::Portabil
 pub(super) fn reproduction_rule(
     tables: &Tables<'_>,
     rule: &crate::plan::ReproductionBands,
-    published: &Published,
+    settings: &Settings,
 ) -> Ruled {
-    let levels = Levels { confidence: confidence(published)?, power: Power::new(rule.power)? };
+    let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
     let ruled = || -> Result<Ruling, Gap> {
         let row = tables.row(&rule.rows)?;
         let (survived, crashed) = (whole(row, &rule.survived)?, whole(row, &rule.crashed)?);
+        // A run's spread is that of its launches, a printed one that of its samples.
+        let replicates = if tables.are_measured() { whole(row, "launches")? } else { survived };
+        if survived > 0 {
+            tables.check_times(row)?;
+        }
         let measured = match (number(row, &rule.value)?, number(row, &rule.cv)?) {
             (Some(value), cv) => Some(Estimate {
                 value: value.value,
-                interval: cv.and_then(|cv| mean_interval(survived, value.value, cv.value, levels)),
-                launches: None,
+                interval: cv.and_then(|cv| mean_interval(replicates, value.value, cv.value, levels)),
+                launches: tables.are_measured().then_some(replicates),
             }),
             (None, _) => None,
         };

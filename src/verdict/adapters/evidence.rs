@@ -1,13 +1,11 @@
-//! From the tables that a design names to what a rule takes: which axes moved, shares of an effect, licences.
+//! From the tables that a plan names to what a rule takes: which axes moved, shares of an effect, licences.
 
 use std::collections::BTreeMap;
 
-use super::PublishedHypothesis;
+use super::apply::Decided;
 use super::tables::{Gap, Tables, key, must_number, must_text, source, text};
 use crate::plan::{AxisDecomposition, FindingNeed, Floor, Licence, Need, SingleDelta};
-use crate::verdict::rules::{
-    AxisEffect, Checked, Claimed, Ruling, Standing, Told, axis_decomposition, licence, single_delta,
-};
+use crate::verdict::rules::{AxisEffect, Checked, Claimed, Ruling, Told, axis_decomposition, licence, single_delta};
 
 pub(super) fn single_delta_rule(tables: &Tables<'_>, rule: &SingleDelta) -> Result<Ruling, Gap> {
     let mut told = Vec::new();
@@ -48,7 +46,7 @@ pub(super) fn decomposition_rule(tables: &Tables<'_>, rule: &AxisDecomposition) 
     Ok(axis_decomposition(&effects))
 }
 
-pub(super) fn licence_rule(tables: &Tables<'_>, rule: &Licence, before: &[PublishedHypothesis]) -> Ruling {
+pub(super) fn licence_rule(tables: &Tables<'_>, rule: &Licence, before: &[Decided]) -> Ruling {
     let mut claimed = Vec::new();
     for statement in &rule.statements {
         let needs = statement.needs.iter().map(|need| check(tables, need, before)).collect();
@@ -58,10 +56,10 @@ pub(super) fn licence_rule(tables: &Tables<'_>, rule: &Licence, before: &[Publis
 }
 
 /// What cannot be looked up licenses nothing.
-fn check(tables: &Tables<'_>, need: &Need, before: &[PublishedHypothesis]) -> Checked {
+fn check(tables: &Tables<'_>, need: &Need, before: &[Decided]) -> Checked {
     match need {
         Need::Finding(need) => finding(need, before),
-        Need::EveryAtLeast(need) => every_at_least(tables, need).unwrap_or_else(|Gap(found)| Checked {
+        Need::EveryAtLeast(need) => every_at_least(tables, need).unwrap_or_else(|Gap { reason: found, .. }| Checked {
             found,
             holds: None,
             sources: Vec::new(),
@@ -74,19 +72,19 @@ fn check(tables: &Tables<'_>, need: &Need, before: &[PublishedHypothesis]) -> Ch
     }
 }
 
-fn finding(need: &FindingNeed, before: &[PublishedHypothesis]) -> Checked {
+fn finding(need: &FindingNeed, before: &[Decided]) -> Checked {
     let Some(found) = before.iter().find(|hypothesis| hypothesis.name == need.hypothesis) else {
         return Checked { found: format!("{} was not judged", need.hypothesis), holds: None, sources: Vec::new() };
     };
-    let label = &found.ruling.label;
-    let holds = (found.ruling.standing == Standing::Decided).then(|| need.is.contains(label));
+    let label = &found.label;
+    let holds = found.is_decided.then(|| need.is.contains(label));
     let wanted = need.is.join(" or ");
     let told = if holds == Some(true) {
         format!("{} is {label}", need.hypothesis)
     } else {
         format!("{} is {label}, and {wanted} is needed", need.hypothesis)
     };
-    Checked { found: told, holds, sources: found.ruling.rests_on.clone() }
+    Checked { found: told, holds, sources: found.rests_on.clone() }
 }
 
 fn every_at_least(tables: &Tables<'_>, need: &Floor) -> Result<Checked, Gap> {

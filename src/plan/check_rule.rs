@@ -1,0 +1,220 @@
+//! What must hold of a rule's parameters, whichever plan states it.
+
+use std::collections::BTreeSet;
+
+use super::check_plan::between;
+use super::document::Document;
+use super::{
+    AxisDecomposition, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs, MeanSide, Need, Rule,
+    SingleDelta,
+};
+use crate::terms::nearest;
+
+/// A hypothesis that stands before another, and what it can come out as.
+pub(super) struct Earlier {
+    name: String,
+    kind: String,
+    labels: Vec<String>,
+}
+
+impl Earlier {
+    pub(super) fn of(name: &str, kind: &str, labels: &[&str]) -> Self {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        Self { name: name.to_owned(), kind: kind.to_owned(), labels }
+    }
+}
+
+/// One hypothesis, and those that stand before it.
+pub(super) struct RulePlace<'a> {
+    pub document: &'a Document<'a>,
+    /// The hypothesis, for example `hypothesis[2]`.
+    pub path: String,
+    pub before: &'a [Earlier],
+}
+
+impl RulePlace<'_> {
+    pub(super) fn at(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    fn fault(&self, key: &str, message: impl Into<String>, hint: Option<String>) -> Error {
+        self.document.fault(&self.at(key), message, hint)
+    }
+
+    /// A label that the rule never gives could never be as expected.
+    pub(super) fn labels(&self, key: &str, given: &[String], kind: &str, known: &[&str]) -> Result<(), Error> {
+        let Some(unknown) = given.iter().find(|label| !known.contains(&label.as_str())) else { return Ok(()) };
+        let hint = match nearest(unknown, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its labels: {}", known.join(", ")),
+        };
+        let message = format!("the rule `{kind}` never gives the label {unknown:?}");
+        Err(self.fault(key, message, Some(hint)))
+    }
+
+    pub(super) fn rule(&self, rule: &Rule) -> Result<(), Error> {
+        match rule {
+            Rule::FalsificationLadder(rule) => self.ladder(rule),
+            Rule::HangLedger(HangLedger { hangs, by: _, baseline_wall: _, baseline_wall_absent }) => {
+                self.finite("rule.baseline_wall_absent", *baseline_wall_absent)?;
+                self.hangs(hangs)
+            }
+            Rule::MatchedPairs(MatchedPairs { key, left: _, right: _ }) => self.some("rule.key", key.len()),
+            Rule::SingleDelta(rule) => self.single_delta(rule),
+            Rule::AxisDecomposition(AxisDecomposition { axes, .. }) => {
+                if axes.len() < 2 {
+                    return Err(self.fault("rule.axes", "a decomposition needs at least two axes", None));
+                }
+                Ok(())
+            }
+            Rule::Licence(rule) => self.licence(rule),
+            _ => self.criterion(rule),
+        }
+    }
+
+    /// The rules on printed means, correlations and crash counts. What their own functions refuse is left to them.
+    fn criterion(&self, rule: &Rule) -> Result<(), Error> {
+        let share = |key: &str, value: f64, above: f64, below: f64| {
+            between(self.document, &self.at(&format!("rule.{key}")), value, above, below)
+        };
+        match rule {
+            Rule::CorrelationCriterion(rule) => share("above", rule.above, -1.0, 1.0),
+            Rule::Saturation(rule) if rule.sustained_readings == 0 => {
+                Err(self.fault("rule.sustained_readings", "0 readings sustain nothing", None))
+            }
+            Rule::Saturation(rule) => self.finite("rule.above", rule.above),
+            Rule::StatedDifferences(rule) => self.finite("rule.at_least", rule.at_least),
+            Rule::ParallelEfficiency(rule) if rule.agents == 0 => {
+                Err(self.fault("rule.agents", "0 agents have no efficiency", None))
+            }
+            Rule::MeanContrast(rule) => {
+                self.sides([("left", &rule.left), ("right", &rule.right)])?;
+                share("margin", rule.margin, 0.0, f64::MAX)
+            }
+            Rule::DifferenceCriterion(rule) => {
+                self.sides([("left", &rule.left), ("right", &rule.right)])?;
+                self.finite("rule.at_least", rule.at_least)
+            }
+            Rule::EffectBand(rule) => {
+                self.sides([("baseline", &rule.baseline), ("candidate", &rule.candidate)])?;
+                share("power", rule.power, 0.5, 1.0)?;
+                share("neutral_pct", rule.neutral_pct, 0.0, 100.0)?;
+                rule.strong_pct.map_or(Ok(()), |strong| share("strong_pct", strong, rule.neutral_pct, 100.0))
+            }
+            Rule::StaticCacheRescue(rule) => share("max_rate", rule.max_rate, 0.0, 1.0),
+            Rule::CrashBoundary(rule) => share("cut", rule.cut, 0.0, 1.0),
+            Rule::Portability(rule) if rule.sides.len() != 2 => {
+                Err(self.fault("rule.sides", format!("{} sides: expected two", rule.sides.len()), None))
+            }
+            Rule::Portability(rule) => self.some("rule.key", rule.key.len()),
+            Rule::Reproduction(rule) => {
+                share("power", rule.power, 0.5, 1.0)?;
+                share("target", rule.target, 0.0, f64::MAX)?;
+                self.some("rule.bands", rule.bands.len())
+            }
+            Rule::Promotion(rule) => {
+                self.some("rule.near_flat_ms", rule.near_flat_ms.len())?;
+                self.finite("rule.small_effect_ms", rule.small_effect_ms)?;
+                let mut tolerances = rule.near_flat_ms.iter();
+                tolerances.try_for_each(|(metric, value)| self.finite(&format!("rule.near_flat_ms.{metric}"), *value))
+            }
+            Rule::ColdStart(rule) => self.finite("rule.resolution_ms", rule.resolution_ms),
+            _ => Ok(()),
+        }
+    }
+
+    /// A printed spread without its count, or the other way round, is no side.
+    fn sides(&self, sides: [(&str, &MeanSide); 2]) -> Result<(), Error> {
+        match sides.into_iter().find(|(_, side)| side.sd.is_some() != side.n.is_some()) {
+            Some((name, _)) => {
+                Err(self.fault(&format!("rule.{name}"), "`sd` and `n` stand together or not at all", None))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn ladder(&self, rule: &FalsificationLadder) -> Result<(), Error> {
+        let FalsificationLadder { efficiencies, hangs, preconditions, min_combinations, .. } = rule;
+        self.some("rule.efficiencies.key", efficiencies.key.len())?;
+        self.hangs(hangs)?;
+        for (index, precondition) in preconditions.iter().enumerate() {
+            self.some(&format!("rule.preconditions[{index}].key"), precondition.key.len())?;
+        }
+        if *min_combinations == 0 {
+            let hint = "a ladder without a combination has no mean; expected at least 1".to_owned();
+            return Err(self.fault("rule.min_combinations", "0 is no floor", Some(hint)));
+        }
+        between(self.document, &self.at("rule.improvement_above"), rule.improvement_above, -1e6, 1e6)?;
+        between(self.document, &self.at("rule.null_margin_pp"), rule.null_margin_pp, 0.0, 100.0)
+    }
+
+    fn hangs(&self, hangs: &Hangs) -> Result<(), Error> {
+        self.some("rule.hangs.key", hangs.key.len())?;
+        self.some("rule.hangs.resolved", hangs.resolved.len())?;
+        self.some("rule.hangs.unresolved", hangs.unresolved.len())?;
+        match hangs.resolved.iter().find(|word| hangs.unresolved.contains(word)) {
+            Some(word) => Err(self.fault("rule.hangs.unresolved", format!("{word:?} stands for both"), None)),
+            None => Ok(()),
+        }
+    }
+
+    fn single_delta(&self, rule: &SingleDelta) -> Result<(), Error> {
+        self.some("rule.key", rule.key.len())?;
+        if !rule.axes.contains_key(&rule.intended) {
+            let hint = format!("the axes: {}", rule.axes.keys().cloned().collect::<Vec<_>>().join(", "));
+            return Err(self.fault("rule.intended", format!("{:?} is no axis", rule.intended), Some(hint)));
+        }
+        for (axis, values) in &rule.axes {
+            if values.len() < 2 || values.values().any(Vec::is_empty) {
+                let message = format!("the axis {axis:?} needs at least two values, each with a word for it");
+                return Err(self.fault("rule.axes", message, None));
+            }
+        }
+        Ok(())
+    }
+
+    fn licence(&self, rule: &Licence) -> Result<(), Error> {
+        self.some("rule.statements", rule.statements.len())?;
+        let names: BTreeSet<&str> = rule.statements.iter().map(|statement| statement.name.as_str()).collect();
+        if names.len() != rule.statements.len() {
+            return Err(self.fault("rule.statements", "has a name twice", None));
+        }
+        for (index, statement) in rule.statements.iter().enumerate() {
+            let path = format!("rule.statements[{index}].needs");
+            self.some(&path, statement.needs.len())?;
+            for (index, need) in statement.needs.iter().enumerate() {
+                self.need(&format!("{path}[{index}]"), need)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn need(&self, path: &str, need: &Need) -> Result<(), Error> {
+        match need {
+            Need::Finding(need) => {
+                let known = || self.before.iter().map(|earlier| earlier.name.as_str());
+                let Some(found) = self.before.iter().find(|earlier| earlier.name == need.hypothesis) else {
+                    let hint = match nearest(&need.hypothesis, known()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("before it stand: {}", known().collect::<Vec<_>>().join(", ")),
+                    };
+                    let message = format!("no hypothesis {:?} stands before this one", need.hypothesis);
+                    return Err(self.fault(&format!("{path}.hypothesis"), message, Some(hint)));
+                };
+                self.some(&format!("{path}.is"), need.is.len())?;
+                let known: Vec<&str> = found.labels.iter().map(String::as_str).collect();
+                self.labels(&format!("{path}.is"), &need.is, &found.kind, &known)
+            }
+            Need::EveryAtLeast(need) => self.finite(&format!("{path}.floor"), need.floor),
+            Need::Table(_) => Ok(()),
+        }
+    }
+
+    fn some(&self, key: &str, count: usize) -> Result<(), Error> {
+        if count > 0 { Ok(()) } else { Err(self.fault(key, "is empty", Some("give at least one".to_owned()))) }
+    }
+
+    fn finite(&self, key: &str, value: f64) -> Result<(), Error> {
+        between(self.document, &self.at(key), value, f64::MIN, f64::MAX)
+    }
+}

@@ -1,0 +1,53 @@
+//! Which rows a rule reads, whatever its kind.
+
+use serde_json::Value;
+
+use super::{Rows, Rule};
+
+impl Rule {
+    /// Every choice of rows in the rule's parameters, in the order in which they are written.
+    ///
+    /// They are found in the rule's written form, where each is a table's name beside a `where`: so no kind of rule can
+    /// be forgotten here.
+    #[must_use]
+    pub fn selections(&self) -> Vec<Rows> {
+        let mut found = Vec::new();
+        // A checked rule holds finite numbers, which all have a JSON form.
+        if let Ok(written) = serde_json::to_value(self) {
+            collect(&written, &mut found);
+        }
+        found
+    }
+}
+
+fn collect(written: &Value, found: &mut Vec<Rows>) {
+    match written {
+        Value::Object(keys) => {
+            if let Some(Value::String(table)) = keys.get("table") {
+                let only = keys.get("where").cloned().and_then(|only| serde_json::from_value(only).ok());
+                found.push(Rows { table: table.clone(), only: only.unwrap_or_default() });
+            }
+            keys.values().for_each(|value| collect(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Design;
+
+    #[test]
+    fn every_choice_of_rows_is_found_however_deep_it_stands() {
+        let design = Design::parse("tr147", include_str!("../../plans/tr147.toml")).unwrap();
+        let tables = |name: &str| -> Vec<String> {
+            let hypothesis = design.hypotheses.iter().find(|hypothesis| hypothesis.name == name).unwrap();
+            hypothesis.rule.selections().into_iter().map(|rows| rows.table).collect()
+        };
+        assert_eq!(tables("static-cache-rescue"), ["tr147_static_a100", "tr147_static_ada"]);
+        assert_eq!(tables("portability"), ["tr147_static_ada", "tr147_static_a100"]);
+        let awq = design.hypotheses.iter().find(|hypothesis| hypothesis.name == "decode-boundary-awq").unwrap();
+        assert_eq!(awq.rule.selections()[0].only["gpu"][0].to_string(), "Ada");
+    }
+}

@@ -1,0 +1,80 @@
+//! Applies a plan's rule to tables.
+
+use super::crashes::{boundary_rule, portability_rule, reproduction_rule, rescue_rule};
+use super::criteria::{
+    correlation_rule, difference_rule, effect_rule, efficiency_rule, mean_contrast_rule, saturation_rule, stated_rule,
+};
+use super::evidence::{decomposition_rule, licence_rule, single_delta_rule};
+use super::gates::{cold_start_rule, promotion_rule};
+use super::ladders::{falsification_ladder, hang_rule, pairs_rule};
+use super::tables::{Gap, Tables};
+use crate::plan::Rule;
+use crate::stats::Confidence;
+use crate::verdict::Error;
+use crate::verdict::rules::Ruling;
+
+/// A ruling, or what no table holds.
+pub(super) type Ruled = Result<Result<Ruling, Gap>, Error>;
+
+/// How sure every answer of a plan must be.
+pub(in crate::verdict) struct Settings {
+    /// Level of every test.
+    pub alpha: f64,
+    /// Resamples of every bootstrap.
+    pub bootstrap_resamples: u32,
+    /// Seed of every bootstrap.
+    pub bootstrap_seed: u64,
+}
+
+impl Settings {
+    /// The confidence of intervals at the plan's level.
+    pub(super) fn confidence(&self) -> Result<Confidence, Error> {
+        Ok(Confidence::new(1.0 - self.alpha)?)
+    }
+}
+
+/// A hypothesis that was decided before, as a licence asks for it.
+pub(in crate::verdict) struct Decided {
+    /// Its name.
+    pub name: String,
+    /// What it came out as.
+    pub label: String,
+    /// Whether that is a decision.
+    pub is_decided: bool,
+    /// The rows it rests on.
+    pub rests_on: Vec<String>,
+}
+
+/// What the rule says of the tables.
+///
+/// # Errors
+/// None for a checked plan.
+pub(in crate::verdict) fn apply(
+    rule: &Rule,
+    tables: &Tables<'_>,
+    settings: &Settings,
+    before: &[Decided],
+) -> Result<Ruling, Error> {
+    let ruled = match rule {
+        Rule::FalsificationLadder(rule) => falsification_ladder(tables, rule, settings)?,
+        Rule::HangLedger(rule) => hang_rule(tables, rule, settings)?,
+        Rule::MatchedPairs(rule) => pairs_rule(tables, rule, settings)?,
+        Rule::SingleDelta(rule) => single_delta_rule(tables, rule),
+        Rule::AxisDecomposition(rule) => decomposition_rule(tables, rule),
+        Rule::Licence(rule) => Ok(licence_rule(tables, rule, before)),
+        Rule::CorrelationCriterion(rule) => correlation_rule(tables, rule, settings)?,
+        Rule::Saturation(rule) => saturation_rule(tables, rule),
+        Rule::StatedDifferences(rule) => stated_rule(tables, rule),
+        Rule::ParallelEfficiency(rule) => efficiency_rule(tables, rule),
+        Rule::MeanContrast(rule) => mean_contrast_rule(tables, rule, settings)?,
+        Rule::DifferenceCriterion(rule) => difference_rule(tables, rule, settings)?,
+        Rule::EffectBand(rule) => effect_rule(tables, rule, settings)?,
+        Rule::StaticCacheRescue(rule) => rescue_rule(tables, rule, settings)?,
+        Rule::CrashBoundary(rule) => boundary_rule(tables, rule, settings)?,
+        Rule::Portability(rule) => portability_rule(tables, rule, settings)?,
+        Rule::Reproduction(rule) => reproduction_rule(tables, rule, settings)?,
+        Rule::Promotion(rule) => promotion_rule(tables, rule),
+        Rule::ColdStart(rule) => cold_start_rule(tables, rule),
+    };
+    Ok(ruled.unwrap_or_else(Gap::ruling))
+}

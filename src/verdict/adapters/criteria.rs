@@ -1,0 +1,115 @@
+//! From the tables that a plan names to what a rule takes: correlations, limits, differences, means.
+
+use super::apply::{Ruled, Settings};
+use super::means::two_means;
+use super::tables::{Gap, Tables, key, must_number, number, percent, source, unit};
+use crate::plan::{
+    Column, CorrelationCriterion, DifferenceCriterion, Direction, EffectBands, MeanContrast, ParallelEfficiency,
+    Saturation, StatedDifferences,
+};
+use crate::stats::{Alpha, Margin, Points, Power, difference_interval};
+use crate::verdict::rules::{
+    BandEdges, EffectBand, Estimate, Levels, Ruling, SpeedUp, Stated, correlation_criterion, difference_criterion,
+    effect_band, mean_contrast, parallel_efficiency, saturation, stated_differences,
+};
+
+pub(super) fn correlation_rule(tables: &Tables<'_>, rule: &CorrelationCriterion, settings: &Settings) -> Ruled {
+    let confidence = settings.confidence()?;
+    let ruled = || -> Result<Ruling, Gap> {
+        let (mut x, mut y, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for row in tables.rows(&rule.rows)? {
+            tables.check_point(row)?;
+            let sign = if rule.direction == Direction::Falling { -1.0 } else { 1.0 };
+            x.push(must_number(row, &rule.x)?.value);
+            y.push(sign * must_number(row, &rule.y)?.value);
+            sources.push(source(row));
+        }
+        let points = Points::new(x, y).map_err(|error| Gap::of(error.to_string()))?;
+        Ok(correlation_criterion(&points, rule.above, confidence, &sources))
+    };
+    Ok(ruled())
+}
+
+pub(super) fn saturation_rule(tables: &Tables<'_>, rule: &Saturation) -> Result<Ruling, Gap> {
+    let readings = |column: &Column| -> Result<(Vec<f64>, Vec<String>), Gap> {
+        let rows = tables.column(column)?;
+        let values = rows.iter().map(|row| Ok(must_number(row, &column.column)?.value)).collect::<Result<_, _>>()?;
+        Ok((values, rows.iter().map(|row| source(row)).collect()))
+    };
+    let (spot, spot_sources) = readings(&rule.spot)?;
+    let unit = tables.column(&rule.spot)?.first().map_or_else(String::new, |row| unit(row, &rule.spot.column));
+    let highest = spot.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    match readings(&rule.series) {
+        Ok((series, sources)) => Ok(saturation(&series, rule.above, rule.sustained_readings, &unit, &sources)),
+        Err(Gap { reason, .. }) => Err(Gap::of(format!(
+            "that something is sustained takes a series of readings, and {reason}; the highest of {} single readings is \
+             {highest} ({}), the limit {}",
+            spot.len(),
+            spot_sources.join(", "),
+            rule.above
+        ))),
+    }
+}
+
+pub(super) fn stated_rule(tables: &Tables<'_>, rule: &StatedDifferences) -> Result<Ruling, Gap> {
+    let (mut stated, mut in_unit) = (Vec::new(), String::new());
+    for row in tables.rows(&rule.rows)? {
+        let difference = match (number(row, &rule.left)?, number(row, &rule.right)?) {
+            (Some(left), Some(right)) => Some((right.value - left.value, left.half + right.half)),
+            _ => None,
+        };
+        in_unit = unit(row, &rule.left);
+        stated.push(Stated { key: key(row, &rule.key)?, source: source(row), difference });
+    }
+    Ok(stated_differences(&stated, rule.at_least, &in_unit))
+}
+
+pub(super) fn efficiency_rule(tables: &Tables<'_>, rule: &ParallelEfficiency) -> Result<Ruling, Gap> {
+    let mut runs = Vec::new();
+    for row in tables.rows(&rule.rows)? {
+        let speedup = must_number(row, &rule.speedup)?;
+        let Some(efficiency) = percent(row, &rule.efficiency)? else {
+            return Err(Gap::of(format!("{}: {} is empty", source(row), rule.efficiency)));
+        };
+        runs.push(SpeedUp {
+            key: key(row, &rule.key)?,
+            source: source(row),
+            speedup: (speedup.value, speedup.half),
+            efficiency_pct: (efficiency.value, efficiency.half),
+        });
+    }
+    Ok(parallel_efficiency(&runs, rule.agents))
+}
+
+pub(super) fn mean_contrast_rule(tables: &Tables<'_>, rule: &MeanContrast, settings: &Settings) -> Ruled {
+    let (margin, alpha) = (Margin::absolute(rule.margin)?, Alpha::new(settings.alpha)?);
+    Ok(two_means(tables, &rule.left, &rule.right).map(|means| mean_contrast(&means, margin, alpha)))
+}
+
+pub(super) fn difference_rule(tables: &Tables<'_>, rule: &DifferenceCriterion, settings: &Settings) -> Ruled {
+    let confidence = settings.confidence()?;
+    let means = two_means(tables, &rule.left, &rule.right);
+    Ok(means.map(|means| difference_criterion(&means, rule.at_least, confidence)))
+}
+
+/// The change in percent of the baseline's printed mean, with Welch's interval of the difference on the same scale.
+pub(super) fn effect_rule(tables: &Tables<'_>, rule: &EffectBands, settings: &Settings) -> Ruled {
+    let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
+    let ruled = || -> Result<Ruling, Gap> {
+        let means = two_means(tables, &rule.baseline, &rule.candidate)?;
+        let effect = means.relative_effect().map_err(|error| Gap::of(error.to_string()))?;
+        let interval = difference_interval(&effect, levels.confidence).map_err(|error| Gap::of(error.to_string()))?;
+        Ok(effect_band(&EffectBand {
+            phase: rule.phase.clone(),
+            change_pct: Estimate {
+                value: effect.difference(),
+                interval: Some([interval.low, interval.high]),
+                launches: tables.are_measured().then(|| means.launches()),
+            },
+            edges: BandEdges { neutral_pct: rule.neutral_pct, strong_pct: rule.strong_pct },
+            levels,
+            sources: means.sources,
+        }))
+    };
+    Ok(ruled())
+}

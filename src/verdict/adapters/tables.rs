@@ -1,0 +1,249 @@
+//! Tables that rules read, looked up by name: printed ones, and those that measured rows give.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::journal::SummaryCell;
+use crate::plan::{Column, Rows};
+use crate::terms::{Scalar, nearest};
+use crate::verdict::rules::{MIN_LAUNCHES, Ruling};
+
+/// Rows by table.
+pub(in crate::verdict) struct Tables<'a> {
+    rows: BTreeMap<String, Vec<TableRow<'a>>>,
+    /// Which share of a cell's repetitions must be ok for its times to be a sample, where rows are measured;
+    /// nothing where they are printed.
+    measured: Option<f64>,
+}
+
+/// One row of a table.
+pub(in crate::verdict) struct TableRow<'a> {
+    /// The table.
+    pub table: String,
+    /// The row's name, as rulings cite it.
+    pub source: String,
+    /// Column to cell.
+    pub values: Cow<'a, BTreeMap<String, SummaryCell>>,
+}
+
+/// What a rule needs and no table holds, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub reason: String,
+    /// Whether more rows could close it.
+    is_open: bool,
+    /// Launches a side that would, where that is known.
+    launches: Option<u64>,
+}
+
+impl Gap {
+    /// Something that is not there: the ruling is `invalid`.
+    pub(super) fn of(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_open: false, launches: None }
+    }
+
+    /// Something that more rows could show: the ruling is `inconclusive`.
+    fn open(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_open: true, launches: None }
+    }
+
+    /// Fewer launches than decide anything: the ruling is `inconclusive`.
+    pub(super) fn too_few(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_open: true, launches: Some(MIN_LAUNCHES) }
+    }
+
+    pub(super) fn ruling(self) -> Ruling {
+        if self.is_open {
+            return Ruling::inconclusive(self.reason).settled_by(self.launches);
+        }
+        Ruling::invalid(self.reason)
+    }
+}
+
+/// A number of a table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Printed {
+    pub value: f64,
+    /// Half of what the last printed digit is worth: how far rounding may have moved the value.
+    pub half: f64,
+}
+
+impl<'a> Tables<'a> {
+    /// What others printed or recorded.
+    pub(in crate::verdict) fn printed(rows: impl IntoIterator<Item = TableRow<'a>>) -> Self {
+        Self { rows: by_table(rows), measured: None }
+    }
+
+    /// What rows of a run give, of which `min_ok_share` must be ok for times to be a sample.
+    pub(in crate::verdict) fn measured(rows: impl IntoIterator<Item = TableRow<'a>>, min_ok_share: f64) -> Self {
+        Self { rows: by_table(rows), measured: Some(min_ok_share) }
+    }
+
+    /// Whether the rows are those of a run, whose unit of replication is the launch.
+    pub(super) fn are_measured(&self) -> bool {
+        self.measured.is_some()
+    }
+
+    /// Whether there is such a table.
+    pub(super) fn has(&self, table: &str) -> bool {
+        self.rows.contains_key(table)
+    }
+
+    /// The chosen rows, at least one.
+    pub(super) fn rows(&self, chosen: &Rows) -> Result<Vec<&TableRow<'a>>, Gap> {
+        self.select(&chosen.table, &chosen.only)
+    }
+
+    /// The chosen rows of a column, at least one.
+    pub(super) fn column(&self, chosen: &Column) -> Result<Vec<&TableRow<'a>>, Gap> {
+        self.select(&chosen.table, &chosen.only)
+    }
+
+    /// The one row that is chosen.
+    pub(super) fn row(&self, chosen: &Rows) -> Result<&TableRow<'a>, Gap> {
+        match self.rows(chosen)?[..] {
+            [row] => Ok(row),
+            ref several => {
+                Err(Gap::of(format!("table {} has {} such rows, and one is needed", chosen.table, several.len())))
+            }
+        }
+    }
+
+    /// That at least three launches tried what a measured row counts.
+    pub(super) fn check_attempts(&self, row: &TableRow<'_>) -> Result<(), Gap> {
+        self.check_launches(row, "attempted_launches", "attempted it")
+    }
+
+    /// That a measured row's times are a sample: of at least three launches, and not of survivors alone.
+    pub(super) fn check_times(&self, row: &TableRow<'_>) -> Result<(), Gap> {
+        let Some(floor) = self.measured else { return Ok(()) };
+        let share = must_number(row, "ok_share")?.value;
+        if share < floor {
+            return Err(Gap::open(format!(
+                "{}: {share} of its repetitions are ok, floor {floor}: times of survivors are no sample",
+                source(row)
+            )));
+        }
+        self.check_launches(row, "launches", "gave it a time")
+    }
+
+    /// That a measured row which stands for a whole cell rests on launches enough; a launch's own row is one observation.
+    pub(super) fn check_point(&self, row: &TableRow<'_>) -> Result<(), Gap> {
+        if row.values.contains_key("launch") {
+            Ok(())
+        } else {
+            self.check_launches(row, "attempted_launches", "attempted it")
+        }
+    }
+
+    fn check_launches(&self, row: &TableRow<'_>, column: &str, what: &str) -> Result<(), Gap> {
+        if self.measured.is_none() {
+            return Ok(());
+        }
+        let launches = must_number(row, column)?.value;
+        if launches < MIN_LAUNCHES as f64 {
+            return Err(Gap::too_few(format!(
+                "{}: {launches} launches {what}; fewer than {MIN_LAUNCHES} decide nothing",
+                source(row)
+            )));
+        }
+        Ok(())
+    }
+
+    fn select(&self, table: &str, only: &BTreeMap<String, Vec<Scalar>>) -> Result<Vec<&TableRow<'a>>, Gap> {
+        let Some(rows) = self.rows.get(table) else {
+            let near = nearest(table, self.rows.keys().map(String::as_str));
+            let hint = near.map_or_else(String::new, |near| format!("; there is {near}"));
+            return Err(Gap::of(format!("no table {table} was imported{hint}")));
+        };
+        let mut chosen = Vec::new();
+        for row in rows {
+            let mut fits = true;
+            for (column, allowed) in only {
+                fits &= cell(row, column)?.is_some_and(|found| allowed.contains(found));
+            }
+            if fits {
+                chosen.push(row);
+            }
+        }
+        if chosen.is_empty() {
+            let whose = if self.are_measured() { "plan" } else { "design" };
+            return Err(Gap::of(format!("no row of table {table} is chosen by the {whose}")));
+        }
+        Ok(chosen)
+    }
+}
+
+fn by_table<'a>(rows: impl IntoIterator<Item = TableRow<'a>>) -> BTreeMap<String, Vec<TableRow<'a>>> {
+    let mut found: BTreeMap<String, Vec<TableRow<'a>>> = BTreeMap::new();
+    for row in rows {
+        match found.get_mut(&row.table) {
+            Some(known) => known.push(row),
+            None => {
+                found.insert(row.table.clone(), vec![row]);
+            }
+        }
+    }
+    found
+}
+
+/// The row's name, as rulings cite it.
+pub(super) fn source(row: &TableRow<'_>) -> String {
+    row.source.clone()
+}
+
+fn cell<'a>(row: &'a TableRow<'_>, column: &str) -> Result<Option<&'a Scalar>, Gap> {
+    match row.values.get(column) {
+        Some(cell) => Ok(cell.value.as_ref()),
+        None => {
+            let near = nearest(column, row.values.keys().map(String::as_str));
+            let hint = near.map_or_else(String::new, |near| format!("; it prints {near}"));
+            Err(Gap::of(format!("table {} prints no column {column}{hint}", row.table)))
+        }
+    }
+}
+
+/// The text of a cell, whatever it holds; nothing for an empty one.
+pub(super) fn text(row: &TableRow<'_>, column: &str) -> Result<Option<String>, Gap> {
+    Ok(cell(row, column)?.map(ToString::to_string))
+}
+
+/// The text of a cell that must hold something.
+pub(super) fn must_text(row: &TableRow<'_>, column: &str) -> Result<String, Gap> {
+    text(row, column)?.ok_or_else(|| Gap::of(format!("{}: {column} is empty", source(row))))
+}
+
+/// What tells the row from others.
+pub(super) fn key(row: &TableRow<'_>, columns: &[String]) -> Result<BTreeMap<String, String>, Gap> {
+    columns.iter().map(|column| Ok((column.clone(), must_text(row, column)?))).collect()
+}
+
+/// The number of a cell; nothing for an empty one.
+pub(super) fn number(row: &TableRow<'_>, column: &str) -> Result<Option<Printed>, Gap> {
+    let Some(scalar) = cell(row, column)? else { return Ok(None) };
+    let Some(value) = scalar.number().filter(|value| value.is_finite()) else {
+        return Err(Gap::of(format!("{}: {column} is {scalar}, and a number is needed", source(row))));
+    };
+    let half = row.values.get(column).and_then(|cell| cell.resolution).unwrap_or(0.0) / 2.0;
+    Ok(Some(Printed { value, half }))
+}
+
+/// The number of a cell that must hold one.
+pub(super) fn must_number(row: &TableRow<'_>, column: &str) -> Result<Printed, Gap> {
+    number(row, column)?.ok_or_else(|| Gap::of(format!("{}: {column} is empty", source(row))))
+}
+
+/// The unit of a column, by its own statement.
+pub(super) fn unit(row: &TableRow<'_>, column: &str) -> String {
+    row.values.get(column).map_or_else(String::new, |cell| cell.unit.clone())
+}
+
+/// A share in percent, by the column's own unit.
+pub(super) fn percent(row: &TableRow<'_>, column: &str) -> Result<Option<Printed>, Gap> {
+    let Some(Printed { value, half }) = number(row, column)? else { return Ok(None) };
+    match unit(row, column).as_str() {
+        "fraction" => Ok(Some(Printed { value: 100.0 * value, half: 100.0 * half })),
+        "percent" | "pp" => Ok(Some(Printed { value, half })),
+        other => Err(Gap::of(format!("table {}: {column} is in {other:?}, and a share is needed", row.table))),
+    }
+}

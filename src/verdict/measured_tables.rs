@@ -1,0 +1,168 @@
+//! The tables that the rows of a run give to decision rules.
+//!
+//! | table | one row for | columns beside the cell's and the lane's |
+//! |---|---|---|
+//! | `cells` | each lane and cell that was met | counts and rates of attempts, launches, mean and spread over launches |
+//! | `launches` | each launch that gave the cell a time | `segment`, `launch`, `block`, `repetitions`, `ms` |
+//!
+//! Both have `lane`, `cell`, `workload`, `phase`, `prompt_tokens`, `new_tokens`, every axis of the cell, and the lane's axes as
+//! `lane.AXIS` (observed where preflight saw one, else declared). An attempt is a row that was tried: neither refused nor
+//! skipped. What was tried again counts each time, so that no retry hides a failure.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::LaneVerdict;
+use super::adapters::TableRow;
+use super::reduce::{Entry, LaunchTime, Table};
+use crate::journal::SummaryCell;
+use crate::terms::{Axes, Cell, CellId, Outcome, SamplingSpec, Scalar};
+
+type Values = BTreeMap<String, SummaryCell>;
+
+/// The rows of both tables.
+pub(super) fn measured_tables(table: &Table, lanes: &[LaneVerdict]) -> Vec<TableRow<'static>> {
+    let mut rows = Vec::new();
+    for lane in lanes {
+        for (id, cell) in table.cells() {
+            let Some(entry) = table.entry(&lane.lane, id).filter(|entry| !entry.outcomes.is_empty()) else { continue };
+            let mut shared = identity(lane, id, cell);
+            coverage(entry, &mut shared);
+            for launch in &entry.launches {
+                let source = format!("{id} {} launch {}", lane.lane, launch.launch);
+                rows.push(row("launches", source, launch_values(&shared, launch)));
+            }
+            rows.push(row("cells", format!("{id} {}", lane.lane), cell_values(shared, entry)));
+        }
+    }
+    rows
+}
+
+fn row(table: &str, source: String, values: Values) -> TableRow<'static> {
+    TableRow { table: table.to_owned(), source, values: Cow::Owned(values) }
+}
+
+/// Columns and their values, which a table's own name for a thing takes from an axis of the same name.
+fn put(values: &mut Values, column: &str, value: Option<Scalar>, unit: &str) {
+    values.insert(column.to_owned(), SummaryCell { value, unit: unit.to_owned(), resolution: None });
+}
+
+fn count(values: &mut Values, column: &str, number: u64) {
+    put(values, column, Some(Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX))), "count");
+}
+
+fn text(values: &mut Values, column: &str, value: impl Into<String>) {
+    put(values, column, Some(Scalar::Text(value.into())), "text");
+}
+
+/// A share; null where there is nothing to be a share of.
+fn share(values: &mut Values, column: &str, part: u64, whole: u64) {
+    let share = (whole > 0).then(|| Scalar::Float(part as f64 / whole as f64));
+    put(values, column, share, "fraction");
+}
+
+/// What tells the row from others.
+fn identity(lane: &LaneVerdict, id: &CellId, cell: &Cell) -> Values {
+    let mut values = Values::new();
+    for (axis, value) in axes_of(cell) {
+        put(&mut values, &axis, Some(scalar(value)), "text");
+    }
+    // A version looks like a number and is none: 3.10 is not 3.1.
+    for (axis, value) in lane.declared.iter().chain(&lane.observed) {
+        text(&mut values, &format!("lane.{axis}"), value);
+    }
+    text(&mut values, "lane", &lane.lane);
+    text(&mut values, "cell", id.to_string());
+    text(&mut values, "workload", &cell.workload);
+    text(&mut values, "phase", cell.phase.to_string());
+    count(&mut values, "prompt_tokens", cell.prompt.len() as u64);
+    count(&mut values, "new_tokens", u64::from(cell.new_tokens));
+    values
+}
+
+/// What the cell fixes beside its work, by name: its axes, and how it picks tokens.
+fn axes_of(cell: &Cell) -> Axes {
+    let sampling = match cell.sampling {
+        SamplingSpec::Greedy => "greedy",
+        SamplingSpec::Seeded { .. } => "seeded",
+    };
+    let mut axes = cell.axes.clone();
+    axes.insert("sampling".to_owned(), sampling.to_owned());
+    axes.insert("ignore_eos".to_owned(), cell.ignore_eos.to_string());
+    axes
+}
+
+/// An axis' value as what it is written like: a number, yes or no, else a text.
+fn scalar(value: String) -> Scalar {
+    let written = [value.parse().map(Scalar::Int).ok(), value.parse().map(Scalar::Bool).ok()];
+    let read = written.into_iter().flatten().find(|read| read.to_string() == value);
+    read.unwrap_or(Scalar::Text(value))
+}
+
+/// What both tables say of how much of the cell was measured.
+fn coverage(entry: &Entry, values: &mut Values) {
+    count(values, "planned", entry.planned);
+    count(values, "launches", entry.launches.len() as u64);
+    share(values, "ok_share", entry.ok, entry.ok + entry.failures.values().sum::<u64>());
+}
+
+fn launch_values(shared: &Values, launch: &LaunchTime) -> Values {
+    let mut values = shared.clone();
+    count(&mut values, "segment", u64::from(launch.segment));
+    count(&mut values, "launch", u64::from(launch.launch));
+    count(&mut values, "block", u64::from(launch.block));
+    count(&mut values, "repetitions", launch.repetitions);
+    put(&mut values, "ms", Some(Scalar::Float(launch.ms)), "ms");
+    values
+}
+
+/// Outcomes, with the columns of their counts, rates and launches.
+const COUNTED: [(Outcome, &str, &str, &str); 6] = [
+    (Outcome::Ok, "ok", "ok_rate", "ok_launches"),
+    (Outcome::Crashed, "crashed", "crash_rate", "crashed_launches"),
+    (Outcome::Hung, "hung", "hang_rate", "hung_launches"),
+    (Outcome::FellBack, "fell_back", "fall_back_rate", "fell_back_launches"),
+    (Outcome::FellThrough, "fell_through", "fall_through_rate", "fell_through_launches"),
+    (Outcome::UnequalWork, "unequal_work", "unequal_work_rate", "unequal_work_launches"),
+];
+
+/// Whether the cell was tried, whatever came of it.
+fn is_attempt(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Refused | Outcome::Skipped)
+}
+
+fn cell_values(mut values: Values, entry: &Entry) -> Values {
+    let of = |outcome: Outcome| entry.outcomes.get(&outcome).copied().unwrap_or(0);
+    let attempts: u64 = Outcome::ALL.into_iter().filter(|outcome| is_attempt(*outcome)).map(of).sum();
+    let refused = of(Outcome::Refused);
+    let launches = |which: &dyn Fn(Outcome) -> bool| {
+        let with = |outcomes: &&BTreeMap<Outcome, u64>| outcomes.keys().any(|outcome| which(*outcome));
+        entry.attempts.values().filter(with).count() as u64
+    };
+    count(&mut values, "attempts", attempts);
+    count(&mut values, "attempted_launches", launches(&is_attempt));
+    for (outcome, number, rate, by_launch) in COUNTED {
+        count(&mut values, number, of(outcome));
+        share(&mut values, rate, of(outcome), attempts);
+        count(&mut values, by_launch, launches(&|found| found == outcome));
+    }
+    let failed = |outcome| is_attempt(outcome) && outcome != Outcome::Ok;
+    count(&mut values, "failed", attempts - of(Outcome::Ok));
+    share(&mut values, "failure_rate", attempts - of(Outcome::Ok), attempts);
+    count(&mut values, "failed_launches", launches(&failed));
+    count(&mut values, "refused", refused);
+    share(&mut values, "refusal_rate", refused, attempts + refused);
+    count(&mut values, "distinct_outputs", entry.outputs.len() as u64);
+    let mut outputs = entry.outputs.keys();
+    let output = outputs.next().filter(|_| entry.outputs.len() == 1).map(|digest| Scalar::Text(digest.to_string()));
+    put(&mut values, "output_sha256", output, "text");
+    // Launches of several segments are no sample of one thing, so that they have no spread.
+    let segment = entry.launches.first().filter(|_| entry.is_of_one_segment()).map(|launch| launch.segment);
+    put(&mut values, "segment", segment.map(|segment| Scalar::Int(i64::from(segment))), "count");
+    let time = entry.time.as_ref();
+    let spread = time.filter(|_| segment.is_some());
+    put(&mut values, "mean_ms", time.map(|time| Scalar::Float(time.mean_ms)), "ms");
+    put(&mut values, "sd_ms", spread.and_then(|time| time.sd_ms).map(Scalar::Float), "ms");
+    put(&mut values, "cv", spread.and_then(|time| time.cv_pct).map(|cv| Scalar::Float(cv / 100.0)), "fraction");
+    values
+}

@@ -1,0 +1,74 @@
+//! Hypotheses that a decision rule decides, over the tables that the rows give.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::adapters::{Decided, Settings, Tables, apply};
+use super::measured_tables::measured_tables;
+use super::reduce::Table;
+use super::rules::Standing;
+use super::{Error, Finding, HypothesisVerdict, LaneVerdict};
+use crate::plan::{HypothesisKind, Plan, Rule};
+use crate::terms::Scalar;
+
+/// Decides those among `verdicts`, which stand in plan order. `absent` holds the lanes that took no part, with the reason.
+pub(super) fn rule_hypotheses(
+    plan: &Plan,
+    table: &Table,
+    lanes: &[LaneVerdict],
+    absent: &BTreeMap<String, String>,
+    verdicts: &mut [HypothesisVerdict],
+) -> Result<(), Error> {
+    if !plan.has_rules() {
+        return Ok(());
+    }
+    let tables = Tables::measured(measured_tables(table, lanes), plan.coverage.min_ok_share);
+    let settings = Settings {
+        alpha: plan.statistics.alpha,
+        bootstrap_resamples: plan.statistics.bootstrap_resamples,
+        bootstrap_seed: plan.statistics.bootstrap_seed,
+    };
+    let mut before: Vec<Decided> = Vec::with_capacity(verdicts.len());
+    for (hypothesis, verdict) in plan.hypotheses.iter().zip(verdicts) {
+        if let HypothesisKind::Ruled { rule, .. } = &hypothesis.kind {
+            verdict.rule = Some(rule.kind().to_owned());
+            verdict.lanes = named_lanes(rule);
+            let missing = verdict.lanes.iter().find_map(|lane| absent.get_key_value(lane));
+            match (verdict.finding, missing) {
+                (Finding::Void, _) => {}
+                (_, Some((lane, reason))) => {
+                    verdict.finding = Finding::NotMeasured;
+                    verdict.reasons.push(format!("lane {lane} took no part: {reason}"));
+                }
+                (_, None) => {
+                    let ruling = apply(rule, &tables, &settings, &before)?;
+                    verdict.reasons.extend(ruling.reasons.iter().cloned());
+                    let is_decided = ruling.standing == Standing::Decided;
+                    verdict.finding = if is_decided { Finding::Ruled } else { Finding::CouldNotTell };
+                    verdict.ruling = Some(ruling);
+                }
+            }
+        }
+        before.push(decided(verdict));
+    }
+    Ok(())
+}
+
+/// The lanes that the rule chooses by name, in the order of their names.
+fn named_lanes(rule: &Rule) -> Vec<String> {
+    let chosen = rule.selections();
+    let lanes = chosen.iter().filter_map(|rows| rows.only.get("lane")).flatten().filter_map(Scalar::text);
+    lanes.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn decided(verdict: &HypothesisVerdict) -> Decided {
+    let rests_on = match &verdict.ruling {
+        Some(ruling) => ruling.rests_on.clone(),
+        None => verdict.cells.iter().map(|cell| cell.cell.to_string()).collect(),
+    };
+    Decided {
+        name: verdict.name.clone(),
+        label: verdict.result().to_owned(),
+        is_decided: verdict.finding.is_decided(),
+        rests_on,
+    }
+}
