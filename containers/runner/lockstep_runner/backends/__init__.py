@@ -17,7 +17,7 @@ A backend of somebody else is a Python file with a class `Backend`: `--backend p
 
 import os
 
-NAMES = ("reference", "pytorch")
+NAMES = ("reference", "pytorch", "pytorch_direct")
 
 
 class BackendError(Exception):
@@ -61,6 +61,10 @@ def make(name):
         from lockstep_runner.backends.pytorch import PyTorch
 
         return PyTorch()
+    if name == "pytorch_direct":
+        from lockstep_runner.backends.pytorch.direct import Direct
+
+        return Direct()
     if name.endswith(".py"):
         return _from_file(name)
     raise BackendError("there is no backend %r; known: %s, or a Python file" % (name, ", ".join(NAMES)))

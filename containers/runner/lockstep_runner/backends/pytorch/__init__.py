@@ -29,7 +29,7 @@ class PyTorch(Phases):
         """Imports torch and loads the model as the lane declares it; cells may ask for other formats later."""
         threads = axes.get("threads")
         self.check_lane({axis: value for axis, value in axes.items() if axis != "threads"})
-        self._lane = {axis: value for axis, value in axes.items() if axis in HONOURED}
+        self._lane = {axis: value for axis, value in axes.items() if axis in self.HONOURED}
         try:
             settings = Settings(self._lane, {})
         except Refused as error:
@@ -98,6 +98,10 @@ class PyTorch(Phases):
 
     def measure(self, job, pulse):
         """The passes of the phase, and the output's way back to the host."""
+        self.do_passes(job, pulse)
+
+    def do_passes(self, job, pulse):
+        """The timed part of one sequence."""
         job.started = self._event()
         super().measure(job, pulse)
         tensors = [token for token in job.tokens if not isinstance(token, int)]
@@ -158,7 +162,7 @@ class PyTorch(Phases):
 
     def _iterate(self, cell, work, pulse):
         """One whole iteration, untimed."""
-        self.measure(self._job(cell, work, pulse), pulse)
+        self.do_passes(self._job(cell, work, pulse), pulse)
 
     def _event(self):
         if self._device.type != "cuda":
