@@ -50,6 +50,18 @@ class Compiled(unittest.TestCase):
         self.assertEqual(prefill["evidence"]["compile.target"], "forward")
         self.assertIn("compile", {beat["step"] for beat in runner.beats})
 
+    def test_another_static_cache_is_compiled_for_anew(self):
+        asked = compiled("prefill", cache="static")
+        with Runner() as runner:
+            self.loaded(runner)
+            first = self.result(runner, asked)
+            self.result(runner, work("prefill", cache="static", padded="multiple_of_8"))
+            again = self.result(runner, asked)
+        self.assertEqual(first["tokens"], again["tokens"])
+        # Compiled code is bound to the addresses of its cache: in the timed part it would compile or record again.
+        self.assertNotEqual(first["evidence"]["compile.wall_ns"], again["evidence"]["compile.wall_ns"])
+        self.assertEqual(again["evidence"]["compile.recompiles"], 0)
+
     def test_one_graph_serves_a_growing_cache_where_shapes_are_dynamic(self):
         asked = {"cache": "dynamic", "new_tokens": 6, "compile_mode": "default"}
         with Runner() as runner:

@@ -21,9 +21,9 @@ class Cells:
         self._compiled = None
         self._eager = {}
 
-    def ready(self, model, settings, work, pulse, iterate):
-        """The cell of this work; `iterate(cell, work, pulse)` runs it once."""
-        key = (settings.key(), work["phase"], len(work["prompt"]), work["new_tokens"])
+    def ready(self, model, settings, cache, work, pulse, iterate):
+        """The cell of this work on this static cache; `iterate(cell, work, pulse)` runs it once."""
+        key = (settings.key(), cache, work["phase"], len(work["prompt"]), work["new_tokens"])
         if not settings.is_compiled and key in self._eager:
             return self._eager[key]
         if settings.is_compiled and self._compiled is not None and self._compiled.key == key:

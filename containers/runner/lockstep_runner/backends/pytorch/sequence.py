@@ -11,19 +11,27 @@ class Caches:
         self._max_positions = max_positions
         self._static_for = None
         self._static = None
+        self._made = 0
 
-    def fresh(self, model, settings):
-        """An empty cache."""
-        from transformers import DynamicCache
-
+    def serial(self, model, settings):
+        """Which static cache this cell works on, the first being 1; 0 where it has none."""
         if settings.cache == "dynamic":
-            return DynamicCache(config=model.config)
+            return 0
         wanted = (id(model), self.static_length(settings))
         if self._static_for != wanted:
             # Before the next is made, so that there are never two.
             self._static_for, self._static = None, None
             self._static = self._make_static(model, wanted[1])
             self._static_for = wanted
+            self._made += 1
+        return self._made
+
+    def fresh(self, model, settings):
+        """An empty cache."""
+        from transformers import DynamicCache
+
+        if not self.serial(model, settings):
+            return DynamicCache(config=model.config)
         self._static.reset()
         return self._static
 
