@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lockstep::lock::{Credentials, Error, ImageReference, Platform, Registry, RegistryOptions, lock_lane, verify_lock};
-use lockstep::plan::{ImagePin, Lane, Lock};
+use lockstep::plan::{Content, IMAGE_INPUT, ImagePin, Lane, Lock, LockedInput};
 use lockstep::terms::Digest;
 
 #[path = "registry/engine.rs"]
@@ -255,7 +255,9 @@ fn a_resolved_lane_locks_and_verifies(host: &str) -> Outcome {
     );
     let lane = Lane::parse("lanes/a.toml", &text)?;
     let pin = resolve(&reference, "linux/amd64")?;
-    let lock = lock_lane(&lane, &BTreeMap::new(), Some(pin), None);
+    let content = Content::Image(pin);
+    let entry = LockedInput::Verified { seen: "2026-11-21".into(), by: "registry API".into(), content };
+    let lock = lock_lane(&lane, &BTreeMap::new(), [(IMAGE_INPUT.to_owned(), entry)].into(), None);
     let read = Lock::parse("lockfiles/a.lock", &lock.to_toml())?;
     verify_lock(&lane, &read, &BTreeMap::new(), None)?;
     Ok(())

@@ -66,7 +66,7 @@ impl ProcessLaunch {
             .args(arguments(request, process)?)
             .env_clear()
             .env("PATH", request.search_path)
-            .envs(&request.lane.environment)
+            .envs(request.lane.given_environment())
             .envs(request.overlay_dir.map(|folder| ("PYTHONPATH", folder)))
             .envs(marker.environment())
             .stdin(Stdio::piped())
@@ -233,7 +233,7 @@ impl Drop for ProcessLaunch {
 /// Names of the variables that the lane is given, for the look from outside.
 fn declared(request: &LaunchRequest<'_>) -> Vec<String> {
     let overlay = request.overlay_dir.map(|_| "PYTHONPATH".to_owned());
-    request.lane.environment.keys().cloned().chain(overlay).collect()
+    request.lane.given_environment().into_keys().chain(overlay).collect()
 }
 
 fn program(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<PathBuf, Error> {

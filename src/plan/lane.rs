@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{Document, key};
 use super::launcher::{Launcher, check_launcher};
 use super::raw_lane::{RawGate, RawLane};
-use super::{Error, IMAGE_INPUT, Input, Needs, check_plan, input, needs};
+use super::{EXEC_VARIABLE, Error, Exec, IMAGE_INPUT, Input, Needs, check_plan, input, needs};
 use crate::terms::{AXIS_NAMES, Axes, Digest, SignalValue, Stage, canonical_json, nearest};
 
 /// One stack.
@@ -36,6 +36,9 @@ pub struct Lane {
     /// What its stack is made of, by name; the image of a lane that runs one from a registry is no part of this.
     #[serde(rename = "input", skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Input>,
+    /// The program that the `exec` backend runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Exec>,
 }
 
 /// A signal that must be as declared, or the lane is refused.
@@ -129,6 +132,7 @@ impl Lane {
             limits,
             needs,
             inputs,
+            exec,
         } = document.read()?;
         check_plan::schema_version(&document, schema)?;
         check_plan::name(&document, "name", &name)?;
@@ -137,6 +141,7 @@ impl Lane {
         check_environment(&document, &environment)?;
         check_limits(&document, &limits)?;
         needs::check(&document, &needs)?;
+        exec.iter().try_for_each(|exec| super::exec::check(&document, exec))?;
         let launcher = check_launcher(&document, launcher, process, docker)?;
         check_inputs(&document, &launcher, &inputs, &environment)?;
         Ok(Self {
@@ -150,7 +155,16 @@ impl Lane {
             limits,
             needs,
             inputs,
+            exec,
         })
+    }
+
+    /// The environment that the lane's process is given: the declared one, and what the `exec` backend is to run.
+    #[must_use]
+    pub fn given_environment(&self) -> BTreeMap<String, String> {
+        let exec = self.exec.as_ref().and_then(|exec| canonical_json(exec).ok());
+        let exec = exec.map(|text| (EXEC_VARIABLE.to_owned(), text));
+        self.environment.clone().into_iter().chain(exec).collect()
     }
 
     /// The lane's canonical digest, which its lock repeats. Descriptions and comments are no part of it.

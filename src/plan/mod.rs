@@ -19,6 +19,7 @@ mod criterion;
 mod design;
 mod document;
 mod error;
+mod exec;
 mod expected_failure;
 mod gate;
 mod input;
@@ -44,6 +45,7 @@ pub use criterion::{
 };
 pub use design::{Design, DesignHypothesis, PlanFile, Published, Replication};
 pub use error::{Error, Fault};
+pub use exec::{EXEC_VARIABLE, Exec, LogLine};
 pub use expected_failure::ExpectedFailure;
 pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
 pub use input::{IMAGE_INPUT, Input};

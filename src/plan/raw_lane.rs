@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::lane::{GateTest, Limits};
-use super::{Input, Needs};
+use super::{Exec, Input, Needs};
 use crate::terms::Stage;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -33,6 +33,8 @@ pub(super) struct RawLane {
     pub needs: Needs,
     #[serde(default, rename = "input")]
     pub inputs: BTreeMap<String, Input>,
+    #[serde(default)]
+    pub exec: Option<Exec>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]

@@ -363,22 +363,22 @@ fn a_fault_in_a_lock_names_line_and_key_path() {
         IMAGE_LOCK,
         Lock::parse,
         &[
-            ("platform = ", "plattform = ", "f:7: image.plattform: unknown key `plattform`; did you mean `platform`?"),
+            ("platform = ", "plattform = ", "f:5: input.image: unknown key `plattform`; did you mean `platform`?"),
             (
                 "schema = 1",
                 "schema = 1\n\"a`b\" = 1",
-                "f:2: \"a`b\": unknown key `a`b`; known here: schema, lane, manifest, executable, files, image, self_image",
+                "f:2: \"a`b\": unknown key `a`b`; known here: schema, lane, manifest, executable, files, self_image, built, input",
             ),
             (
                 "lane = \"vllm\"",
                 "lane = \"a/b\"",
                 "f:2: lane: \"a/b\" is no name: expected up to 80 letters, digits, `-`, `_`, `.` or `+`, a letter or digit first",
             ),
-            ("platform = \"linux/amd64\"", "platform = \" \"", "f:7: image.platform: is empty"),
+            ("platform = \"linux/amd64\"", "platform = \" \"", "f:12: input.image.content.platform: is empty"),
             (
                 "config = \"sha256:",
                 "config = \"sha256:0",
-                "f:10: image.config: \"sha256:0b79606fb3afea5bd1609ed40b622142f1c98125abcfe89a76a661b0e8e343910\" is no digest: expected `sha256:` and 64 lowercase hex digits",
+                "f:5: input.image: \"sha256:0b79606fb3afea5bd1609ed40b622142f1c98125abcfe89a76a661b0e8e343910\" is no digest: expected `sha256:` and 64 lowercase hex digits",
             ),
         ],
     );

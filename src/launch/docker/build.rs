@@ -144,6 +144,8 @@ fn context(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
         header.set_mode(0o644);
         header.set_size(bytes.len() as u64);
         header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
         archive.append_data(&mut header, path, bytes.as_slice())?;
     }
     archive.into_inner()

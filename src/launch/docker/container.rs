@@ -101,7 +101,7 @@ impl ContainerLaunch {
             parting: attached.parting,
             tail,
             warnings: created.warnings,
-            declared: request.lane.environment.keys().cloned().collect(),
+            declared: request.lane.given_environment().into_keys().collect(),
             digests: DigestCache::default(),
             cgroup: init.and_then(|init| Cgroup::of(init.pid)),
             init,

@@ -36,7 +36,7 @@ pub fn create_body(
     ContainerCreateBody {
         image: Some(image.to_owned()),
         cmd: (!docker.command.is_empty()).then(|| docker.command.clone()),
-        env: Some(lane.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        env: Some(lane.given_environment().iter().map(|(name, value)| format!("{name}={value}")).collect()),
         user: Some(USER.to_owned()),
         labels: Some(marker.labels()),
         network_disabled: Some(true),
