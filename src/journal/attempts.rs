@@ -3,7 +3,7 @@
 //! A journal has many rows, so a row costs a few bytes here: lanes and cells are numbered as they come, and up to 64
 //! neighbouring repetitions share a slot.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::Row;
 use crate::terms::CellId;
@@ -11,9 +11,9 @@ use crate::terms::CellId;
 /// The attempts so far.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    lanes: HashMap<String, u32>,
-    cells: HashMap<CellId, u32>,
-    slots: HashMap<Place, Slot>,
+    lanes: Vec<String>,
+    cells: FxHashMap<CellId, u32>,
+    slots: FxHashMap<Place, Slot>,
 }
 
 /// An attempt but for the last six bits of its repetition.
@@ -34,9 +34,14 @@ struct Slot {
 }
 
 impl Attempts {
+    /// The lane's number. There are few, and the header lists them all.
+    fn lane(&self, lane: &str) -> Option<u32> {
+        self.lanes.iter().position(|known| known == lane).map(|number| number as u32)
+    }
+
     /// The line of attempt `attempt` at the repetition of `row`, if there is one.
     pub(super) fn line(&self, row: &Row, attempt: u32) -> Option<usize> {
-        let (lane, cell) = (*self.lanes.get(&row.lane)?, *self.cells.get(&row.cell)?);
+        let (lane, cell) = (self.lane(&row.lane)?, *self.cells.get(&row.cell)?);
         let place = Place { lane, cell, block: row.block, attempt, reps: row.rep / 64 };
         let slot = self.slots.get(&place)?;
         let bit = 1_u64 << (row.rep % 64);
@@ -46,9 +51,14 @@ impl Attempts {
 
     /// Takes in the row of `line`.
     pub(super) fn take(&mut self, row: &Row, line: usize) {
+        let lane = self.lane(&row.lane).unwrap_or_else(|| {
+            self.lanes.push(row.lane.clone());
+            self.lanes.len() as u32 - 1
+        });
+        let next = self.cells.len() as u32;
         let place = Place {
-            lane: number(&mut self.lanes, &row.lane),
-            cell: number(&mut self.cells, &row.cell),
+            lane,
+            cell: *self.cells.entry(row.cell.clone()).or_insert(next),
             block: row.block,
             attempt: row.attempt,
             reps: row.rep / 64,
@@ -70,16 +80,6 @@ impl Slot {
     fn before(&self, bit: u64) -> usize {
         (self.present & (bit - 1)).count_ones() as usize
     }
-}
-
-/// The key's number; a new key gets the next one.
-fn number<K: Clone + Eq + std::hash::Hash>(numbers: &mut HashMap<K, u32>, key: &K) -> u32 {
-    if let Some(number) = numbers.get(key) {
-        return *number;
-    }
-    let next = numbers.len() as u32;
-    numbers.insert(key.clone(), next);
-    next
 }
 
 #[cfg(test)]

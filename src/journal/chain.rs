@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Error, FORMAT, Record};
+use super::{Error, FORMAT, Record, Row, row_text};
 use crate::terms::{Digest, Hasher};
 
 /// What stands between a record's JSON (without its closing brace) and the chain's hex.
@@ -10,9 +10,6 @@ const BEFORE_HEX: &[u8] = br#","chain":""#;
 
 /// What stands after the chain's hex.
 const AFTER_HEX: &[u8] = br#""}"#;
-
-/// How a row begins in the form that we write.
-const ROW: &[u8] = br#"{"type":"row","#;
 
 const HEX_BYTES: usize = 64;
 
@@ -26,7 +23,7 @@ pub(super) fn origin() -> Digest {
 /// The chain of a line: over the chain before it and the record's JSON, given in pieces.
 fn next(previous: &Digest, json: [&[u8]; 2]) -> Digest {
     let mut hasher = Hasher::default();
-    hasher.update(previous.hex().as_bytes());
+    hasher.update(&previous.hex_digits());
     hasher.update(b"\n");
     for piece in json {
         hasher.update(piece);
@@ -53,32 +50,50 @@ pub(super) fn encode(previous: &Digest, record: &Record) -> Result<(Vec<u8>, Dig
     Ok((line, chain))
 }
 
-/// The record of a line (given without its line feed) and its chain, which held.
-pub(super) fn decode(previous: &Digest, bytes: &[u8], line: usize, last: bool) -> Result<(Record, Digest), Error> {
-    verified(previous, bytes, line, last).map_err(|error| match other_format(bytes) {
+/// The record of a line (given without its line feed) and its chain, which held. A row is read into a `spare` one where
+/// there is one, so that a reader of many need not make each anew.
+pub(super) fn decode(
+    previous: &Digest,
+    bytes: &[u8],
+    line: usize,
+    last: bool,
+    spare: Option<Box<Row>>,
+) -> Result<(Record, Digest), Error> {
+    verified(previous, bytes, line, last, spare).map_err(|error| match other_format(bytes) {
         Some(found) => Error::Format { line, found, expected: FORMAT },
         None => error,
     })
 }
 
-fn verified(previous: &Digest, bytes: &[u8], line: usize, last: bool) -> Result<(Record, Digest), Error> {
+fn verified(
+    previous: &Digest,
+    bytes: &[u8],
+    line: usize,
+    last: bool,
+    spare: Option<Box<Row>>,
+) -> Result<(Record, Digest), Error> {
     let Some((head, hex)) = split(bytes) else {
         let tail = bytes.get(bytes.len().saturating_sub(100)..).unwrap_or_default();
         return Err(Error::NoChain { line, found: String::from_utf8_lossy(tail).into_owned() });
     };
     let chain = next(previous, [head, b"}"]);
-    if chain.hex().as_bytes() != hex {
+    if chain.hex_digits() != hex {
         let found = String::from_utf8_lossy(hex).into_owned();
         return Err(Error::BrokenChain { line, computed: chain.hex(), found, last });
     }
-    let record = record(head).map_err(|error| Error::NoRecord { line, message: error.to_string() })?;
+    let record = record(head, spare).map_err(|error| Error::NoRecord { line, message: error.to_string() })?;
     Ok((record, chain))
 }
 
 /// The record of a line's JSON without its closing brace.
-fn record(head: &[u8]) -> Result<Record, serde_json::Error> {
+fn record(head: &[u8], spare: Option<Box<Row>>) -> Result<Record, serde_json::Error> {
     // Nearly every line is a row. When the type is known beforehand, the line is read in one pass, not in two.
-    if let Some(fields) = head.strip_prefix(ROW) {
+    if let Some(fields) = head.strip_prefix(row_text::BEGINS) {
+        if let Some(mut row) = spare
+            && row_text::read(fields, &mut row).is_some()
+        {
+            return Ok(Record::Row(row));
+        }
         let json = [b"{", fields, b"}"].concat();
         if let Ok(row) = serde_json::from_slice(&json) {
             return Ok(Record::Row(row));

@@ -23,6 +23,7 @@ mod error;
 mod imported;
 mod read;
 mod record;
+mod row_text;
 mod stream;
 mod structure;
 mod writer;

@@ -217,7 +217,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, Error> {
     while let Some(text) = lines.next() {
         let last = lines.peek().is_none() && tail.is_empty();
         let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let (record, chain) = chain::decode(&head, text, records.len() + 1, last)?;
+        let (record, chain) = chain::decode(&head, text, records.len() + 1, last, None)?;
         structure.check(&record)?;
         structure.take(&record);
         records.push(record);

@@ -11,11 +11,13 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
+use memchr::{memchr_iter, memrchr};
+
 use super::structure::Structure;
-use super::{Error, MAX_JOURNAL_BYTES, Record, Torn, archive, chain};
+use super::{Error, MAX_JOURNAL_BYTES, Record, Row, Torn, archive, chain};
 use crate::terms::Digest;
 
 /// Bytes that a worker takes at a time, but for the end of their last line.
@@ -36,12 +38,18 @@ pub struct Ending {
 }
 
 /// Reads a journal file, or the compressed form that a snapshot keeps, and gives each record to `take`, in order, with
-/// its line. What it takes and refuses is what [`super::read_file`] does; `workers` check and read lines meanwhile, and
-/// no number of them changes what `take` sees. A compressed journal is unpacked in memory, a plain one is of any length.
+/// its line and what `inspect` said of it. What it takes and refuses is what [`super::read_file`] does; `workers` check,
+/// read and inspect lines meanwhile, and no number of them changes what `take` sees. A compressed journal is unpacked in
+/// memory, a plain one is of any length.
 ///
 /// # Errors
 /// Those of [`super::read_file`]. Records before the line at fault were given to `take`.
-pub fn stream_file(path: &Path, workers: NonZeroUsize, take: &mut dyn FnMut(usize, &Record)) -> Result<Ending, Error> {
+pub fn stream_file<T: Send>(
+    path: &Path,
+    workers: NonZeroUsize,
+    inspect: &(dyn Fn(&Record) -> T + Sync),
+    take: &mut dyn FnMut(usize, &Record, T),
+) -> Result<Ending, Error> {
     let at = |doing: &'static str| move |source| Error::Io { doing, path: path.to_owned(), source };
     let mut file = File::open(path).map_err(at("opening"))?;
     let mut beginning = [0; 2];
@@ -54,30 +62,34 @@ pub fn stream_file(path: &Path, workers: NonZeroUsize, take: &mut dyn FnMut(usiz
     if is_archive {
         let bytes = super::read::read_all(&mut file, path).map_err(in_file)?;
         let bytes = archive::decompress(&bytes, MAX_JOURNAL_BYTES).map_err(in_file)?;
-        return stream(Cursor::new(bytes), workers, take).map_err(in_file);
+        return stream(Cursor::new(bytes), workers, inspect, take).map_err(in_file);
     }
-    stream(file, workers, take).map_err(in_file)
+    stream(file, workers, inspect, take).map_err(in_file)
 }
 
 /// Reads the journal that `source` gives.
 ///
 /// # Errors
 /// As [`stream_file`], without the file's name.
-pub(super) fn stream(
+pub(super) fn stream<T: Send>(
     source: impl Read + Send,
     workers: NonZeroUsize,
-    take: &mut dyn FnMut(usize, &Record),
+    inspect: &(dyn Fn(&Record) -> T + Sync),
+    take: &mut dyn FnMut(usize, &Record, T),
 ) -> Result<Ending, Error> {
     thread::scope(|scope| {
         let (mut inboxes, mut outboxes) = (Vec::new(), Vec::new());
+        let (spent_lines, lines) = channel();
         for _ in 0..workers.get() {
-            let (inbox, blocks) = sync_channel::<Result<Block, Error>>(WAITING);
-            let (outbox, lines) = sync_channel(WAITING);
+            let (inbox, blocks) = sync_channel(WAITING);
+            let (outbox, decoded) = sync_channel(WAITING);
+            let (spent_rows, rows) = channel();
             inboxes.push(inbox);
-            outboxes.push(lines);
-            scope.spawn(move || decode_blocks(&blocks, &outbox));
+            outboxes.push((decoded, spent_rows));
+            let mut worker = Worker { inspect, spare: Vec::new(), rows, spent_lines: spent_lines.clone() };
+            scope.spawn(move || worker.run(&blocks, &outbox));
         }
-        scope.spawn(move || read_blocks(source, &inboxes));
+        scope.spawn(move || read_blocks(source, &inboxes, &lines));
         Ordered { structure: Structure::default(), head: chain::origin(), take }.drain(&outboxes)
     })
 }
@@ -94,8 +106,8 @@ struct Block {
 }
 
 /// What a worker made of a block.
-struct Decoded {
-    records: Vec<Record>,
+struct Decoded<T> {
+    records: Vec<(Record, T)>,
     /// Chain of the last record.
     head: Digest,
     first: usize,
@@ -103,15 +115,17 @@ struct Decoded {
     tail: Option<Vec<u8>>,
 }
 
-/// Cuts the source into blocks and hands them round. Ends early when nobody listens.
-fn read_blocks(mut source: impl Read, inboxes: &[SyncSender<Result<Block, Error>>]) {
+/// Cuts the source into blocks and hands them round. Ends early when nobody listens. Lines that were read come back, so
+/// that their memory is used again.
+fn read_blocks(mut source: impl Read, inboxes: &[SyncSender<Result<Block, Error>>], spent: &Receiver<Vec<u8>>) {
     let mut rest = Vec::new();
     let mut first = 1;
     let mut previous = chain::origin();
     for inbox in inboxes.iter().cycle() {
-        let block = next_block(&mut source, &mut rest).map(|(lines, tail)| {
+        let buffer = spent.try_recv().unwrap_or_default();
+        let block = next_block(&mut source, &mut rest, buffer).map(|(lines, tail)| {
             let block = Block { first, previous, tail, lines };
-            first += block.lines.iter().filter(|byte| **byte == b'\n').count();
+            first += memchr_iter(b'\n', &block.lines).count();
             previous = chain::last_of(&block.lines).unwrap_or(previous);
             block
         });
@@ -122,23 +136,30 @@ fn read_blocks(mut source: impl Read, inboxes: &[SyncSender<Result<Block, Error>
     }
 }
 
-/// The next whole lines and, at the end of the source, what follows them. `rest` holds what is read and not given yet.
-fn next_block(source: &mut impl Read, rest: &mut Vec<u8>) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
+/// The next whole lines and, at the end of the source, what follows them. `rest` holds what is read and not given yet,
+/// `lines` is memory to use.
+fn next_block(
+    source: &mut impl Read,
+    rest: &mut Vec<u8>,
+    mut lines: Vec<u8>,
+) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
+    lines.clear();
+    lines.append(rest);
     loop {
         // One byte more than a block, so that the last block of whole lines knows that it is the last.
-        let wanted = (BLOCK_BYTES + 1).max(rest.len() + BLOCK_BYTES / 2) - rest.len();
-        let read = source.by_ref().take(wanted as u64).read_to_end(rest).map_err(|source| Error::Unread { source })?;
-        let ended = read < wanted;
-        let within = if ended { rest.len() } else { rest.len() - 1 };
-        let whole = rest.get(..within).unwrap_or_default().iter().rposition(|byte| *byte == b'\n');
-        match whole {
+        let wanted = (BLOCK_BYTES + 1).max(lines.len() + BLOCK_BYTES / 2) - lines.len();
+        lines.reserve(wanted);
+        let read = source.by_ref().take(wanted as u64).read_to_end(&mut lines);
+        let ended = read.map_err(|source| Error::Unread { source })? < wanted;
+        let within = if ended { lines.len() } else { lines.len() - 1 };
+        match memrchr(b'\n', lines.get(..within).unwrap_or_default()) {
             Some(last) => {
-                let behind = rest.split_off(last + 1);
-                let lines = std::mem::replace(rest, behind);
+                rest.extend_from_slice(lines.get(last + 1..).unwrap_or_default());
+                lines.truncate(last + 1);
                 return Ok((lines, ended.then(|| std::mem::take(rest))));
             }
-            None if ended => return Ok((Vec::new(), Some(std::mem::take(rest)))),
-            None if rest.len() as u64 > MAX_JOURNAL_BYTES => {
+            None if ended => return Ok((Vec::new(), Some(lines))),
+            None if lines.len() as u64 > MAX_JOURNAL_BYTES => {
                 return Err(Error::TooLong { limit_bytes: MAX_JOURNAL_BYTES });
             }
             None => {}
@@ -146,60 +167,86 @@ fn next_block(source: &mut impl Read, rest: &mut Vec<u8>) -> Result<(Vec<u8>, Op
     }
 }
 
-/// Decodes the blocks of one worker. Ends when no block comes any more, or when nobody listens.
-fn decode_blocks(blocks: &Receiver<Result<Block, Error>>, outbox: &SyncSender<Decoded>) {
-    for block in blocks {
-        let decoded = match block {
-            Ok(block) => decode(block),
-            Err(fault) => {
-                let (records, head) = (Vec::new(), chain::origin());
-                Decoded { records, head, first: 0, fault: Some(fault), tail: None }
-            }
-        };
-        if outbox.send(decoded).is_err() {
-            return;
-        }
-    }
+/// One of those who check, read and inspect lines.
+struct Worker<'a, T> {
+    inspect: &'a (dyn Fn(&Record) -> T + Sync),
+    /// Rows that were taken and are read over.
+    spare: Vec<Box<Row>>,
+    /// Where they come from.
+    rows: Receiver<Vec<Box<Row>>>,
+    spent_lines: Sender<Vec<u8>>,
 }
 
-fn decode(Block { lines, first, previous, tail }: Block) -> Decoded {
-    let mut decoded = Decoded { records: Vec::new(), head: previous, first, fault: None, tail };
-    let ends = decoded.tail.as_ref().is_some_and(Vec::is_empty);
-    let mut lines = lines.split_inclusive(|byte| *byte == b'\n').peekable();
-    while let Some(text) = lines.next() {
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let (line, last) = (first + decoded.records.len(), ends && lines.peek().is_none());
-        match chain::decode(&decoded.head, text, line, last) {
-            Ok((record, head)) => {
-                decoded.records.push(record);
-                decoded.head = head;
-            }
-            Err(fault) => {
-                decoded.fault = Some(fault);
-                break;
+impl<T> Worker<'_, T> {
+    /// Ends when no block comes any more, or when nobody listens.
+    fn run(&mut self, blocks: &Receiver<Result<Block, Error>>, outbox: &SyncSender<Decoded<T>>) {
+        for block in blocks {
+            let decoded = match block {
+                Ok(block) => self.decode(block),
+                Err(fault) => {
+                    let (records, head) = (Vec::new(), chain::origin());
+                    Decoded { records, head, first: 0, fault: Some(fault), tail: None }
+                }
+            };
+            if outbox.send(decoded).is_err() {
+                return;
             }
         }
     }
-    decoded
+
+    fn decode(&mut self, Block { lines, first, previous, tail }: Block) -> Decoded<T> {
+        self.spare.extend(self.rows.try_iter().flatten());
+        let mut decoded = Decoded { records: Vec::new(), head: previous, first, fault: None, tail };
+        let ends = decoded.tail.as_ref().is_some_and(Vec::is_empty);
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', &lines) {
+            let text = lines.get(begin..end).unwrap_or_default();
+            begin = end + 1;
+            let (line, last) = (first + decoded.records.len(), ends && begin == lines.len());
+            match chain::decode(&decoded.head, text, line, last, self.spare.pop()) {
+                Ok((record, head)) => {
+                    let seen = (self.inspect)(&record);
+                    decoded.records.push((record, seen));
+                    decoded.head = head;
+                }
+                Err(fault) => {
+                    decoded.fault = Some(fault);
+                    break;
+                }
+            }
+        }
+        // Nobody takes them where the source has come to its end.
+        drop(self.spent_lines.send(lines));
+        decoded
+    }
 }
 
 /// The end where everything is in order again.
-struct Ordered<'a> {
+struct Ordered<'a, T> {
     structure: Structure,
     head: Digest,
-    take: &'a mut dyn FnMut(usize, &Record),
+    take: &'a mut dyn FnMut(usize, &Record, T),
 }
 
-impl Ordered<'_> {
-    fn drain(mut self, outboxes: &[Receiver<Decoded>]) -> Result<Ending, Error> {
-        for outbox in outboxes.iter().cycle() {
+/// Where a worker's blocks come from, and where their rows go back to.
+type Outbox<T> = (Receiver<Decoded<T>>, Sender<Vec<Box<Row>>>);
+
+impl<T> Ordered<'_, T> {
+    fn drain(mut self, outboxes: &[Outbox<T>]) -> Result<Ending, Error> {
+        for (outbox, spent_rows) in outboxes.iter().cycle() {
             // A worker that is gone without a word can only have met a panic, which the scope passes on.
             let Ok(Decoded { records, head, first, fault, tail }) = outbox.recv() else { break };
-            for (line, record) in (first..).zip(&records) {
-                self.structure.check(record)?;
-                self.structure.take(record);
-                (self.take)(line, record);
+            let mut rows = Vec::with_capacity(records.len());
+            for (line, (record, seen)) in (first..).zip(records) {
+                self.structure.check(&record)?;
+                self.structure.take(&record);
+                (self.take)(line, &record, seen);
+                if let Record::Row(row) = record {
+                    rows.push(row);
+                }
             }
+            // A worker that has come to its end needs none.
+            drop(spent_rows.send(rows));
             self.head = head;
             if let Some(fault) = fault {
                 return Err(fault);
@@ -228,11 +275,12 @@ mod tests {
 
     fn streamed(bytes: &[u8], workers: usize) -> (Vec<Record>, Result<Ending, String>) {
         let mut records = Vec::new();
-        let mut take = |line: usize, record: &Record| {
+        let mut take = |line: usize, record: &Record, kind: &'static str| {
+            assert_eq!(kind, record.kind());
             records.push(record.clone());
             assert_eq!(line, records.len());
         };
-        let ending = stream(bytes, NonZeroUsize::new(workers).unwrap(), &mut take);
+        let ending = stream(bytes, NonZeroUsize::new(workers).unwrap(), &Record::kind, &mut take);
         (records, ending.map_err(|fault| fault.to_string()))
     }
 
@@ -283,7 +331,7 @@ mod tests {
             }
             let (mut source, mut rest, mut joined) = (bytes.as_slice(), Vec::new(), Vec::new());
             loop {
-                let (lines, tail) = next_block(&mut source, &mut rest).unwrap();
+                let (lines, tail) = next_block(&mut source, &mut rest, Vec::new()).unwrap();
                 assert!(lines.ends_with(b"\n"), "{length}");
                 joined.extend(lines);
                 if let Some(tail) = tail {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::decide::{decide, is_control};
 use super::expected::Expectations;
 use super::judging::{Judging, Taken};
-use super::reduce::{Entry, LaunchTime, Table};
+use super::reduce::{Entry, LaunchTime, Output, Table};
 use super::rounding::round;
 use super::row_rules::rule_hypotheses;
 use super::{
@@ -28,7 +28,7 @@ const FORMAT: u32 = 1;
 pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
     let mut judging = Judging::of(plan);
     for record in &journal.records {
-        judging.take(record)?;
+        judging.take(record, Output::of(record))?;
     }
     conclude(judging.finish(journal.ending(), NonZeroUsize::MIN)?)
 }
@@ -41,9 +41,9 @@ pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
 pub fn judge_file(plan: &Plan, path: &Path, threads: NonZeroUsize) -> Result<Verdict, Error> {
     let mut judging = Judging::of(plan);
     let mut refused = None;
-    let ending = stream_file(path, threads, &mut |_, record| {
+    let ending = stream_file(path, threads, &Output::of, &mut |_, record, output| {
         if refused.is_none() {
-            refused = judging.take(record).err();
+            refused = judging.take(record, output).err();
         }
     })?;
     match refused {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use super::admission::Admission;
 use super::contamination::Disturbance;
-use super::reduce::{Disowned, Reduction, Table};
+use super::reduce::{Disowned, Output, PlannedCells, Reduction, Table};
 use super::{Contamination, Error, JournalFacts, LaneVerdict, SegmentFacts};
 use crate::journal::{Ending, Header, LaneState, Measured, Record};
 use crate::plan::Plan;
@@ -61,8 +62,8 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// Takes in the next record of a journal whose structure holds.
-    pub(super) fn take(&mut self, record: &Record) -> Result<(), Error> {
+    /// Takes in the next record of a journal whose structure holds. `output` is [`Output::of`] the record.
+    pub(super) fn take(&mut self, record: &Record, output: Output) -> Result<(), Error> {
         self.line += 1;
         if let Record::Header(header) = record {
             self.take_header(header)?;
@@ -89,7 +90,7 @@ impl<'a> Judging<'a> {
                 if row.unlocked && !self.unlocked.contains(&row.lane) {
                     self.unlocked.insert(row.lane.clone());
                 }
-                reduction.take(header.segment, row)?;
+                reduction.take(header.segment, row, output)?;
             }
             Record::Preflight(look) => self.disturbance.look(look),
             Record::Header(_)
@@ -121,8 +122,9 @@ impl<'a> Judging<'a> {
         }
         self.header = Some(header.clone());
         if self.reduction.is_none() {
-            self.admission = Some(Admission::of(self.plan)?);
-            self.reduction = Some(Reduction::of(self.plan)?);
+            let cells = Arc::new(PlannedCells::of(self.plan)?);
+            self.admission = Some(Admission::of(self.plan, Arc::clone(&cells)));
+            self.reduction = Some(Reduction::of(self.plan, cells));
         }
         Ok(())
     }

@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::times::Summaries;
 use super::{Error, TimeSummary, parallel};
-use crate::journal::Row;
+use crate::journal::{Record, Row};
 use crate::plan::{LaunchStatistic, Plan};
 use crate::stats::{Percent, Sample, percentile};
 use crate::terms::{Cell, CellId, Digest, FailureClass, Outcome};
@@ -27,9 +30,31 @@ pub(super) struct Reduction<'a> {
 /// The lanes and cells of a plan by name.
 struct Index {
     lanes: Vec<String>,
-    /// In plan order.
-    cells: Vec<(CellId, Cell)>,
-    by_id: HashMap<CellId, usize>,
+    cells: Arc<PlannedCells>,
+}
+
+/// The cells of a plan, in its order.
+pub(super) struct PlannedCells {
+    list: Vec<(CellId, Cell)>,
+    by_id: FxHashMap<CellId, usize>,
+}
+
+impl PlannedCells {
+    pub(super) fn of(plan: &Plan) -> Result<Self, Error> {
+        let list: Vec<(CellId, Cell)> = plan.cells()?.into_iter().map(|cell| (cell.id(), cell)).collect();
+        let by_id = list.iter().enumerate().map(|(number, (id, _))| (id.clone(), number)).collect();
+        Ok(Self { list, by_id })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The cell and its number.
+    pub(super) fn get(&self, id: &CellId) -> Option<(usize, &Cell)> {
+        let number = *self.by_id.get(id)?;
+        self.list.get(number).map(|(_, cell)| (number, cell))
+    }
 }
 
 /// Launches that were not what they declare when they left, and the class of what was found. Their rows are refused,
@@ -71,18 +96,18 @@ struct Place {
 }
 
 impl<'a> Reduction<'a> {
-    pub(super) fn of(plan: &'a Plan) -> Result<Self, Error> {
-        let cells: Vec<(CellId, Cell)> = plan.cells()?.into_iter().map(|cell| (cell.id(), cell)).collect();
-        let by_id = cells.iter().enumerate().map(|(index, (id, _))| (id.clone(), index)).collect();
+    pub(super) fn of(plan: &'a Plan, cells: Arc<PlannedCells>) -> Self {
         let lanes: Vec<String> = plan.lanes.iter().map(|lane| lane.name.clone()).collect();
         let marked = (0..lanes.len() * cells.len()).map(|_| Marked::default()).collect();
-        Ok(Self { plan, index: Index { lanes, cells, by_id }, marked, places: Vec::new(), rows: 0 })
+        Self { plan, index: Index { lanes, cells }, marked, places: Vec::new(), rows: 0 }
     }
 
     /// Takes in the next row, which stands in `segment`.
-    pub(super) fn take(&mut self, segment: u32, row: &Row) -> Result<(), Error> {
+    pub(super) fn take(&mut self, segment: u32, row: &Row, output: Output) -> Result<(), Error> {
         self.rows += 1;
-        check_output(self.rows, row)?;
+        if let (Output::Contradicts, Some(digest)) = (output, row.output_sha256) {
+            return Err(Error::RowContradictsItself { row: self.rows, lane: row.lane.clone(), digest });
+        }
         let stranger = |what: String| Error::Stranger { row: self.rows, what };
         let Some(at) = self.index.at(&row.lane, &row.cell) else {
             return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
@@ -133,7 +158,7 @@ impl Index {
     /// The number of a cell in a lane.
     fn at(&self, lane: &str, cell: &CellId) -> Option<usize> {
         let lane = self.lanes.iter().position(|name| name == lane)?;
-        Some(lane * self.cells.len() + self.by_id.get(cell)?)
+        Some(lane * self.cells.len() + self.cells.by_id.get(cell)?)
     }
 }
 
@@ -273,7 +298,7 @@ pub(super) struct LaunchTime {
 impl Table {
     /// The plan's cells, in plan order.
     pub(super) fn cells(&self) -> &[(CellId, Cell)] {
-        &self.index.cells
+        &self.index.cells.list
     }
 
     /// The cell in the lane; every pair of the plan has an entry.
@@ -290,14 +315,25 @@ impl Table {
     }
 }
 
-fn check_output(number: usize, row: &Row) -> Result<(), Error> {
-    let Some(digest) = row.output_sha256 else { return Ok(()) };
-    // The canonical JSON of a list of whole numbers is its compact JSON.
-    let tokens = serde_json::to_vec(&row.tokens).unwrap_or_default();
-    if Digest::of(&tokens) == digest {
-        return Ok(());
+/// Whether a record's output is the one of its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// It is, or the record has none.
+    Agrees,
+    /// It is not.
+    Contradicts,
+}
+
+impl Output {
+    /// Looks at the record alone, so that it can be done wherever the record is read.
+    pub(super) fn of(record: &Record) -> Self {
+        let Record::Row(row) = record else { return Self::Agrees };
+        let Some(digest) = row.output_sha256 else { return Self::Agrees };
+        // The canonical JSON of a list of whole numbers is its compact JSON.
+        let mut tokens = Vec::with_capacity(2 + 11 * row.tokens.len());
+        let written = serde_json::to_writer(&mut tokens, &row.tokens).is_ok();
+        if written && Digest::of(&tokens) == digest { Self::Agrees } else { Self::Contradicts }
     }
-    Err(Error::RowContradictsItself { row: number, lane: row.lane.clone(), digest })
 }
 
 /// The time of an `ok` repetition, and the launch it was made in: segment, block, number.

@@ -1,22 +1,23 @@
 //! The journal's records, one after the other.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::super::Error;
+use super::super::reduce::PlannedCells;
 use super::copies::{Copies, Times};
 use super::launch::OpenLaunch;
 use super::{header, row};
 use crate::journal::{Header, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::plan::{Plan, Repetition, Schedule};
-use crate::terms::{Axes, Cell, CellId, Outcome, observed_axes};
+use crate::terms::{Axes, Outcome, observed_axes};
 
 /// What is known after some records.
 pub(in super::super) struct Admission<'a> {
     plan: &'a Plan,
-    cells: Vec<Cell>,
+    cells: Arc<PlannedCells>,
     /// The stage of each cell.
     stages: Vec<u32>,
-    index: HashMap<CellId, usize>,
     header: Option<Header>,
     /// What the segment's first looks at each lane showed.
     looks: BTreeMap<String, Axes>,
@@ -36,11 +37,10 @@ pub(in super::super) struct Admission<'a> {
 }
 
 impl<'a> Admission<'a> {
-    pub(in super::super) fn of(plan: &'a Plan) -> Result<Self, Error> {
-        let (cells, stages) = (plan.cells()?, plan.stages());
-        Ok(Self {
+    pub(in super::super) fn of(plan: &'a Plan, cells: Arc<PlannedCells>) -> Self {
+        let stages = plan.stages();
+        Self {
             plan,
-            index: cells.iter().enumerate().map(|(index, cell)| (cell.id(), index)).collect(),
             order: (0, Schedule::repetitions(plan, &stages, 0)),
             cells,
             stages,
@@ -53,7 +53,7 @@ impl<'a> Admission<'a> {
             undone: HashSet::new(),
             copies: Copies::default(),
             rows: 0,
-        })
+        }
     }
 
     /// Takes in the next record, unless no run of the plan can have left it there.
@@ -184,8 +184,7 @@ impl<'a> Admission<'a> {
     fn row(&mut self, line: usize, row: &Row) -> Result<(), Error> {
         self.rows += 1;
         let stranger = |what: String| Error::Stranger { row: self.rows, what };
-        let cell = self.index.get(&row.cell).and_then(|index| Some((*index, self.cells.get(*index)?)));
-        let (Some((index, cell)), Some(declared)) = (cell, self.declared(&row.lane)) else {
+        let (Some((index, cell)), Some(declared)) = (self.cells.get(&row.cell), self.declared(&row.lane)) else {
             return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
         };
         let planned = self.plan.lane(&row.lane);
@@ -198,14 +197,17 @@ impl<'a> Admission<'a> {
         if let Some(what) = row::contradiction(self.plan, declared, cell, row) {
             return Err(wrong(what));
         }
-        let place = (row.lane.clone(), row.block, index, row.rep);
+        let place = || (row.lane.clone(), row.block, index, row.rep);
         if row.attempt == 0 {
-            *self.met.entry(row.lane.clone()).or_insert(0) += 1;
-        } else if !self.undone.remove(&place) {
+            match self.met.get_mut(&row.lane) {
+                Some(met) => *met += 1,
+                None => drop(self.met.insert(row.lane.clone(), 1)),
+            }
+        } else if !self.undone.remove(&place()) {
             return Err(wrong(format!("is attempt {} at a repetition that was ok before", row.attempt)));
         }
         if row.outcome != Outcome::Ok {
-            self.undone.insert(place);
+            self.undone.insert(place());
         }
         let Some((open, times)) = self.open.as_mut().filter(|(open, _)| Some(open.number) == row.launch) else {
             return Ok(());
