@@ -11,6 +11,8 @@ mod help;
 mod imports;
 #[path = "cli/inputs.rs"]
 mod inputs;
+#[path = "cli/lanes.rs"]
+mod lanes;
 #[path = "cli/locks.rs"]
 mod locks;
 #[path = "cli/models.rs"]
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         help::TRIALS,
         imports::TRIALS,
         inputs::TRIALS,
+        lanes::TRIALS,
         locks::TRIALS,
         models::TRIALS,
         places::TRIALS,

@@ -57,6 +57,7 @@ impl Bench {
             model_dir: &self.model_dir,
             files_dir: None,
             overlay_dir: None,
+            stderr_file: None,
             own_executable: &self.executable,
             search_path: "",
             image: Some(image),

@@ -34,6 +34,7 @@ async fn what_forks_twice_and_clears_every_mark_still_ends_with_its_lane() {
         model_dir: Path::new("/nowhere/model"),
         files_dir: None,
         overlay_dir: None,
+        stderr_file: None,
         own_executable: Path::new("/nowhere/lockstep"),
         search_path: "/usr/bin:/bin",
         image: None,

@@ -15,6 +15,8 @@ use lockstep::terms::Digest;
 mod engine;
 #[path = "registry/images.rs"]
 mod images;
+#[path = "registry/moved.rs"]
+mod moved;
 #[path = "registry/server.rs"]
 mod server;
 
@@ -93,6 +95,17 @@ fn main() -> std::process::ExitCode {
             (Ok(docker), Ok(host)) => {
                 runtime.block_on(an_engine_pulls_what_was_resolved(&docker, host)).map(|()| Completion::Completed)
             }
+        }
+    }));
+    let shared = Arc::clone(&lab);
+    trials.push(Trial::ignorable_test("a_lane_runs_the_locked_digest_after_its_tag_moved", move || {
+        let runtime = runtime()?;
+        match (runtime.block_on(engine::connect()), shared.host(), moved::scripted_runner()) {
+            (Err(reason), ..) | (.., Err(reason)) => Ok(Completion::ignored_with(reason)),
+            (_, Err(absence), _) => without_registry(absence),
+            (Ok(docker), Ok(host), Ok(runner)) => runtime
+                .block_on(moved::a_lane_runs_the_locked_digest(&docker, host, &runner))
+                .map(|()| Completion::Completed),
         }
     }));
     trials.push(Trial::ignorable_test("a_registry_with_users_wants_credentials", || {

@@ -36,11 +36,10 @@ impl Assembly<'_> {
     pub(super) fn inputs(self) -> Result<Inputs, Error> {
         let own_executable = own_executable()?;
         let binary = Digest::of_file(&own_executable).map_err(Error::file("reading", &own_executable))?;
-        let files = self.folder.file("files");
         let mut lanes = Vec::with_capacity(self.lanes.len());
         for found in self.lanes {
             let planned = planned(&self.plan, &found.lane.name)?;
-            lanes.push(lane_input(found, planned, &files, self.unlocked));
+            lanes.push(lane_input(found, planned, self.folder, self.unlocked));
         }
         Ok(Inputs {
             run: self.folder.id.clone(),
@@ -69,9 +68,10 @@ fn planned(plan: &Plan, lane: &str) -> Result<PlannedLane, Error> {
     planned.ok_or_else(|| Error::Internal(format!("lane {lane} was assembled and is not in the plan")))
 }
 
-fn lane_input(found: FoundLane, planned: PlannedLane, files: &std::path::Path, unlocked: bool) -> LaneInput {
+fn lane_input(found: FoundLane, planned: PlannedLane, folder: &RunFolder, unlocked: bool) -> LaneInput {
+    let (files, stderr) = (folder.file("files"), folder.file("stderr"));
     let digests = found.file_digests();
-    let folder = match &found.lane.launcher {
+    let files_dir = match &found.lane.launcher {
         crate::plan::Launcher::Process(process) => process.files.as_ref().map(|name| files.join(name)),
         crate::plan::Launcher::Docker(_) => None,
     };
@@ -79,9 +79,10 @@ fn lane_input(found: FoundLane, planned: PlannedLane, files: &std::path::Path, u
     LaneInput {
         planned,
         files: digests,
-        files_dir: folder,
+        files_dir,
         unlocked,
         overlay_dir: overlay.map(|pin| found.overlays.unpacked(pin)),
+        stderr_file: found.lane.exec.as_ref().map(|_| stderr.join(format!("{}.log", found.lane.name))),
         variables: variables(&found.lane),
         lock: found.lock,
         lane: found.lane,

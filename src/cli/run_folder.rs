@@ -6,6 +6,7 @@
 //!   plan.toml       the plan as it was run
 //!   lanes/  locks/  lane manifests as used; locks with the executable and the image that ran
 //!   files/          runner files as used
+//!   stderr/         everything that a lane wrote to standard error, where it runs a program of others
 //!   journal.jsonl   the rows
 //!   verdict.json    report.md
 //! ```

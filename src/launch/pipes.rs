@@ -1,7 +1,9 @@
 //! The lane's standard streams: a writer that can be closed, a reader, and the end of standard error.
 
 use std::collections::VecDeque;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -97,12 +99,30 @@ impl Streams {
 
 /// The end of what a lane wrote to standard error; bounded, however much it writes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StderrTail(Arc<Mutex<VecDeque<u8>>>);
+pub(super) struct StderrTail {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    /// Where all of it goes, for a lane whose every word may matter.
+    whole: Option<Arc<File>>,
+}
 
 impl StderrTail {
+    /// A tail that writes everything to `path` too, behind what stands there.
+    pub(super) fn with_whole(path: Option<&Path>) -> std::io::Result<Self> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let file = File::options().create(true).append(true).open(path)?;
+        Ok(Self { whole: Some(Arc::new(file)), ..Self::default() })
+    }
+
     /// Takes in the next piece.
     pub(super) fn push(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut file) = self.whole.as_deref() {
+            // A full disk must not end the lane; what the journal keeps is the tail.
+            let _ = file.write_all(bytes);
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
         let surplus = (kept.len() + bytes.len()).saturating_sub(TAIL_BYTES);
         kept.drain(..surplus);
@@ -111,7 +131,7 @@ impl StderrTail {
 
     /// The last lines as text; bytes that are no UTF-8 show as replacement characters.
     pub(super) fn text(&self) -> String {
-        let mut bytes: Vec<u8> = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let mut bytes: Vec<u8> = self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         if bytes.len() == TAIL_BYTES {
             // The cut may have gone through a character; its continuation bytes say nothing.
             let continuation = bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
@@ -147,6 +167,16 @@ mod tests {
         let text = tail.text();
         assert_eq!(text.lines().count(), TAIL_LINES);
         assert!(text.starts_with("line 60\n") && text.ends_with("line 99"), "{text}");
+    }
+
+    #[test]
+    fn a_lane_whose_words_are_all_kept_has_them_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stderr/lane.log");
+        let text = "a long word\n".repeat(10_000);
+        StderrTail::with_whole(Some(&path)).unwrap().push(text.as_bytes());
+        assert!(std::fs::read_to_string(&path).unwrap() == text, "something of it was lost");
+        assert!(StderrTail::with_whole(None).unwrap().whole.is_none());
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl ProcessLaunch {
             let leader = tree::member(&stat);
             Ok(((child, leader), leader))
         })?;
-        let tail = StderrTail::default();
+        let tail =
+            StderrTail::with_whole(request.stderr_file).map_err(|source| failed("keep its standard error", source))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let stderr = child.stderr.take().ok_or_else(|| vanished("open the process's standard error"))?;
         Ok(Self {

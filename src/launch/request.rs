@@ -20,6 +20,8 @@ pub struct LaunchRequest<'a> {
     pub files_dir: Option<&'a Path>,
     /// The folder that is put in front of a process lane's Python packages.
     pub overlay_dir: Option<&'a Path>,
+    /// The file that everything it writes to standard error is kept in.
+    pub stderr_file: Option<&'a Path>,
     /// The executable that stands for `self`.
     pub own_executable: &'a Path,
     /// Folders that programs are searched in, separated by `:`; the lane's own `PATH`, unless it declares one.

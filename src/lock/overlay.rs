@@ -97,7 +97,7 @@ impl OverlayCache {
             if archive != Some(pin.archive) {
                 let found = archive.map_or_else(|| "not there".to_owned(), |found| found.to_string());
                 let problem = format!("its archive is {found}, and the lock says {}", pin.archive);
-                let hint = "pack it again by `lockstep lock` with the tools that the lock names";
+                let hint = "pack it again by `lockstep lock --pack` with the tools that the lock names";
                 return Err(Error::Overlay { name: pin.recipe.clone(), problem, hint });
             }
             let partial = self.folder.join(format!(".unpacking-{}", std::process::id()));

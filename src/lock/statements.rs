@@ -65,7 +65,10 @@ impl Statements {
                 digest: stated.digest,
                 source: format!("{} (of: {})", stated.source, stated.of),
             };
-            let candidates = about.iter().map(candidate).collect();
+            let mut candidates: Vec<Candidate> = about.iter().map(candidate).collect();
+            if candidates.is_empty() {
+                candidates.extend(self.others(name));
+            }
             LockedInput::Unresolved { reason, resolve: resolve.clone(), candidates }
         };
         let contradicted = about.iter().any(|one| {
@@ -83,9 +86,72 @@ impl Statements {
         }
     }
 
+    /// What is said of other tags of the same repository: no answer, and a place to start from.
+    fn others(&self, name: &ImageReference) -> impl Iterator<Item = Candidate> {
+        let read = |stated: &StatedImage| Some((stated.clone(), stated.reference.parse::<ImageReference>().ok()?));
+        let stated: Vec<(StatedImage, ImageReference)> = self.images.iter().filter_map(read).collect();
+        let repository = name.name();
+        stated.into_iter().filter(move |(_, reference)| reference.name() == repository).map(|(stated, reference)| {
+            let source = format!("{}, of {reference} and not of the tag asked for", stated.source);
+            Candidate { digest: stated.digest, source }
+        })
+    }
+
     /// Who says that `commit` is one of `repository`.
     pub(super) fn commit(&self, repository: &str, commit: &str) -> Option<String> {
         let stated = self.commits.iter().find(|stated| stated.repository == repository && stated.commit == commit);
         stated.map(|stated| stated.source.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One statement for each pair of the digest's content and what it is of.
+    fn about(reference: &str, said: &[(&str, &str)]) -> Statements {
+        let entry = |(content, of): &(&str, &str)| {
+            let digest = Digest::of(content.as_bytes());
+            format!(
+                "[[image]]\nreference = {reference:?}\ndigest = \"{digest}\"\nof = {of:?}\nsource = \"s {content}\"\n"
+            )
+        };
+        Statements::parse("stated.toml", &said.iter().map(entry).collect::<String>()).unwrap()
+    }
+
+    fn entry(statements: &Statements) -> LockedInput {
+        let error = Error::Platform { found: "no answer".into() };
+        statements.image(&"a/b:1".parse().unwrap(), "lane", &error)
+    }
+
+    #[test]
+    fn sources_that_agree_state_and_those_that_contradict_each_other_leave_it_open() {
+        let stated = |said| match entry(&about("docker.io/a/b:1", said)) {
+            LockedInput::Stated { content: Content::ImageDigest { digest, .. }, .. } => Ok(digest),
+            LockedInput::Unresolved { candidates, reason, .. } => Err((candidates.len(), reason)),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(stated(&[("x", "unknown")]), Ok(Digest::of(b"x")));
+        assert_eq!(stated(&[("i", "index"), ("m", "linux/amd64")]), Ok(Digest::of(b"m")), "the platform's own");
+        for said in [
+            &[("x", "unknown"), ("y", "unknown")][..],
+            &[("x", "index"), ("y", "index")],
+            &[("x", "index"), ("y", "unknown")],
+        ] {
+            let (count, reason) = stated(said).unwrap_err();
+            assert!(count == 2 && reason.contains("contradict"), "{said:?}: {count}, {reason}");
+        }
+        let (count, reason) = stated(&[]).unwrap_err();
+        assert!(count == 0 && reason.contains("no public source"), "{reason}");
+    }
+
+    #[test]
+    fn what_is_said_of_another_tag_is_named_as_such_and_settles_nothing() {
+        match entry(&about("docker.io/a/b:latest", &[("x", "unknown")])) {
+            LockedInput::Unresolved { candidates, .. } => {
+                assert!(candidates[0].source.contains("of docker.io/a/b:latest and not of the tag asked for"));
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What the registry client does when a registry, or something on the way to it, misbehaves.
 
+mod inputs;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::{Method, Url};

@@ -32,8 +32,8 @@ pub struct Exec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogLine {
-    /// The name of the number or text in the row's evidence, below `log.`; `wall_s` is the repetition's time, and
-    /// `tokens` its output as ids with commas or blanks between them.
+    /// The name of the number or text in the row's evidence, below `log.`; `tokens` is the repetition's output, as ids with
+    /// commas or blanks between them.
     pub name: String,
     /// A regular expression of Python with the group `value`.
     pub pattern: String,

@@ -1,5 +1,7 @@
 //! What plans, lanes and locks say, and how a reader hears what is wrong in one.
 
+mod stack;
+
 use std::collections::BTreeSet;
 
 use super::{Error, GateTest, HypothesisKind, Lane, Launcher, Lock, Plan, Program, Prompt};

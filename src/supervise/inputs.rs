@@ -70,6 +70,8 @@ pub struct LaneInput {
     pub overlays: OverlayCache,
     /// Where the overlay that its lock names is unpacked.
     pub overlay_dir: Option<PathBuf>,
+    /// Where everything that it writes to standard error is kept, for a lane that runs a program of others.
+    pub stderr_file: Option<PathBuf>,
     /// Which of the environment variables that it needs are set.
     pub variables: BTreeSet<String>,
 }

@@ -240,7 +240,7 @@ fn of_overlay(lane: Question<'_>) -> Option<Missing> {
         Input::Overlay { recipe } => Some(recipe),
         _ => None,
     })?;
-    let relock = format!("`lockstep lock {}` packs it where the package index answers", lane.lane.name);
+    let relock = format!("`lockstep lock --pack {}` packs it where the package index answers", lane.lane.name);
     let Some(pin) = lane.lock.and_then(Lock::overlay) else {
         let found = format!("no lock says what the overlay {recipe} holds, and the lane is nothing without it");
         return Some(Missing::new("overlay", found, relock));

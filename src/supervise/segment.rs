@@ -302,6 +302,7 @@ pub(super) fn launch_request<'a>(
         model_dir: &inputs.model_dir,
         files_dir: input.files_dir.as_deref(),
         overlay_dir: input.overlay_dir.as_deref(),
+        stderr_file: input.stderr_file.as_deref(),
         own_executable: &inputs.own_executable,
         search_path: &inputs.search_path,
         image,

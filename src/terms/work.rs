@@ -49,6 +49,11 @@ pub fn assess(result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Optio
     if result.tokens.is_empty() && early {
         return wrong(Outcome::UnequalWork, "the sequence ended before the first timed pass".to_owned());
     }
+    if result.tokens.is_empty() && result.evidence.get("work.unshown") == Some(&SignalValue::Bool(true)) {
+        let message =
+            "a program of others did work of its own and shows no token ids, so nothing says that it is equal";
+        return wrong(Outcome::UnequalWork, message.to_owned());
+    }
     if result.tokens.is_empty() {
         return wrong(Outcome::FellThrough, format!("returned no tokens after {} ns", result.wall_ns));
     }
@@ -174,6 +179,10 @@ mod tests {
         let cases = [
             (result(), Outcome::Ok),
             (Result { tokens: vec![], ..result() }, Outcome::FellThrough),
+            (
+                Result { tokens: vec![], evidence: evidence(&[("work.unshown", true.into())]), ..result() },
+                Outcome::UnequalWork,
+            ),
             (Result { wall_ns: 2_999, ..result() }, Outcome::FellThrough),
             (Result { wall_ns: 3_000, ..result() }, Outcome::Ok),
             (Result { wall_ns: 6_001, ..result() }, Outcome::Crashed),

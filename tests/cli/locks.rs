@@ -135,7 +135,8 @@ fn absent(optional: bool) {
     run.ended.prints(&["no-such-interpreter"]);
     // Asked for by its name, its absence is no detail.
     project.lockstep(&["preflight", "absent", "--plan", "tiny"]).exits(3).prints(&["takes no part"]);
-    project.run(&["lane", "absent", "--plan", "tiny"]).exits(3);
+    let alone = project.lockstep(&["lane", "absent", "--plan", "tiny"]);
+    alone.exits(3).prints(&["lane absent cannot run here", "program: ", "to try: install"]);
 }
 
 fn too_old() {

@@ -31,6 +31,7 @@ pub fn supervise() -> ExitCode {
             model_dir: std::path::Path::new(&model),
             files_dir: None,
             overlay_dir: None,
+            stderr_file: None,
             own_executable: &executable,
             search_path: "/usr/bin:/bin",
             image: Some(&image),

@@ -157,7 +157,8 @@ impl Pusher {
         expect(request, 201).await.map(|_| ())
     }
 
-    async fn blob(&self, bytes: &[u8]) -> Result<()> {
+    /// Pushes one blob.
+    pub async fn blob(&self, bytes: &[u8]) -> Result<()> {
         let started = expect(self.request(Method::POST, &format!("{}/blobs/uploads/", self.base)), 202).await?;
         let location = started.headers().get("Location").and_then(|value| value.to_str().ok());
         let location = location.ok_or("an upload without a location")?;

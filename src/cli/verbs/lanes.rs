@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::cli::assemble::missing_of;
-use crate::cli::output::{Format, emit, emit_json, style};
+use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::lock::lane_inputs;
 use crate::plan::{GateTest, ImageSource, Lane, Launcher, LockedInput, Program};
-use crate::report;
 use crate::supervise::Missing;
 use crate::terms::Axes;
-
-const HEAD: [&str; 9] = ["lane", "launcher", "locked", "runs here", "axes", "made of", "needs", "proves", "what it is"];
 
 /// Options of `lanes`.
 #[derive(Debug, clap::Args)]
@@ -51,8 +48,7 @@ fn proves(lane: &Lane) -> Vec<String> {
         GateTest::AtMost(most) => format!("<= {most}"),
         GateTest::MinimumVersion(version) => format!(">= {version}"),
     };
-    let axes = lane.axes.keys().map(|axis| format!("axis {axis}"));
-    lane.gates.iter().map(|gate| format!("{} {}", gate.signal, words(&gate.test))).chain(axes).collect()
+    lane.gates.iter().map(|gate| format!("{} {}", gate.signal, words(&gate.test))).collect()
 }
 
 /// Each input with its state in the lock.
@@ -96,30 +92,31 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     match options.format {
         Format::Json => emit_json(&listed)?,
         Format::Text => {
-            let rows: Vec<Vec<String>> = listed
-                .into_iter()
-                .map(|lane| {
-                    let axes: Vec<String> = lane.axes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                    let lock = if lane.locked { "yes" } else { "no" };
-                    let lacks: Vec<&str> = lane.missing.iter().map(|missing| missing.what.as_str()).collect();
-                    let here = if lacks.is_empty() { "yes".to_owned() } else { format!("lacks {}", lacks.join(", ")) };
-                    let inputs = lane.inputs.iter().map(|(input, state)| format!("{input} ({state})"));
-                    let inputs = inputs.collect::<Vec<_>>().join("; ");
-                    vec![
-                        lane.name,
-                        lane.launcher,
-                        lock.to_owned(),
-                        here,
-                        axes.join(" "),
-                        inputs,
-                        lane.needs.join(", "),
-                        lane.proves.join(", "),
-                        lane.description,
-                    ]
-                })
-                .collect();
-            emit(&report::table(&HEAD, &rows, style()))?;
+            for lane in &listed {
+                emit(&text(lane))?;
+            }
         }
     }
     Ok(Exit::AsExpected)
+}
+
+/// A paragraph for each lane: a table of this much would be read by nobody.
+fn text(lane: &Listed) -> String {
+    let Listed { name, launcher, locked, source: _, axes, needs, inputs, proves, missing, description } = lane;
+    let axes: Vec<String> = axes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let inputs: Vec<String> = inputs.iter().map(|(input, state)| format!("{input} ({state})")).collect();
+    let lacks: Vec<&str> = missing.iter().map(|missing| missing.what.as_str()).collect();
+    let here = if lacks.is_empty() { "yes".to_owned() } else { format!("no; lacks {}", lacks.join(", ")) };
+    let lines = [
+        ("starts as", launcher.clone()),
+        ("locked", if *locked { "yes" } else { "no" }.to_owned()),
+        ("runs here", here),
+        ("declares", axes.join(" ")),
+        ("made of", inputs.join("; ")),
+        ("needs", needs.join(", ")),
+        ("proves", proves.join(", ")),
+    ];
+    let shown = lines.iter().filter(|(_, value)| !value.is_empty());
+    let body: String = shown.map(|(word, value)| format!("  {word:<9}  {value}\n")).collect();
+    format!("{name}: {description}\n{body}")
 }

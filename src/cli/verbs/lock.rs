@@ -12,7 +12,7 @@ use crate::lock::{
     Credentials, Difference, Proxy, RegistryOptions, Resolver, differences, lane_inputs, lock_lane, merged, unresolved,
     verify_lock,
 };
-use crate::plan::{ImageSource, Launcher, Lock};
+use crate::plan::{ImageSource, Input, Launcher, Lock};
 use crate::terms::Digest;
 
 /// The package index that is asked unless `PIP_INDEX_URL` names another.
@@ -35,6 +35,9 @@ pub(in crate::cli) struct Options {
     /// Resolve anew and show, axis by axis, what would change; writes nothing.
     #[arg(long)]
     diff: bool,
+    /// Pack overlays that lie nowhere here, although the lock knows them.
+    #[arg(long, conflicts_with_all = ["check", "diff"])]
+    pack: bool,
     /// Registry to be asked without TLS; those on this host always are. May be given several times.
     #[arg(long, value_name = "HOST[:PORT]")]
     plain_http: Vec<String>,
@@ -86,7 +89,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     for name in names {
         let found = project.lane(&name)?;
         let path = project.root().join("lockfiles").join(format!("{name}.lock"));
-        let one = if options.check { check(&found, path) } else { resolve(&resolver, &found, path, options.diff)? };
+        let one = if options.check { check(&found, path) } else { resolve(&resolver, &found, path, options)? };
         if options.format == Format::Text {
             emit(&text(&one))?;
         }
@@ -114,15 +117,21 @@ fn check(found: &FoundLane, path: PathBuf) -> Locked {
     Locked { lane: lane.name.clone(), state, path, differences: Vec::new(), unresolved, reason }
 }
 
-/// Resolves every input and writes the lock, or with `only_diff` says what that would change.
-fn resolve(resolver: &Resolver, found: &FoundLane, path: PathBuf, only_diff: bool) -> Result<Locked, Error> {
+/// Resolves every input and writes the lock, or with `--diff` says what that would change.
+fn resolve(resolver: &Resolver, found: &FoundLane, path: PathBuf, options: &Options) -> Result<Locked, Error> {
     let FoundLane { lane, lock: old, files, .. } = found;
     let mut inputs = BTreeMap::new();
     for (name, input) in lane_inputs(lane) {
-        note(&format!("{}: resolving {}", lane.name, input.words()));
-        let entry = resolver.resolve(&lane.name, &input, files)?;
         let before = old.as_ref().and_then(|lock| lock.inputs.get(&name));
         let same = before.and_then(|entry| entry.content()).is_some_and(|content| content.is_of(&input, files));
+        if let (Some(known), true, false) = (before.filter(|_| same), is_packed_elsewhere(found, &input), options.pack)
+        {
+            note(&format!("{}: {} stays as it is locked; --pack packs it", lane.name, input.words()));
+            inputs.insert(name, known.clone());
+            continue;
+        }
+        note(&format!("{}: resolving {}", lane.name, input.words()));
+        let entry = resolver.resolve(&lane.name, &input, files)?;
         let (entry, kept) = merged(before, entry, same);
         if let Some(why) = kept {
             note(&format!("{}: {name} stays as it was seen before: {why}", lane.name));
@@ -136,16 +145,22 @@ fn resolve(resolver: &Resolver, found: &FoundLane, path: PathBuf, only_diff: boo
         // What was built from this very lock is still what it builds.
         lock.built = old.built;
     }
-    let differences = if only_diff { differences(old.as_ref(), &lock) } else { Vec::new() };
+    let differences = if options.diff { differences(old.as_ref(), &lock) } else { Vec::new() };
     let state = if old.as_ref() == Some(&lock) {
         State::Unchanged
-    } else if only_diff {
+    } else if options.diff {
         State::Differs
     } else {
         write_whole(&path, lock.to_toml().as_bytes())?;
         State::Written
     };
     Ok(Locked { lane: lane.name.clone(), state, path, differences, unresolved: open(found, &lock), reason: None })
+}
+
+/// Whether the input is an overlay that the lock knows and that would have to be packed, which takes minutes.
+fn is_packed_elsewhere(found: &FoundLane, input: &Input) -> bool {
+    let pin = found.lock.as_ref().and_then(Lock::overlay);
+    matches!(input, Input::Overlay { .. }) && pin.is_some_and(|pin| !found.overlays.holds(pin))
 }
 
 fn open(found: &FoundLane, lock: &Lock) -> Vec<String> {

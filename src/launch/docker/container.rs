@@ -87,7 +87,11 @@ impl ContainerLaunch {
         let creation = engine.docker().create_container(None::<CreateContainerOptions>, body.clone());
         let created = engine.bring_up(format!("creating the container of lane {lane}"), creation).await?;
         let container = OwnedContainer { engine: engine.clone(), id: created.id, lane, gone: false };
-        let tail = StderrTail::default();
+        let tail = StderrTail::with_whole(request.stderr_file).map_err(|source| Error::Lane {
+            lane: container.lane.clone(),
+            doing: "keep its standard error",
+            source,
+        })?;
         let attached = attach(engine, &container.id, tail.clone()).await?;
         let start = engine.docker().start_container(&container.id, None::<StartContainerOptions>);
         engine.bring_up(format!("starting the container of lane {}", container.lane), start).await?;

@@ -29,6 +29,7 @@ fn request<'a>(lane: &'a Lane, run: &'a str) -> LaunchRequest<'a> {
         model_dir: Path::new("/nowhere/model"),
         files_dir: None,
         overlay_dir: None,
+        stderr_file: None,
         own_executable: Path::new("/nowhere/lockstep"),
         search_path: "/usr/bin:/bin",
         image: None,

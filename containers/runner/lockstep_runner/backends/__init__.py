@@ -17,7 +17,7 @@ A backend of somebody else is a Python file with a class `Backend`: `--backend p
 
 import os
 
-NAMES = ("reference", "pytorch", "pytorch_direct")
+NAMES = ("reference", "pytorch", "pytorch_direct", "exec")
 
 
 class BackendError(Exception):
@@ -65,6 +65,10 @@ def make(name):
         from lockstep_runner.backends.pytorch.direct import Direct
 
         return Direct()
+    if name == "exec":
+        from lockstep_runner.backends.exec import Exec
+
+        return Exec()
     if name.endswith(".py"):
         return _from_file(name)
     raise BackendError("there is no backend %r; known: %s, or a Python file" % (name, ", ".join(NAMES)))

@@ -1,0 +1,233 @@
+//! The catalogue of lanes, what a host lacks for one, overlays, and programs of others.
+
+use std::process::Command;
+
+use lockstep::journal::LaneState;
+use lockstep::terms::Outcome;
+
+use crate::project::{Lane, Ledger, PlanText, Project};
+use crate::{Named, Needs};
+
+pub const TRIALS: &[Named] = &[
+    Named("every_lane_of_the_catalogue_is_listed_with_what_it_declares_needs_and_proves", Needs::Nothing, catalogue),
+    Named("every_lock_of_the_catalogue_matches_its_manifest", Needs::Nothing, locks),
+    Named("a_host_that_cannot_run_a_lane_is_told_everything_at_once", Needs::Nothing, everything_at_once),
+    Named("a_lane_with_an_open_input_is_refused_with_every_candidate", Needs::Scripted, open_input),
+    Named("an_overlay_of_another_torch_is_refused_by_the_axis", Needs::Program("python3"), other_axis),
+    Named("an_overlay_is_unpacked_by_content_and_put_on_the_path", Needs::Scripted, overlay),
+    Named("a_program_of_others_is_run_and_its_words_are_kept", Needs::Program("python3"), exec),
+    Named("the_exec_backend_keeps_its_own_tests", Needs::Program("python3"), exec_backend),
+];
+
+/// The lanes that the reports need.
+const CATALOGUE: [&str; 20] = [
+    "aot-eager",
+    "gpt-fast-head",
+    "gpt-fast-pinned",
+    "llama-cpp",
+    "native",
+    "ollama",
+    "sglang",
+    "tgi",
+    "torch-2.10-ngc-26.01",
+    "torch-2.10-ngc-26.01-patched",
+    "torch-2.11",
+    "torch-2.8-ngc-25.08",
+    "triton-3.3.1",
+    "triton-3.4.0",
+    "triton-3.4.0-torch-2.11",
+    "triton-3.5.1-torch-2.11",
+    "triton-3.6.0",
+    "triton-3.6.0-torch-2.11",
+    "vllm",
+    "vllm-0.24.0-overlay",
+];
+
+fn catalogue() {
+    let project = Project::new();
+    let listed = project.lockstep(&["lanes", "--format", "json"]).exits(0).json();
+    for name in CATALOGUE {
+        let lane = listed.as_array().into_iter().flatten().find(|lane| lane["name"] == name);
+        let lane = lane.unwrap_or_else(|| panic!("{name} is not listed"));
+        assert_eq!(lane["locked"], true, "{name} has no lock");
+        let has = |key: &str| lane[key].as_array().is_some_and(|list| !list.is_empty());
+        assert!(lane["axes"].as_object().is_some_and(|axes| !axes.is_empty()), "{name} declares nothing");
+        assert!(has("proves"), "{name} proves nothing");
+        if name != "native" {
+            assert!(has("needs") && has("missing"), "{name} needs an engine that is not here: {lane}");
+        }
+    }
+    let text = project.lockstep(&["lanes"]);
+    text.exits(0).prints(&["triton-3.4.0-torch-2.11:", "made of", "overlay: overlay triton-3.4.0 (verified)"]);
+    text.prints(&[
+        "image nvcr.io/nvidia/pytorch:25.08-py3 (unresolved)",
+        "image docker.io/vllm/vllm-openai:v0.11.0 (stated)",
+    ]);
+}
+
+/// No network is asked: what lies here must fit together.
+fn locks() {
+    let project = Project::new();
+    let answer = project.lockstep(&["lock", "--check", "--format", "json"]);
+    for lock in answer.exits(0).json().as_array().into_iter().flatten() {
+        assert_eq!(lock["state"], "unchanged", "{lock}");
+    }
+}
+
+fn everything_at_once() {
+    let project = Project::new();
+    let answer = project.lockstep(&["lane", "gpt-fast-pinned"]);
+    answer.exits(3).prints(&[
+        "lane gpt-fast-pinned cannot run here",
+        "Docker engine:",
+        "GPU: 1",
+        "credentials: the variable HF_TOKEN",
+    ]);
+    answer.prints(&["lock: its lock does not say what input \"base\" is", "`lockstep lock gpt-fast-pinned` where"]);
+    assert!(!project.file("runs").exists(), "nothing may be made before");
+    let json = project.lockstep(&["lane", "gpt-fast-pinned", "--format", "json"]);
+    let json = json.exits(3).json();
+    let missing = json["missing"].as_array().expect("a list");
+    assert!(missing.len() >= 4, "{json}");
+    assert!(missing.iter().all(|one| one["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty())), "{json}");
+    project.lockstep(&["lane", "vllm"]).exits(3).prints(&["no client that drives one", "d8d39b59e909"]);
+}
+
+fn open_input() {
+    let project = Project::new();
+    let stated = |digit: char| {
+        let digest = digit.to_string().repeat(64);
+        format!(
+            "[[image]]\nreference = \"127.0.0.1:1/a/b:1\"\ndigest = \"sha256:{digest}\"\nof = \"unknown\"\nsource = \"source {digit}\"\n"
+        )
+    };
+    project.write("containers/stated.toml", format!("{}{}", stated('1'), stated('2')));
+    let table = "\n[input.base]\nkind = \"image\"\nreference = \"127.0.0.1:1/a/b:1\"\n";
+    project.write("lanes/mine.toml", format!("{}{table}", Lane::faulty("mine", "none").text()));
+    project.plan(&PlanText::new("tiny", &["mine"]));
+    let words = ["public sources contradict each other", "source 1", "source 2", "no connection"];
+    project.lockstep(&["lock", "mine"]).exits(3).prints(&["written"]).prints(&words);
+    project.lockstep(&["lock", "mine", "--check"]).exits(0);
+    project
+        .run(&["run", "tiny"])
+        .exits(3)
+        .ended
+        .tells(&words)
+        .tells(&["`lockstep lock mine` where 127.0.0.1:1 answers"]);
+    project.lockstep(&["lane", "mine", "--plan", "tiny"]).exits(3).prints(&words);
+}
+
+fn other_axis() {
+    let project = Project::new();
+    let script = "#!/bin/sh\nprintf 'python 3.12.3\\ntorch 2.9.0\\n'\n";
+    let python = project.write("bin/python3", script);
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode can be set");
+    let text = "schema = 1\nname = \"over\"\nlauncher = \"process\"\nrunner = \"python-pytorch\"\n[process]\nprogram = \"PROGRAM\"\n\
+                [needs.host]\npython = \"3.12\"\ntorch = \"2.11.0\"\n";
+    project.write("lanes/over.toml", text.replace("PROGRAM", &python.display().to_string()));
+    project.lockstep(&["lock", "over"]).exits(0);
+    let answer = project.lockstep(&["lane", "over"]);
+    answer.exits(3).prints(&["axis torch: the lane is made for torch 2.11.0, and", "has 2.9.0"]);
+    assert!(!answer.stdout.contains("axis python"), "{answer:?}");
+}
+
+/// A wheel of one module, packed by the shipped tool, in the project's own cache.
+fn packed_toy(project: &Project) -> Result<(), String> {
+    let make = "import hashlib, os, zipfile\n\
+                os.makedirs('wheels')\n\
+                name = 'wheels/toy-1.0-py3-none-any.whl'\n\
+                with zipfile.ZipFile(name, 'w') as wheel:\n    wheel.writestr('toy/__init__.py', 'version = 1\\n')\n\
+                print(hashlib.sha256(open(name, 'rb').read()).hexdigest())\n";
+    let run = |arguments: &[&str]| {
+        let output = Command::new("python3").args(arguments).current_dir(project.root()).output();
+        let output = output.map_err(|error| error.to_string())?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    };
+    run(&["-c", "import tomllib"]).map_err(|_| "python3 is older than 3.11".to_owned())?;
+    let sha256 = run(&["-c", make])?;
+    let recipe = format!(
+        "name = \"toy\"\npython = \"3.12\"\nabi = [\"none\"]\nplatform = \"manylinux_2_35_x86_64\"\n[wheels]\n\"toy==1.0\" = \"{sha256}\"\n"
+    );
+    let path = project.write("containers/overlays/toy.toml", &recipe);
+    let tool = project.write("tool.py", include_str!("../../containers/overlays/wheel_overlay.py"));
+    let digest = lockstep::terms::Digest::of(recipe.as_bytes());
+    let packed = project.file(&format!("runs/.overlays/packed/toy-{}", digest.short()));
+    let words = [&tool, &path, &packed].map(|path| path.display().to_string());
+    run(&[&words[0], "build", &words[1], "-o", &words[2], "--wheels", "wheels"])?;
+    std::fs::write(packed.join("packed_with"), "strip 0").map_err(|error| error.to_string())
+}
+
+fn overlay() {
+    let project = Project::new();
+    if let Err(reason) = packed_toy(&project) {
+        assert!(reason.contains("older than 3.11"), "{reason}");
+        return;
+    }
+    let lane = Lane::faulty("mine", "none")
+        .script("cat \"$PYTHONPATH/toy/__init__.py\" > seen.txt; exec faulty_runner \"$@\"");
+    project.write("lanes/mine.toml", format!("{}\n[input.over]\nkind = \"overlay\"\nrecipe = \"toy\"\n", lane.text()));
+    project.plan(&PlanText::new("tiny", &["mine"]));
+    project.lockstep(&["lane", "mine", "--plan", "tiny", "--unlocked"]).exits(3).prints(&["overlay: no lock says"]);
+    project.lockstep(&["lock", "mine"]).exits(0);
+    project.run(&["run", "tiny"]).exits(0);
+    assert_eq!(project.read("seen.txt"), "version = 1\n");
+    // What was unpacked is held against the lock each time.
+    let unpacked = std::fs::read_dir(project.file("runs/.overlays")).expect("a cache").filter_map(Result::ok);
+    let module = unpacked.map(|entry| entry.path().join("toy/__init__.py")).find(|path| path.is_file());
+    let module = module.expect("the overlay is unpacked");
+    std::fs::write(&module, "version = 2\n").expect("the file can be changed");
+    project.run(&["run", "tiny"]).exits(3).ended.tells(&["and the lock says", "remove the folder"]);
+    // Without it, the packed one is unpacked anew; without that either, it is missing.
+    let folder = module.ancestors().nth(2).expect("a folder");
+    std::fs::remove_dir_all(folder).expect("the folder can be removed");
+    project.run(&["run", "tiny"]).exits(0);
+    std::fs::remove_dir_all(project.file("runs/.overlays")).expect("the cache can be removed");
+    project
+        .lockstep(&["lane", "mine", "--plan", "tiny"])
+        .exits(3)
+        .prints(&["overlay toy is neither packed nor unpacked"]);
+    project.lockstep(&["lock", "mine"]).exits(0).prints(&["mine: unchanged"]).tells(&["stays as it is locked"]);
+}
+
+fn exec() {
+    let project = Project::new();
+    let runner = concat!(env!("CARGO_MANIFEST_DIR"), "/containers/runner/lockstep_runner");
+    let text = format!(
+        "schema = 1\nname = \"theirs\"\nlauncher = \"process\"\nrunner = \"python-exec\"\n[process]\nprogram = \"python3\"\n\
+         arguments = [\"-B\", {runner:?}, \"--backend\", \"exec\"]\n[exec]\narguments = [\"sh\", \"-c\", \"PROGRAM\"]\n\
+         [[exec.line]]\nname = \"wall_s\"\npattern = 'took (?P<value>[0-9.]+) s'\nrequired = true\n"
+    );
+    let plan = PlanText::new("tiny", &["theirs"]).text();
+    project.write("plans/tiny.toml", plan.replace("[\"prefill\", \"e2e_kv\"]", "[\"e2e_kv\"]"));
+    let run_as = |program: &str| {
+        project.write("lanes/theirs.toml", text.replace("PROGRAM", program));
+        project.lockstep(&["lock", "theirs"]).exits(0);
+        project.run(&["run", "tiny"])
+    };
+    let ran = run_as("echo warned >&2; echo took 1.5 s; sleep 0.05");
+    let ledger = Ledger::of(&ran.path);
+    assert_eq!(ledger.state("theirs"), LaneState::Ready, "{:?}", ran.ended);
+    let rows = ledger.rows();
+    assert!(!rows.is_empty() && rows.iter().all(|row| row.outcome == Outcome::UnequalWork), "{:?}", ran.ended);
+    assert_eq!(rows[0].evidence["log.wall_s"].to_string(), "1.5");
+    let failed = run_as(
+        "i=0; while [ $i -lt 3000 ]; do echo noise $i >&2; i=$((i+1)); done; echo 'torch._inductor.exc.InductorError: no' >&2; exit 1",
+    );
+    let stderr = std::fs::read_to_string(failed.file("stderr/theirs.log")).expect("its words are kept");
+    assert!(stderr.contains("noise 0\n") && stderr.contains("noise 2999\n"), "something of it was lost");
+    let ledger = Ledger::of(&failed.path);
+    let rows = ledger.rows();
+    let failure = rows[0].failure.as_ref().expect("a row that is not ok says why");
+    assert!(rows[0].outcome == Outcome::Crashed && failure.message.contains("InductorError: no"), "{failure:?}");
+}
+
+fn exec_backend() {
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exec");
+    let output = Command::new("python3").args(["-B", "-m", "unittest", "discover", "-s", tests]).output();
+    let output = output.expect("python3 was there before");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && words.contains("OK") && !words.contains("Ran 0"), "{words}");
+}
