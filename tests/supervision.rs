@@ -16,6 +16,8 @@ mod project;
 mod repetitions;
 #[path = "supervision/scene.rs"]
 mod scene;
+#[path = "supervision/stages.rs"]
+mod stages;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         .chain(leftovers::trials())
         .chain(expectations::trials())
         .chain(confirmation::trials())
+        .chain(stages::trials())
     {
         trials.push(Trial::ignorable_test(name, move || match project::faulty_runner() {
             Ok(_) => {

@@ -68,6 +68,12 @@ impl Schedule {
         plan.lanes.iter().map(|lane| lane.launches).max().unwrap_or(0)
     }
 
+    /// The first block of a stage.
+    #[must_use]
+    pub fn first_block(plan: &Plan, stage: u32) -> u32 {
+        stage * Self::blocks_a_stage(plan)
+    }
+
     /// Whether `lane` is to run a cell of `stage` in `block`.
     #[must_use]
     pub fn is_planned(plan: &Plan, lane: &PlannedLane, stage: u32, block: u32) -> bool {

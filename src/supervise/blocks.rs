@@ -11,6 +11,7 @@ use super::{Ended, Error, Event, Inputs};
 use crate::journal::{LaneState, Record, Row};
 use crate::launch::Engine;
 use crate::lock::verify_folder;
+use crate::plan::Schedule;
 use crate::terms::{Failure, FailureClass, Outcome};
 
 /// Launches that may break down before their first repetition, until the lane is given up; how many may break down at a
@@ -56,13 +57,13 @@ impl<'a> Run<'a> {
             };
             let lane = &probed.declaration.lane;
             let Some(track) = self.track(lane) else { continue };
-            for cell in &self.inputs.cells {
-                let id = cell.id();
-                if rows.iter().any(|row| row.lane == *lane && row.cell == id && row.block == 0 && row.rep == 0) {
+            for (cell, stage) in self.inputs.cells.iter().zip(self.inputs.plan.stages()) {
+                let (id, block) = (cell.id(), Schedule::first_block(&self.inputs.plan, stage));
+                if rows.iter().any(|row| row.lane == *lane && row.cell == id && row.block == block && row.rep == 0) {
                     continue;
                 }
                 let failure = probed.declaration.failure.clone();
-                recorder.row(Row { outcome, failure, ..track.row(cell, 0, 0, 0, None) })?;
+                recorder.row(Row { outcome, failure, ..track.row(cell, block, 0, 0, None) })?;
             }
         }
         Ok(())

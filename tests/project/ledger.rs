@@ -68,8 +68,9 @@ impl Ledger {
     pub fn is_complete(&self) -> &Self {
         assert!(self.journal.sealed, "the journal is not sealed");
         let mut expected: BTreeSet<Place> = planned(&self.plan);
+        let blocks = self.plan.lanes.iter().map(|lane| lane.launches).max().expect("a plan has a lane");
         for lane in self.plan.lanes.iter().filter(|lane| self.state(&lane.name) != LaneState::Ready) {
-            expected.retain(|(name, block, _, rep)| *name != lane.name || (*block, *rep) == (0, 0));
+            expected.retain(|(name, block, _, rep)| *name != lane.name || (*block % blocks, *rep) == (0, 0));
         }
         let mut places = BTreeMap::new();
         for row in self.rows() {

@@ -68,7 +68,7 @@ class PyTorch(Phases):
         found = {
             "engine.name": "pytorch",
             "engine.model_type": self._weights.config.model_type,
-            "engine.device": str(self._device),
+            "engine.device": self._device.type,
             "kernel_cache.private": self._kernels.is_private,
             "threads": self._torch.get_num_threads(),
             **stack.signals(self._torch, self._device),
