@@ -1,4 +1,4 @@
-"""Starts the runner with a fault planted: `faulty_start.py FAULT BACKEND`. Each is a way in which compiled work was not done.
+"""Starts the runner with a fault planted: `faulty_start.py FAULT BACKEND`. In each, compiled work is not done.
 
 The fault is planted when the backend has loaded, as an unlucky stack or harness would have it from the start.
 """

@@ -32,6 +32,8 @@ class Refusals(unittest.TestCase):
             ("quantization", "awq_4bit"),
             ("cuda_graphs", "all"),
             ("dynamic", "auto"),
+            ("threads", "0"),
+            ("threads", "60000"),
         ):
             with self.subTest(axis):
                 answer = self.refusal("pytorch", {axis: value})

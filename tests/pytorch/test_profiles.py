@@ -90,6 +90,12 @@ class Shares(unittest.TestCase):
         )
         self.assertEqual(self.share(rows, CPU)["profile.generated_share"], 0.2)
 
+    def test_on_a_cpu_a_stretched_call_decides_nothing(self):
+        rows = [("aten::mm", 50), ("aten::mm", 90_000), ("aten::mm", 60), ("cpp_fused_add_0", 60)]
+        found = self.share(profiled._typical(rows), CPU)
+        self.assertEqual(found["profile.kernels_ns"], 240)
+        self.assertEqual(found["profile.generated_share"], 0.25)
+
     def test_a_profile_that_saw_nothing_is_no_share_of_zero(self):
         self.assertEqual(self.share([]), {})
         self.assertEqual(self.share(profiled._on_device(fake_torch(), [Event("cudaLaunchKernel", 0, 9)])), {})

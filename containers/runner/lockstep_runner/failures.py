@@ -8,8 +8,8 @@ import re
 EXCEPTION = "exception"
 OUT_OF_MEMORY = "out_of_memory"
 
-# Kind, names of types (of the exception, its bases, or what caused it), message. The first line that fits decides, so what
-# tells the cause stands before what tells only where it was noticed: a compiler that runs out of memory has run out of memory.
+# Kind, names of types (of the exception, its bases, or what caused it), message. The first line that fits decides, so
+# what tells the cause stands before what tells only where it was noticed: a compiler without memory is out of memory.
 TABLE = (
     (
         OUT_OF_MEMORY,

@@ -1,12 +1,13 @@
 """PyTorch with transformers' own models, eager or compiled, with the evidence of what really ran.
 
 Way of the data: `settings` (which way a cell is to be done) -> `weights` (the model) -> `cell` (compiled for exactly that
-cell by `compiler`, one iteration of it `profiled`) -> `sequence` (cache and inputs of each pass) -> `PyTorch` (the phases, on
-the device). `kernel_cache` is the private folder of compiled kernels, `stack` what software and device say of themselves.
+cell by `compiler`, one iteration of it `profiled`) -> `sequence` (cache and inputs of each pass) -> `PyTorch` (the phases,
+on the device). `kernel_cache` is the private folder of compiled kernels, `stack` what software and device say of themselves.
 Only torch 2.11 was read and tried; where another version keeps other books, a cell fails by name rather than without proof.
 """
 
 import gc
+import os
 
 from lockstep_runner.backends import BackendError, Refused
 from lockstep_runner.backends.pytorch.kernel_cache import KernelCache
@@ -21,17 +22,15 @@ class PyTorch(Phases):
     HONOURED = HONOURED
 
     def __init__(self):
-        self._cells = None
         self._lane = {}
-        self._compiled_in = None
 
     def load(self, model_dir, axes, max_positions, pulse):
         """Imports torch and loads the model as the lane declares it; cells may ask for other formats later."""
-        threads = axes.get("threads")
+        threads = _threads(axes.get("threads"))
         self.check_lane({axis: value for axis, value in axes.items() if axis != "threads"})
         self._lane = {axis: value for axis, value in axes.items() if axis in self.HONOURED}
         try:
-            settings = Settings(self._lane, {})
+            self._settings = settings = Settings(self._lane, {})
         except Refused as error:
             raise BackendError(str(error)) from error
         kernels = KernelCache()
@@ -41,8 +40,9 @@ class PyTorch(Phases):
         from lockstep_runner.backends.pytorch.sequence import Caches
         from lockstep_runner.backends.pytorch.weights import Weights
 
+        if threads is not None:
+            torch.set_num_threads(threads)
         self._torch, self._device = torch, _device(torch, axes.get("device"))
-        _set_threads(torch, threads)
         # For this thread, which does all the work.
         torch.set_grad_enabled(False)
         pulse.advance(1)
@@ -69,13 +69,13 @@ class PyTorch(Phases):
             "engine.name": "pytorch",
             "engine.model_type": self._weights.config.model_type,
             "engine.device": self._device.type,
+            # Where a cell does not say otherwise.
+            "engine.cache": self._settings.cache,
+            "engine.dtype": self._settings.dtype,
             "kernel_cache.private": self._kernels.is_private,
             "threads": self._torch.get_num_threads(),
             **stack.signals(self._torch, self._device),
         }
-        for axis in ("cache", "dtype"):
-            if axis in self._lane:
-                found["engine." + axis] = self._lane[axis]
         if self._weights.kind is not None:
             found["weights.kind"] = self._weights.kind
         return found
@@ -88,14 +88,21 @@ class PyTorch(Phases):
         """The cell compiled and profiled, if this process has not done so; then a fresh cache, and the untimed prefill."""
         self.check_cell(work.get("axes", {}))
         self.check_prompt(work["prompt"])
-        settings = Settings(self._lane, work.get("axes", {}))
-        model = self._weights.model(settings.dtype, settings.attention)
-        cache = self._caches.serial(model, settings)
-        cell = self._cells.ready(model, settings, cache, work, pulse, self._iterate)
+        step = pulse.step
+        # Another format of the weights, another cache, the compiler: none of them reports units.
+        pulse.enter("compile")
+        cell = self._ready(work, pulse)
         gc.collect()
+        pulse.enter(step)
         job = self._job(cell, work, pulse)
         self._synchronize()
         return job
+
+    def _ready(self, work, pulse):
+        settings = Settings(self._lane, work.get("axes", {}))
+        model = self._weights.model(settings.dtype, settings.attention)
+        cache = self._caches.serial(model, settings)
+        return self._cells.ready(model, settings, cache, work, pulse, self._iterate)
 
     def measure(self, job, pulse):
         """The passes of the phase, and the output's way back to the host."""
@@ -187,9 +194,10 @@ def _device(torch, asked):
     return torch.device("cuda", 0)
 
 
-def _set_threads(torch, asked):
+def _threads(asked):
     if asked is None:
-        return
-    if not asked.isdigit() or not 0 < int(asked) < 1 << 16:
-        raise BackendError("the lane declares threads = %r; expected a whole number above 0" % asked)
-    torch.set_num_threads(int(asked))
+        return None
+    most = len(os.sched_getaffinity(0))
+    if not asked.isdigit() or not 0 < int(asked) <= most:
+        raise BackendError("the lane declares threads = %r; this process may use 1 to %d" % (asked, most))
+    return int(asked)

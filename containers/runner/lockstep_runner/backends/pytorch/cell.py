@@ -28,8 +28,6 @@ class Cells:
             return self._eager[key]
         if settings.is_compiled and self._compiled is not None and self._compiled.key == key:
             return self._compiled
-        step = pulse.step
-        pulse.enter("compile")
         if settings.is_compiled:
             # Whatever fails from here on leaves no cell behind.
             self._compiled = None
@@ -39,7 +37,6 @@ class Cells:
             self._compiled = cell
         else:
             self._eager[key] = cell
-        pulse.enter(step)
         return cell
 
     def _make_ready(self, cell, work, pulse, iterate):

@@ -6,9 +6,9 @@ entries, `torch._inductor.cudagraph_trees`); nothing is derived from what was as
 
 import logging
 
-# Texts of evidence are for people; the first of each kind tell enough.
-SHOWN_TEXTS = 8
-SHOWN_CHARACTERS = 400
+# Texts of evidence are for people, and stand in every row: of each kind the first few and the last tell enough.
+SHOWN_TEXTS = 5
+SHOWN_CHARACTERS = 300
 LIMIT_HIT = "Dynamo recompile limit exceeded"
 CUDAGRAPH_LOGGERS = ("torch._inductor.cudagraph_utils.__cudagraphs", "torch._inductor.cudagraph_trees.__cudagraphs")
 # More than any cell compiles; torch keeps 64.
@@ -163,6 +163,6 @@ def _names_of_soft_failures(torch):
 
 
 def _texts(found):
-    """The first of these, shortened, each once."""
-    short = dict.fromkeys(str(text)[:SHOWN_CHARACTERS] for text in found)
-    return list(short)[:SHOWN_TEXTS]
+    """The first of these and the last, shortened, each once."""
+    short = list(dict.fromkeys(str(text)[:SHOWN_CHARACTERS] for text in found))
+    return short if len(short) <= SHOWN_TEXTS else short[: SHOWN_TEXTS - 1] + short[-1:]

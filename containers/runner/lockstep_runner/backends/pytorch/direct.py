@@ -1,7 +1,7 @@
 """N agents in one process: threads that each decode a sequence of their own with one model on one device.
 
-The phases are the wire's, done by all agents at once: with `prefill` each agent's time is its time to the first token. The timed
-part lasts from the moment when all may start until the last has its output.
+The phases are the wire's, done by all agents at once: with `prefill` each agent's time is its time to the first token.
+The timed part lasts from the moment when all may start until the last has its output.
 """
 
 import contextlib
