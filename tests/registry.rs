@@ -11,6 +11,8 @@ use lockstep::lock::{Credentials, Error, ImageReference, Platform, Registry, Reg
 use lockstep::plan::{Content, IMAGE_INPUT, ImagePin, Lane, Lock, LockedInput};
 use lockstep::terms::Digest;
 
+#[path = "registry/built.rs"]
+mod built;
 #[path = "registry/engine.rs"]
 mod engine;
 #[path = "registry/images.rs"]
@@ -95,6 +97,17 @@ fn main() -> std::process::ExitCode {
             (Ok(docker), Ok(host)) => {
                 runtime.block_on(an_engine_pulls_what_was_resolved(&docker, host)).map(|()| Completion::Completed)
             }
+        }
+    }));
+    let shared = Arc::clone(&lab);
+    trials.push(Trial::ignorable_test("two_builds_of_one_lock_are_one_stack", move || {
+        let runtime = runtime()?;
+        match (runtime.block_on(engine::connect()), shared.host()) {
+            (Err(reason), _) => Ok(Completion::ignored_with(reason)),
+            (Ok(_), Err(absence)) => without_registry(absence),
+            (Ok(docker), Ok(host)) => runtime
+                .block_on(built::two_builds_of_one_lock_are_one_stack(&docker, host))
+                .map(|()| Completion::Completed),
         }
     }));
     let shared = Arc::clone(&lab);

@@ -48,6 +48,8 @@ pub struct EngineFacts {
     pub api_version: String,
     /// Which image store it uses; decides what an image's `Id` means.
     pub image_store: String,
+    /// The folder of this host that holds its images, when it is an engine of this host.
+    pub root: Option<PathBuf>,
 }
 
 impl Found {
@@ -63,7 +65,7 @@ impl Found {
                 }
                 signals
             }
-            Self::Engine(EngineFacts { host, version, api_version, image_store }) => vec![
+            Self::Engine(EngineFacts { host, version, api_version, image_store, root: _ }) => vec![
                 Signal::outside("launcher.engine_host", host.clone()),
                 Signal::outside("launcher.engine_version", version.clone()),
                 Signal::outside("launcher.engine_api", api_version.clone()),

@@ -376,7 +376,7 @@ fn a_fault_in_a_lock_names_line_and_key_path() {
                 "lane = \"a/b\"",
                 "f:2: lane: \"a/b\" is no name: expected up to 80 letters, digits, `-`, `_`, `.` or `+`, a letter or digit first",
             ),
-            ("platform = \"linux/amd64\"", "platform = \" \"", "f:12: input.image.content.platform: is empty"),
+            ("platform = \"linux/amd64\"", "platform = \" \"", "f:13: input.image.content.platform: is empty"),
             (
                 "config = \"sha256:",
                 "config = \"sha256:0",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::LaneInput;
 use super::host::HostLook;
-use crate::launch::{Availability, Engine, HostAxes, availability, host_axes};
+use crate::launch::{Availability, EngineFacts, Found, HostAxes, availability, host_axes};
 use crate::lock::{OverlayCache, Platform, unresolved, verify_lock};
 use crate::plan::{Input, Lane, Launcher, Lock, Needs, Program, is_version};
 use crate::terms::Digest;
@@ -102,14 +102,8 @@ pub(super) async fn of_host(lane: Question<'_>, around: Surroundings<'_>, look: 
     let Surroundings { search_path, docker_host, folder } = around;
     let mut disk_at = folder.to_owned();
     match availability(lane.lane, search_path, docker_host).await {
-        Availability::Ready(_) => {
-            if matches!(lane.lane.launcher, Launcher::Docker(_))
-                && let Ok(engine) = Engine::connect(docker_host).await
-                && let Some(root) = engine.root().filter(|root| root.is_dir())
-            {
-                disk_at = root.to_owned();
-            }
-        }
+        Availability::Ready(Found::Engine(EngineFacts { root: Some(root), .. })) if root.is_dir() => disk_at = root,
+        Availability::Ready(_) => {}
         Availability::Absent { reason, remedy } => found.push(Missing::new(launcher_word(lane), reason, remedy)),
     }
     if lane.lane.runner == SERVER_RUNNER {

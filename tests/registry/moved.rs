@@ -18,12 +18,13 @@ pub fn scripted_runner() -> Result<PathBuf, String> {
     built.filter(|path| path.is_file()).ok_or_else(|| "the example faulty_runner is not built".to_owned())
 }
 
-struct Project<'a> {
-    folder: &'a Path,
+/// A project folder, and the real executable in it.
+pub struct Project<'a> {
+    pub folder: &'a Path,
 }
 
 impl Project<'_> {
-    fn lockstep(&self, arguments: &[&str]) -> Result<(i32, String), String> {
+    pub fn lockstep(&self, arguments: &[&str]) -> Result<(i32, String), String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep"));
         command.args(arguments).current_dir(self.folder).stdin(Stdio::null()).env_remove("LOCKSTEP_PROJECT");
         let Output { status, stdout, stderr } = command.output().map_err(|error| error.to_string())?;
@@ -31,7 +32,7 @@ impl Project<'_> {
         Ok((status.code().unwrap_or(-1), text))
     }
 
-    fn expect(&self, arguments: &[&str], code: i32, words: &[&str]) -> Result<String, String> {
+    pub fn expect(&self, arguments: &[&str], code: i32, words: &[&str]) -> Result<String, String> {
         let (found, text) = self.lockstep(arguments)?;
         match words.iter().find(|word| !text.contains(**word)) {
             None if found == code => Ok(text),

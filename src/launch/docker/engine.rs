@@ -37,7 +37,6 @@ pub struct Engine {
     store: ImageStore,
     gpu_runtime: bool,
     local: bool,
-    root: Option<PathBuf>,
 }
 
 /// How an engine keeps images.
@@ -101,15 +100,16 @@ impl Engine {
             });
         }
         let store = ImageStore::of(&info);
+        let local = host.starts_with("unix://");
         let facts = EngineFacts {
             host: host.to_owned(),
             version: info.server_version.clone().unwrap_or_default(),
             api_version,
             image_store: store.name().to_owned(),
+            root: info.docker_root_dir.as_ref().map(PathBuf::from).filter(|_| local),
         };
         let gpu_runtime = knows_gpus(&info);
-        let root = info.docker_root_dir.map(PathBuf::from);
-        Ok(Self { docker, facts, store, gpu_runtime, local: host.starts_with("unix://"), root })
+        Ok(Self { docker, facts, store, gpu_runtime, local })
     }
 
     /// What the engine says about itself.
@@ -151,12 +151,6 @@ impl Engine {
         step: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Result<T, Error> {
         within(START_DEADLINE, doing.into(), step).await
-    }
-
-    /// The folder of this host that holds its images, when it is an engine of this host.
-    #[must_use]
-    pub fn root(&self) -> Option<&Path> {
-        self.root.as_deref().filter(|_| self.local)
     }
 
     /// Whether the engine's containers may be processes of this host.

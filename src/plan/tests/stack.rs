@@ -88,82 +88,77 @@ fn a_manifest_says_what_its_stack_is_made_of_and_what_it_needs() {
     assert!(!Lane::parse("f", OVER).unwrap().given_environment().contains_key(EXEC_VARIABLE));
 }
 
+/// An edit of the manifest above, and what the reader is told.
+type Slip = (&'static str, &'static str, &'static str);
+
+const BUILT_SLIPS: &[Slip] = &[
+    ("kind = \"git\"", "kind = \"gitt\"", "f:26: input.source.kind: unknown value `gitt`; did you mean `git`?"),
+    (
+        "https://host/a/b",
+        "ftp://host",
+        "f:27: input.source.repository: \"ftp://host\" is no repository: expected an https URL",
+    ),
+    ("\"main\"", "\"a..b\"", "f:28: input.source.revision: \"a..b\" is no branch, tag or commit"),
+    (
+        "toy/fix.patch",
+        "../fix.patch",
+        "f:33: input.patch.file: \"../fix.patch\" is no path below `containers/`: expected names with `/` between them",
+    ),
+    (
+        "argument = \"SET\"",
+        "argument = \"BASE\"",
+        "f:23: input.set.argument: BASE is filled by the input \"base\" already",
+    ),
+    (
+        "argument = \"SET\"",
+        "argument = \"a b\"",
+        "f:23: input.set.argument: \"a b\" is no build argument: expected upper-case letters, digits and `_`",
+    ),
+    (
+        "build = \"toy\"",
+        "build = \"toy\"\nimage = \"a:1\"",
+        "f:7: docker.build: stands beside `docker.image`; a lane has one image: remove one of them",
+    ),
+    (
+        "build = \"toy\"\n",
+        "",
+        "f:6: docker: names no image; give `image`, a reference or `self`, or `build`, a folder below containers/",
+    ),
+    (
+        "\"{new_tokens}\"",
+        "\"{tokens}\"",
+        "f:39: exec.arguments[3]: nothing fills `{tokens}`; known: model_dir, new_tokens, prompt_ids, prompt_tokens; a brace of its own is written twice",
+    ),
+    (
+        "(?P<value>[0-9.]+)",
+        "[0-9.]+",
+        "f:43: exec.line[0].pattern: has no group `value`; write the part that is meant as `(?P<value>…)`",
+    ),
+    ("gpus = 1\nsm", "gpus = 0\nsm", "f:47: needs.gpus: is 0, and the lane asks for a kind of GPU"),
+    ("[80, 90]", "[8]", "f:48: needs.sm: 8 is no compute capability: expected for example 90 for 9.0"),
+    ("disk_mib = 1000", "disk_mib = 0", "f:49: needs.disk_mib: 0 is out of range: expected 1 to 1073741824"),
+    ("HF_TOKEN", "hf token", "f:50: needs.credentials: \"hf token\" is no name of a variable"),
+];
+
+const OVER_SLIPS: &[Slip] = &[
+    ("torch = ", "torhc = ", "f:15: needs.host.torhc: unknown axis: known are python, torch, transformers, triton"),
+    ("\"3.12\"", "\"three\"", "f:14: needs.host.python: \"three\" is no version"),
+    (
+        "[needs.host]",
+        "[environment]\nPYTHONPATH = \"/a\"\n[needs.host]",
+        "f:9: input.over: an overlay sets PYTHONPATH, and so does the table [environment]",
+    ),
+    (
+        "[needs.host]",
+        "[input.second]\nkind = \"overlay\"\nrecipe = \"b\"\n[needs.host]",
+        "f:13: input.second: is a second overlay, and a lane takes one",
+    ),
+];
+
 #[test]
 fn a_slip_in_what_a_stack_is_made_of_names_its_key() {
-    assert_faults(
-        BUILT,
-        Lane::parse,
-        &[
-            ("kind = \"git\"", "kind = \"gitt\"", "f:29: input.source.kind: unknown value `gitt`; did you mean `git`?"),
-            (
-                "https://host/a/b",
-                "ftp://host",
-                "f:27: input.source.repository: \"ftp://host\" is no repository: expected an https URL",
-            ),
-            ("\"main\"", "\"a..b\"", "f:28: input.source.revision: \"a..b\" is no branch, tag or commit"),
-            (
-                "toy/fix.patch",
-                "../fix.patch",
-                "f:33: input.patch.file: \"../fix.patch\" is no path below `containers/`: expected names with `/` between them",
-            ),
-            (
-                "argument = \"SET\"",
-                "argument = \"BASE\"",
-                "f:23: input.set.argument: BASE is filled by the input \"base\" already",
-            ),
-            (
-                "argument = \"SET\"",
-                "argument = \"a b\"",
-                "f:23: input.set.argument: \"a b\" is no build argument: expected upper-case letters, digits and `_`",
-            ),
-            (
-                "build = \"toy\"",
-                "build = \"toy\"\nimage = \"a:1\"",
-                "f:7: docker.build: stands beside `docker.image`; a lane has one image: remove one of them",
-            ),
-            (
-                "build = \"toy\"\n",
-                "",
-                "f:6: docker: names no image; give `image`, a reference or `self`, or `build`, a folder below containers/",
-            ),
-            (
-                "\"{new_tokens}\"",
-                "\"{tokens}\"",
-                "f:39: exec.arguments[3]: nothing fills `{tokens}`; known: model_dir, new_tokens, prompt_ids, prompt_tokens; a brace of its own is written twice",
-            ),
-            (
-                "(?P<value>[0-9.]+)",
-                "[0-9.]+",
-                "f:43: exec.line[0].pattern: has no group `value`; write the part that is meant as `(?P<value>…)`",
-            ),
-            ("gpus = 1\nsm", "gpus = 0\nsm", "f:47: needs.gpus: is 0, and the lane asks for a kind of GPU"),
-            ("[80, 90]", "[8]", "f:48: needs.sm: 8 is no compute capability: expected for example 90 for 9.0"),
-            ("disk_mib = 1000", "disk_mib = 0", "f:49: needs.disk_mib: 0 is out of range: expected 1 to 1073741824"),
-            ("HF_TOKEN", "hf token", "f:50: needs.credentials: \"hf token\" is no name of a variable"),
-        ],
-    );
-    assert_faults(
-        OVER,
-        Lane::parse,
-        &[
-            (
-                "torch = ",
-                "torhc = ",
-                "f:15: needs.host.torhc: unknown axis: known are python, torch, transformers, triton",
-            ),
-            ("\"3.12\"", "\"three\"", "f:14: needs.host.python: \"three\" is no version"),
-            (
-                "[needs.host]",
-                "[environment]\nPYTHONPATH = \"/a\"\n[needs.host]",
-                "f:9: input.over: an overlay sets PYTHONPATH, and so does the table [environment]",
-            ),
-            (
-                "[needs.host]",
-                "[input.second]\nkind = \"overlay\"\nrecipe = \"b\"\n[needs.host]",
-                "f:13: input.second: is a second overlay, and a lane takes one",
-            ),
-        ],
-    );
+    assert_faults(BUILT, Lane::parse, BUILT_SLIPS);
+    assert_faults(OVER, Lane::parse, OVER_SLIPS);
 }
 
 #[test]
