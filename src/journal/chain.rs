@@ -50,6 +50,9 @@ pub(super) fn encode(previous: &Digest, record: &Record) -> Result<(Vec<u8>, Dig
     Ok((line, chain))
 }
 
+/// A row that may be read over, and who reads it.
+pub(super) type Spare<'a> = (Box<Row>, &'a mut row_text::Reader);
+
 /// The record of a line (given without its line feed) and its chain, which held. A row is read into a `spare` one where
 /// there is one, so that a reader of many need not make each anew.
 pub(super) fn decode(
@@ -57,7 +60,7 @@ pub(super) fn decode(
     bytes: &[u8],
     line: usize,
     last: bool,
-    spare: Option<Box<Row>>,
+    spare: Option<Spare<'_>>,
 ) -> Result<(Record, Digest), Error> {
     verified(previous, bytes, line, last, spare).map_err(|error| match other_format(bytes) {
         Some(found) => Error::Format { line, found, expected: FORMAT },
@@ -70,7 +73,7 @@ fn verified(
     bytes: &[u8],
     line: usize,
     last: bool,
-    spare: Option<Box<Row>>,
+    spare: Option<Spare<'_>>,
 ) -> Result<(Record, Digest), Error> {
     let Some((head, hex)) = split(bytes) else {
         let tail = bytes.get(bytes.len().saturating_sub(100)..).unwrap_or_default();
@@ -86,11 +89,11 @@ fn verified(
 }
 
 /// The record of a line's JSON without its closing brace.
-fn record(head: &[u8], spare: Option<Box<Row>>) -> Result<Record, serde_json::Error> {
+fn record(head: &[u8], spare: Option<Spare<'_>>) -> Result<Record, serde_json::Error> {
     // Nearly every line is a row. When the type is known beforehand, the line is read in one pass, not in two.
     if let Some(fields) = head.strip_prefix(row_text::BEGINS) {
-        if let Some(mut row) = spare
-            && row_text::read(fields, &mut row).is_some()
+        if let Some((mut row, reader)) = spare
+            && reader.read(fields, &mut row).is_some()
         {
             return Ok(Record::Row(row));
         }

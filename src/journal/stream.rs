@@ -16,6 +16,7 @@ use std::thread;
 
 use memchr::{memchr_iter, memrchr};
 
+use super::row_text::Reader;
 use super::structure::Structure;
 use super::{Error, MAX_JOURNAL_BYTES, Record, Row, Torn, archive, chain};
 use crate::terms::Digest;
@@ -38,16 +39,16 @@ pub struct Ending {
 }
 
 /// Reads a journal file, or the compressed form that a snapshot keeps, and gives each record to `take`, in order, with
-/// its line and what `inspect` said of it. What it takes and refuses is what [`super::read_file`] does; `workers` check,
-/// read and inspect lines meanwhile, and no number of them changes what `take` sees. A compressed journal is unpacked in
-/// memory, a plain one is of any length.
+/// its line and what an inspector said of it. What it takes and refuses is what [`super::read_file`] does; `workers` check
+/// and read lines meanwhile, each with an inspector of its own, and no number of them changes what `take` sees. A
+/// compressed journal is unpacked in memory, a plain one is of any length.
 ///
 /// # Errors
 /// Those of [`super::read_file`]. Records before the line at fault were given to `take`.
-pub fn stream_file<T: Send>(
+pub fn stream_file<T: Send, I: FnMut(&Record) -> T + Send>(
     path: &Path,
     workers: NonZeroUsize,
-    inspect: &(dyn Fn(&Record) -> T + Sync),
+    inspector: impl Fn() -> I,
     take: &mut dyn FnMut(usize, &Record, T),
 ) -> Result<Ending, Error> {
     let at = |doing: &'static str| move |source| Error::Io { doing, path: path.to_owned(), source };
@@ -62,19 +63,19 @@ pub fn stream_file<T: Send>(
     if is_archive {
         let bytes = super::read::read_all(&mut file, path).map_err(in_file)?;
         let bytes = archive::decompress(&bytes, MAX_JOURNAL_BYTES).map_err(in_file)?;
-        return stream(Cursor::new(bytes), workers, inspect, take).map_err(in_file);
+        return stream(Cursor::new(bytes), workers, inspector, take).map_err(in_file);
     }
-    stream(file, workers, inspect, take).map_err(in_file)
+    stream(file, workers, inspector, take).map_err(in_file)
 }
 
 /// Reads the journal that `source` gives.
 ///
 /// # Errors
 /// As [`stream_file`], without the file's name.
-pub(super) fn stream<T: Send>(
+pub(super) fn stream<T: Send, I: FnMut(&Record) -> T + Send>(
     source: impl Read + Send,
     workers: NonZeroUsize,
-    inspect: &(dyn Fn(&Record) -> T + Sync),
+    inspector: impl Fn() -> I,
     take: &mut dyn FnMut(usize, &Record, T),
 ) -> Result<Ending, Error> {
     thread::scope(|scope| {
@@ -86,7 +87,13 @@ pub(super) fn stream<T: Send>(
             let (spent_rows, rows) = channel();
             inboxes.push(inbox);
             outboxes.push((decoded, spent_rows));
-            let mut worker = Worker { inspect, spare: Vec::new(), rows, spent_lines: spent_lines.clone() };
+            let mut worker = Worker {
+                inspect: inspector(),
+                reader: Reader::default(),
+                spare: Vec::new(),
+                rows,
+                spent_lines: spent_lines.clone(),
+            };
             scope.spawn(move || worker.run(&blocks, &outbox));
         }
         scope.spawn(move || read_blocks(source, &inboxes, &lines));
@@ -168,8 +175,9 @@ fn next_block(
 }
 
 /// One of those who check, read and inspect lines.
-struct Worker<'a, T> {
-    inspect: &'a (dyn Fn(&Record) -> T + Sync),
+struct Worker<I> {
+    inspect: I,
+    reader: Reader,
     /// Rows that were taken and are read over.
     spare: Vec<Box<Row>>,
     /// Where they come from.
@@ -177,9 +185,12 @@ struct Worker<'a, T> {
     spent_lines: Sender<Vec<u8>>,
 }
 
-impl<T> Worker<'_, T> {
+impl<I> Worker<I> {
     /// Ends when no block comes any more, or when nobody listens.
-    fn run(&mut self, blocks: &Receiver<Result<Block, Error>>, outbox: &SyncSender<Decoded<T>>) {
+    fn run<T>(&mut self, blocks: &Receiver<Result<Block, Error>>, outbox: &SyncSender<Decoded<T>>)
+    where
+        I: FnMut(&Record) -> T,
+    {
         for block in blocks {
             let decoded = match block {
                 Ok(block) => self.decode(block),
@@ -194,7 +205,10 @@ impl<T> Worker<'_, T> {
         }
     }
 
-    fn decode(&mut self, Block { lines, first, previous, tail }: Block) -> Decoded<T> {
+    fn decode<T>(&mut self, Block { lines, first, previous, tail }: Block) -> Decoded<T>
+    where
+        I: FnMut(&Record) -> T,
+    {
         self.spare.extend(self.rows.try_iter().flatten());
         let mut decoded = Decoded { records: Vec::new(), head: previous, first, fault: None, tail };
         let ends = decoded.tail.as_ref().is_some_and(Vec::is_empty);
@@ -203,7 +217,8 @@ impl<T> Worker<'_, T> {
             let text = lines.get(begin..end).unwrap_or_default();
             begin = end + 1;
             let (line, last) = (first + decoded.records.len(), ends && begin == lines.len());
-            match chain::decode(&decoded.head, text, line, last, self.spare.pop()) {
+            let spare = self.spare.pop().map(|row| (row, &mut self.reader));
+            match chain::decode(&decoded.head, text, line, last, spare) {
                 Ok((record, head)) => {
                     let seen = (self.inspect)(&record);
                     decoded.records.push((record, seen));
@@ -280,7 +295,7 @@ mod tests {
             records.push(record.clone());
             assert_eq!(line, records.len());
         };
-        let ending = stream(bytes, NonZeroUsize::new(workers).unwrap(), &Record::kind, &mut take);
+        let ending = stream(bytes, NonZeroUsize::new(workers).unwrap(), || Record::kind, &mut take);
         (records, ending.map_err(|fault| fault.to_string()))
     }
 

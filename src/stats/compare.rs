@@ -117,6 +117,17 @@ pub struct DifferenceTest {
 /// # Errors
 /// [`Error::ZeroSpread`] if both samples are constant; [`Error::Overflow`] or [`Error::Underflow`] beyond the doubles.
 pub fn welch(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<Welch, Error> {
+    let (a, b) = (a.into(), b.into());
+    let effect = welch_effect(a, b)?;
+    let test = difference_test(&effect)?;
+    Ok(Welch { n_a: a.n(), n_b: b.n(), mean_a: a.mean(), mean_b: b.mean(), effect, test })
+}
+
+/// The effect of [`welch`] without its test.
+///
+/// # Errors
+/// Those of [`welch`].
+pub fn welch_effect(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<Effect, Error> {
     const COMPUTING: &str = "Welch's t test";
     let (a, b) = (a.into(), b.into());
     Moments::either_spread(a, b, COMPUTING)?;
@@ -129,9 +140,7 @@ pub fn welch(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<Welch, Erro
     let share_a = (se_a / se) * (se_a / se);
     let share_b = (se_b / se) * (se_b / se);
     let df = 1.0 / (share_a * share_a / a.df() + share_b * share_b / b.df());
-    let effect = Effect::new(finite(a.mean() - b.mean(), COMPUTING)?, se, finite(df, COMPUTING)?)?;
-    let test = difference_test(&effect)?;
-    Ok(Welch { n_a: a.n(), n_b: b.n(), mean_a: a.mean(), mean_b: b.mean(), effect, test })
+    Effect::new(finite(a.mean() - b.mean(), COMPUTING)?, se, finite(df, COMPUTING)?)
 }
 
 /// Tests that a difference is 0.

@@ -92,6 +92,7 @@ pub use bootstrap::{
 pub use change_points::{ChangePoint, ChangePoints, EDivisive, change_points};
 pub use compare::{
     CohenD, DifferenceTest, Effect, Margin, Tost, Welch, cohen_d, difference_interval, difference_test, tost, welch,
+    welch_effect,
 };
 pub use correlation::{Correlation, CorrelationTest, Points, correlation_test, fisher_interval, pearson, spearman};
 pub use detectable::detectable_differences;

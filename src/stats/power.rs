@@ -96,10 +96,11 @@ pub(super) fn detectable_noncentrality(df: f64, alpha: Alpha, power: Power) -> R
     }
     let critical = student_t_upper_quantile(alpha.get() / 2.0, df)?;
     let excess = |noncentrality: f64| Ok(power_at(noncentrality, df, critical)? - power.get());
-    // Power rises with the noncentrality, from alpha at 0, which is too little. It is near the power of a normal
-    // variable, so a bracket around that is narrow.
-    let guess = (critical + normal_quantile(power.get())?).max(0.01);
-    let mut reach = 0.05 * guess;
+    // Power rises with the noncentrality, from alpha at 0, which is too little. Without the far side it is nearly that of
+    // a normal variable (Abramowitz and Stegun 26.7.10), so a bracket around that is narrow.
+    let spread = (1.0 + critical * critical / (2.0 * df)).sqrt();
+    let guess = (critical * (1.0 - 0.25 / df) + normal_quantile(power.get())? * spread).max(0.01);
+    let mut reach = 0.01 * guess;
     let (mut low, mut high) = ((0.0, alpha.get() - power.get()), (guess, excess(guess)?));
     if high.1 >= 0.0 {
         while low.0 < high.0 - reach {

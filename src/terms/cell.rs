@@ -58,7 +58,8 @@ impl Cell {
     #[must_use]
     pub fn id(&self) -> CellId {
         let text = canonical_json(self).expect("a cell has string keys and finite numbers only, so it has a JSON form");
-        CellId::of_hex(&Digest::of(text.as_bytes()).hex()).expect("a digest begins with eight hex digits")
+        let digits = Digest::of(text.as_bytes()).hex_digits();
+        CellId(*digits.first_chunk().expect("a digest has more than eight hex digits"))
     }
 
     /// Forward passes that the timed part needs at least, each of which reads the weights once.
@@ -83,9 +84,10 @@ pub fn describe_work(phase: Phase, workload: &str, prompt_tokens: u64, new_token
 pub struct CellId([u8; 8]);
 
 impl CellId {
-    /// The name of the first eight characters, if they are hex digits.
-    fn of_hex(text: &str) -> Option<Self> {
-        let hex: [u8; 8] = text.as_bytes().first_chunk().copied()?;
+    /// The name that a text of bytes, `/` and 8 lowercase hex digits, stands for.
+    #[must_use]
+    pub fn from_bytes(text: &[u8]) -> Option<Self> {
+        let hex: [u8; 8] = text.strip_prefix(b"/")?.try_into().ok()?;
         hex.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(hex))
     }
 }
@@ -109,9 +111,8 @@ impl FromStr for CellId {
     type Err = CellIdError;
 
     fn from_str(text: &str) -> Result<Self, CellIdError> {
-        let hex = text.strip_prefix('/').unwrap_or(text);
-        let whole = (hex.len() == 8).then(|| Self::of_hex(hex)).flatten();
-        whole.ok_or_else(|| CellIdError { found: text.chars().take(80).collect() })
+        let whole = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
+        Self::from_bytes(whole.as_bytes()).ok_or_else(|| CellIdError { found: text.chars().take(80).collect() })
     }
 }
 

@@ -85,6 +85,24 @@ impl Digest {
         digits
     }
 
+    /// The digest that a text of bytes, `sha256:` and 64 lowercase hex digits, stands for.
+    #[must_use]
+    pub fn from_bytes(text: &[u8]) -> Option<Self> {
+        let hex: &[u8; 64] = text.strip_prefix(b"sha256:")?.try_into().ok()?;
+        // Digits are told apart without a branch: a journal has several digests in every line.
+        let mut strange = false;
+        let mut digit = |c: u8| {
+            let (decimal, letter) = (c.wrapping_sub(b'0'), c.wrapping_sub(b'a'));
+            strange |= decimal > 9 && letter > 5;
+            if decimal < 10 { decimal } else { letter.wrapping_add(10) & 15 }
+        };
+        let mut bytes = [0_u8; 32];
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_chunks::<2>().0) {
+            *byte = digit(pair[0]) << 4 | digit(pair[1]);
+        }
+        (!strange).then_some(Self(bytes))
+    }
+
     /// The first 12 hex digits, for people.
     #[must_use]
     pub fn short(&self) -> String {
@@ -108,23 +126,7 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let wrong = || DigestError { found: text.chars().take(80).collect() };
-        let hex = text.strip_prefix("sha256:").ok_or_else(wrong)?.as_bytes();
-        let mut bytes = [0_u8; 32];
-        if hex.len() != 64 {
-            return Err(wrong());
-        }
-        // Digits are told apart without a branch: a journal has several digests in every line.
-        let mut strange = false;
-        let mut digit = |c: u8| {
-            let (decimal, letter) = (c.wrapping_sub(b'0'), c.wrapping_sub(b'a'));
-            strange |= decimal > 9 && letter > 5;
-            if decimal < 10 { decimal } else { letter.wrapping_add(10) & 15 }
-        };
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_chunks::<2>().0) {
-            *byte = digit(pair[0]) << 4 | digit(pair[1]);
-        }
-        if strange { Err(wrong()) } else { Ok(Self(bytes)) }
+        Self::from_bytes(text.as_bytes()).ok_or_else(|| DigestError { found: text.chars().take(80).collect() })
     }
 }
 

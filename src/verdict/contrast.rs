@@ -12,7 +12,7 @@ use super::{ContrastCell, Error, Finding, parallel};
 use crate::plan::{Contrast, Plan};
 use crate::stats::{
     Alpha, Confidence, Effect, EquivalenceTests, Interval, Margin, PValue, Pooled, Power, Replicates, StudentIntervals,
-    Tost, cohen_d, detectable_differences, difference_test, holm, pool, welch,
+    Tost, Welch, cohen_d, detectable_differences, difference_test, holm, pool, welch, welch_effect,
 };
 use crate::terms::{Cell, CellId};
 
@@ -33,6 +33,8 @@ struct Tested {
     mean_ms: [f64; 2],
     /// Candidate minus baseline, in percent of the baseline's mean.
     effect: Option<Effect>,
+    /// p-value of the test that it is 0.
+    p: Option<PValue>,
     cohen_d: Option<f64>,
     p_adjusted: Option<PValue>,
     /// Minimal detectable effect, in percent.
@@ -62,7 +64,7 @@ impl Comparisons {
             Some((comparison.clone(), test(plan, base, cand)))
         });
         let mut tested: BTreeMap<Comparison, Tested> = tested.into_iter().flatten().collect();
-        adjust(&mut tested, controls, alpha)?;
+        adjust(&mut tested, controls, alpha);
         let effects: Vec<Effect> = tested.values().filter_map(|tested| tested.effect).collect();
         let detectable = detectable_differences(&effects, alpha, Power::new(plan.statistics.power)?)?;
         for (tested, mde_pct) in tested.values_mut().filter(|tested| tested.effect.is_some()).zip(detectable) {
@@ -125,7 +127,7 @@ fn fill(
     result.difference_pct = Some(round(effect.difference()));
     result.interval_pct = Some(round_pair([interval.low, interval.high]));
     result.tost_interval_pct = Some(round_pair([equivalence.interval.low, equivalence.interval.high]));
-    result.p = Some(round(difference_test(effect)?.p.get()));
+    result.p = tested.p.map(|p| round(p.get()));
     result.p_adjusted = tested.p_adjusted.map(|p| round(p.get()));
     result.p_tost = Some(round(equivalence.p.get()));
     result.mde_pct = tested.mde_pct.map(round);
@@ -158,6 +160,7 @@ fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
         launches: [base.launches.len() as u64, cand.launches.len() as u64],
         mean_ms: [mean(base), mean(cand)],
         effect: None,
+        p: None,
         cohen_d: None,
         p_adjusted: None,
         mde_pct: None,
@@ -165,12 +168,13 @@ fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
         note: coverage_note(plan, base, cand),
     };
     match pooled_effect(&base.launches, &cand.launches) {
-        Ok((pooled, d)) => {
+        Ok((pooled, p, d)) => {
             if let Some(apart) = pooled.heterogeneity.filter(|h| h.p.get() < plan.statistics.alpha) {
                 let note = format!("the segments do not agree on one difference (p {})", round(apart.p.get()));
                 tested.note = tested.note.or(Some(note));
             }
             tested.effect = Some(pooled.effect);
+            tested.p = Some(p);
             tested.cohen_d = Some(d);
         }
         Err(note) => tested.note = tested.note.or(Some(note)),
@@ -199,8 +203,8 @@ fn coverage_note(plan: &Plan, base: &Entry, cand: &Entry) -> Option<String> {
     None
 }
 
-/// The effect in percent of the baseline's mean, and Cohen's d weighted by launches; or why there is none.
-fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Pooled, f64), String> {
+/// The effect in percent of the baseline's mean, its p-value, and Cohen's d weighted by launches; or why there is none.
+fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Pooled, PValue, f64), String> {
     let segments: BTreeSet<u32> = base.iter().chain(cand).map(|launch| launch.segment).collect();
     let (mut effects, mut weighted_d, mut weight) = (Vec::new(), 0.0, 0.0);
     for segment in segments {
@@ -219,7 +223,8 @@ fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Pooled, f6
         return Err("no segment has two launches of each lane".to_owned());
     }
     let pooled = pool(&effects).map_err(|error| error.to_string())?;
-    Ok((pooled, weighted_d / weight))
+    let p = difference_test(&pooled.effect).map_err(|error| error.to_string())?.p;
+    Ok((pooled, p, weighted_d / weight))
 }
 
 fn replicates(values: Vec<f64>) -> Result<Replicates, String> {
@@ -228,54 +233,38 @@ fn replicates(values: Vec<f64>) -> Result<Replicates, String> {
 
 /// Candidate minus baseline in percent of the baseline's mean, which is taken as known.
 fn relative_effect(base: &Replicates, cand: &Replicates) -> Result<Effect, String> {
-    let effect = welch(cand, base).map_err(|error| error.to_string())?.effect;
+    let effect = welch_effect(cand, base).map_err(|error| error.to_string())?;
     let scale = 100.0 / base.mean();
     Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(|error| error.to_string())
 }
 
 /// Holm's adjustment: one family of the negative controls, one of everything else. A control guards the others, and a
 /// large family around it would make it deaf.
-fn adjust(
-    tested: &mut BTreeMap<Comparison, Tested>,
-    controls: &BTreeSet<Comparison>,
-    alpha: Alpha,
-) -> Result<(), Error> {
+fn adjust(tested: &mut BTreeMap<Comparison, Tested>, controls: &BTreeSet<Comparison>, alpha: Alpha) {
     for guards in [true, false] {
-        let mut family = Vec::new();
         let mine = |comparison: &Comparison| controls.contains(comparison) == guards;
-        for (comparison, tested) in tested.iter() {
-            if let (true, Some(effect)) = (mine(comparison), &tested.effect) {
-                family.push(difference_test(effect)?.p);
-            }
-        }
-        let mut adjusted = holm(&family, alpha).into_iter();
+        let family = tested.iter().filter(|(comparison, _)| mine(comparison)).filter_map(|(_, tested)| tested.p);
+        let mut adjusted = holm(&family.collect::<Vec<_>>(), alpha).into_iter();
         for (comparison, tested) in tested.iter_mut() {
-            if mine(comparison) && tested.effect.is_some() {
+            if tested.p.is_some() && mine(comparison) {
                 tested.p_adjusted = adjusted.next().map(|decision| decision.adjusted);
             }
         }
     }
-    Ok(())
 }
 
 /// Order effects of all comparisons, adjusted as a family of their own.
 impl Comparisons {
     pub(super) fn with_order_effects(mut self, plan: &Plan, table: &Table) -> Result<Self, Error> {
         let alpha = Alpha::new(plan.statistics.alpha)?;
-        let mut found: Vec<(Comparison, Effect, PValue)> = Vec::new();
-        for comparison in self.tested.keys() {
-            let (baseline, candidate, cell) = comparison;
-            let (Some(base), Some(cand)) = (table.entry(baseline, cell), table.entry(candidate, cell)) else {
-                continue;
-            };
-            if let Some(effect) = order_effect(&base.launches, &cand.launches) {
-                found.push((comparison.clone(), effect, difference_test(&effect)?.p));
-            }
-        }
-        let family: Vec<PValue> = found.iter().map(|(_, _, p)| *p).collect();
-        for ((comparison, effect, _), decision) in found.into_iter().zip(holm(&family, alpha)) {
-            if let Some(tested) = self.tested.get_mut(&comparison) {
-                tested.order = Some(OrderEffect { effect, p_adjusted: decision.adjusted });
+        let found = parallel::map(table.threads, self.tested.keys().collect(), |(baseline, candidate, cell)| {
+            order_effect(&table.entry(baseline, cell)?.launches, &table.entry(candidate, cell)?.launches)
+        });
+        let family: Vec<PValue> = found.iter().flatten().map(|found| found.test.p).collect();
+        let mut adjusted = holm(&family, alpha).into_iter();
+        for (tested, found) in self.tested.values_mut().zip(found) {
+            if let Some((found, decision)) = found.and_then(|found| Some((found, adjusted.next()?))) {
+                tested.order = Some(OrderEffect { effect: found.effect, p_adjusted: decision.adjusted });
             }
         }
         Ok(self)
@@ -284,7 +273,7 @@ impl Comparisons {
 
 /// The blocks where the baseline went first against those where it went second: candidate minus baseline within each
 /// block, in percent. Nothing with fewer than two blocks of either order, or without spread.
-fn order_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Option<Effect> {
+fn order_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Option<Welch> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for b in base {
@@ -297,7 +286,7 @@ fn order_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Option<Effect> {
         if b.launch < c.launch { first.push(difference) } else { second.push(difference) }
     }
     let (first, second) = (Replicates::new(first).ok()?, Replicates::new(second).ok()?);
-    Some(welch(&first, &second).ok()?.effect)
+    welch(&first, &second).ok()
 }
 
 /// What several cells say together. `Faster` and `Slower`: at least one cell shows it and none shows anything else.

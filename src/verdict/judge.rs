@@ -7,14 +7,14 @@ use std::path::Path;
 use super::decide::{decide, is_control};
 use super::expected::Expectations;
 use super::judging::{Judging, Taken};
-use super::reduce::{Entry, LaunchTime, Output, Table};
+use super::reduce::{Entry, LaunchTime, Outputs, Table};
 use super::rounding::round;
 use super::row_rules::rule_hypotheses;
 use super::{
     CellVerdict, Conclusion, Contamination, CoverageGap, Error, Finding, HypothesisVerdict, LaneCell, LaneVerdict,
     LaunchNumber, SegmentFacts, Verdict,
 };
-use crate::journal::{Header, Journal, LaneState, stream_file};
+use crate::journal::{Header, Journal, LaneState, Record, stream_file};
 use crate::plan::Plan;
 use crate::terms::{Outcome, words};
 
@@ -27,8 +27,9 @@ const FORMAT: u32 = 1;
 /// Plan and journal are no pair, or a row contradicts itself. A bad result is no error.
 pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
     let mut judging = Judging::of(plan);
+    let mut outputs = Outputs::default();
     for record in &journal.records {
-        judging.take(record, Output::of(record))?;
+        judging.take(record, outputs.inspect(record))?;
     }
     conclude(judging.finish(journal.ending(), NonZeroUsize::MIN)?)
 }
@@ -41,7 +42,11 @@ pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
 pub fn judge_file(plan: &Plan, path: &Path, threads: NonZeroUsize) -> Result<Verdict, Error> {
     let mut judging = Judging::of(plan);
     let mut refused = None;
-    let ending = stream_file(path, threads, &Output::of, &mut |_, record, output| {
+    let inspector = || {
+        let mut outputs = Outputs::default();
+        move |record: &Record| outputs.inspect(record)
+    };
+    let ending = stream_file(path, threads, inspector, &mut |_, record, output| {
         if refused.is_none() {
             refused = judging.take(record, output).err();
         }

@@ -62,7 +62,7 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// Takes in the next record of a journal whose structure holds. `output` is [`Output::of`] the record.
+    /// Takes in the next record of a journal whose structure holds. `output` is what was found of its output.
     pub(super) fn take(&mut self, record: &Record, output: Output) -> Result<(), Error> {
         self.line += 1;
         if let Record::Header(header) = record {

@@ -68,7 +68,9 @@ pub(super) type Failures = BTreeMap<(Outcome, Option<FailureClass>), u64>;
 #[derive(Default)]
 struct Marked {
     marks: Vec<Mark>,
-    outputs: Vec<Digest>,
+    /// The first output. Mostly there is no other.
+    first: Option<Digest>,
+    others: Vec<Digest>,
 }
 
 /// What is kept of a row.
@@ -165,12 +167,23 @@ impl Index {
 impl Marked {
     /// The output's number and 1.
     fn output(&mut self, output: Digest) -> NonZeroU32 {
-        let known = self.outputs.iter().position(|known| *known == output);
+        if *self.first.get_or_insert(output) == output {
+            return NonZeroU32::MIN;
+        }
+        let known = self.others.iter().position(|known| *known == output);
         let number = known.unwrap_or_else(|| {
-            self.outputs.push(output);
-            self.outputs.len() - 1
+            self.others.push(output);
+            self.others.len() - 1
         });
-        NonZeroU32::MIN.saturating_add(number as u32)
+        NonZeroU32::MIN.saturating_add(1 + number as u32)
+    }
+
+    /// The output of that number and 1.
+    fn output_of(&self, number: NonZeroU32) -> Option<&Digest> {
+        match number.get() as usize {
+            1 => self.first.as_ref(),
+            number => self.others.get(number - 2),
+        }
     }
 
     /// The entry without its summary, and the times of all its `ok` repetitions.
@@ -205,7 +218,7 @@ impl Marked {
                 continue;
             }
             entry.ok += 1;
-            if let Some(output) = mark.output.and_then(|number| self.outputs.get(number.get() as usize - 1)) {
+            if let Some(output) = mark.output.and_then(|number| self.output_of(number)) {
                 *entry.outputs.entry(*output).or_insert(0) += 1;
             }
             if let (Some(time), Some(launch)) = (mark.time, place.launch) {
@@ -324,15 +337,40 @@ pub(super) enum Output {
     Contradicts,
 }
 
-impl Output {
-    /// Looks at the record alone, so that it can be done wherever the record is read.
-    pub(super) fn of(record: &Record) -> Self {
-        let Record::Row(row) = record else { return Self::Agrees };
-        let Some(digest) = row.output_sha256 else { return Self::Agrees };
+/// Holds outputs against their digests, record by record and in any order.
+#[derive(Default)]
+pub(super) struct Outputs {
+    /// Outputs that were found to be those of their digests: repetitions of a cell give them again and again.
+    agreed: FxHashMap<Digest, Vec<u32>>,
+    /// What they take, in tokens.
+    kept: usize,
+    text: Vec<u8>,
+}
+
+/// What is kept at the most, in tokens: the outputs of ten thousand cells of a hundred tokens.
+const MOST_KEPT: usize = 1 << 20;
+
+/// What an output takes beside its tokens, in tokens.
+const ENTRY: usize = 16;
+
+impl Outputs {
+    pub(super) fn inspect(&mut self, record: &Record) -> Output {
+        let Record::Row(row) = record else { return Output::Agrees };
+        let Some(digest) = row.output_sha256 else { return Output::Agrees };
+        if self.agreed.get(&digest).is_some_and(|tokens| *tokens == row.tokens) {
+            return Output::Agrees;
+        }
         // The canonical JSON of a list of whole numbers is its compact JSON.
-        let mut tokens = Vec::with_capacity(2 + 11 * row.tokens.len());
-        let written = serde_json::to_writer(&mut tokens, &row.tokens).is_ok();
-        if written && Digest::of(&tokens) == digest { Self::Agrees } else { Self::Contradicts }
+        self.text.clear();
+        let written = serde_json::to_writer(&mut self.text, &row.tokens).is_ok();
+        if !written || Digest::of(&self.text) != digest {
+            return Output::Contradicts;
+        }
+        if self.kept + ENTRY + row.tokens.len() <= MOST_KEPT {
+            self.kept += ENTRY + row.tokens.len();
+            self.agreed.insert(digest, row.tokens.clone());
+        }
+        Output::Agrees
     }
 }
 

@@ -77,13 +77,13 @@ impl Ways {
     /// The mean of every way, in ascending order, and how many resamples have it.
     fn means(&self, values: &[f64]) -> Result<Vec<(f64, u32)>, Error> {
         let mut drawn = [0.0; MOST_VALUES];
+        let drawn = drawn.get_mut(..self.values).unwrap_or_default();
         let mut means = Vec::with_capacity(self.resamples.len());
         for (way, resamples) in self.positions.chunks_exact(self.values).zip(&self.resamples) {
-            let slots = drawn.iter_mut().zip(way).map(|(slot, position)| {
-                *slot = *values.get(usize::from(*position)).expect("a position below the number of values");
-            });
-            let filled = slots.count();
-            means.push((mean(drawn.get(..filled).unwrap_or_default())?, *resamples));
+            for (slot, position) in drawn.iter_mut().zip(way) {
+                *slot = values.get(usize::from(*position)).copied().unwrap_or(f64::NAN);
+            }
+            means.push((mean(drawn)?, *resamples));
         }
         means.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
         Ok(means)
