@@ -332,6 +332,10 @@ fn tr147_holds_by_its_own_rules() {
             ("decode-boundary-awq", "none_within_range"),
             ("gpt-fast-head", "strong_match"),
             ("gpt-fast-pinned", "no_survivor"),
+            ("phase-separation", "required"),
+            ("prefill-gain-replication", "replicated"),
+            ("gpt-fast-robustness", "invalid"),
+            ("five-gates", "3_of_5"),
         ],
     );
     let ruled = |name: &str, from: &str, to: &str| {
@@ -341,6 +345,15 @@ fn tr147_holds_by_its_own_rules() {
     assert_eq!(ruled("static-cache-rescue", "max_rate = 0.01", "max_rate = 0.001"), "inconclusive");
     assert_eq!(ruled("portability", "crash_rate = 0.5", "crash_rate = 0.9"), "unstable");
     assert_eq!(ruled("gpt-fast-head", "strong_match = 90.0", "strong_match = 107.5"), "below_strong_match");
+    assert_eq!(ruled("phase-separation", "margin_pp = 3.0", "margin_pp = 90.0"), "not_required");
+    assert_eq!(ruled("prefill-gain-replication", "gain_pct = 50.0", "gain_pct = 79.0"), "not_replicated");
+    assert_eq!(ruled("five-gates", "triton = \"triton\" }\nrows", "gpu = \"mode\" }\nrows"), "4_of_5");
+    let printed = changed("tr147", |text| text, "no table", |text| text);
+    assert_eq!(
+        ruling(&printed, "gpt-fast-robustness").reasons[0],
+        "need >= 2 stack points, got 0",
+        "the report's words"
+    );
     let crash = changed(
         "tr147",
         |text| text,
@@ -360,8 +373,18 @@ fn tr126s_compile_effect_is_a_win_whose_strength_the_pooled_means_do_not_settle(
             ("prefill-qwen2.5-3b", "win"),
             ("compile-against-ollama-prefill", "lower"),
             ("ollama-beats-compile-at-3b", "lower"),
+            ("prefill-by-model", "faster"),
+            ("scale-crossover", "interaction"),
         ],
     );
+    let ruled = |from: &str, to: &str| changed("tr126", |text| text.replace(from, to), "no table", |text| text);
+    // From 135 iterations a side the family is decided; by launches it is not, and the ruling says so beside it.
+    let by_model = ruled("margin_pct = 3.0", "margin_pct = 60.0");
+    assert_eq!(ruling(&by_model, "prefill-by-model").label, "mixed");
+    let beside = |reason: &String| reason.starts_with("by launches the answer is could_not_tell");
+    assert!(ruling(&by_model, "prefill-by-model").reasons.iter().any(beside));
+    let neutral = ruled("neutral_pct = 3.0\ninteraction", "neutral_pct = 90.0\ninteraction");
+    assert_eq!(ruling(&neutral, "scale-crossover").label, "interaction", "within the band, and not of one size");
     let wide = changed("tr126", |text| text.replace("margin = 1.0", "margin = 2.0"), "no table", |text| text);
     assert_eq!(ruling(&wide, "compile-against-ollama-prefill").label, "equivalent");
     assert!(ruling(&wide, "compile-against-ollama-prefill").reasons[0].contains("significant, and inside the margin"));

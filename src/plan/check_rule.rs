@@ -6,7 +6,7 @@ use super::check_plan::between;
 use super::document::Document;
 use super::{
     AxisDecomposition, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs, MeanSide, Need, Rule,
-    SingleDelta,
+    SingleDelta, TokenParity,
 };
 use crate::terms::nearest;
 
@@ -68,7 +68,94 @@ impl RulePlace<'_> {
                 Ok(())
             }
             Rule::Licence(rule) => self.licence(rule),
+            Rule::PhaseSeparation(_)
+            | Rule::GainReplication(_)
+            | Rule::ScaleCrossover(_)
+            | Rule::MatchedContrasts(_)
+            | Rule::TokenParity(_)
+            | Rule::WeightParity(_) => self.comparison(rule),
+            Rule::CompileRobustness(_) | Rule::CleanRuns(_) | Rule::FiveGates(_) => self.integrity(rule),
             _ => self.criterion(rule),
+        }
+    }
+
+    /// The rules that compare two sides.
+    fn comparison(&self, rule: &Rule) -> Result<(), Error> {
+        let share = |key: &str, value: f64, above: f64, below: f64| {
+            between(self.document, &self.at(&format!("rule.{key}")), value, above, below)
+        };
+        let (sides, power) = match rule {
+            Rule::PhaseSeparation(rule) => {
+                share("margin_pp", rule.margin_pp, 0.0, f64::MAX)?;
+                ([("baseline", &rule.baseline), ("candidate", &rule.candidate)], rule.power)
+            }
+            Rule::GainReplication(rule) => {
+                share("gain_pct", rule.gain_pct, 0.0, 100.0_f64.next_up())?;
+                self.some("rule.models_needed", usize::try_from(rule.models_needed).unwrap_or(usize::MAX))?;
+                ([("baseline", &rule.baseline), ("candidate", &rule.candidate)], rule.power)
+            }
+            Rule::ScaleCrossover(rule) => {
+                share("neutral_pct", rule.neutral_pct, 0.0, 100.0)?;
+                if rule.sizes.len() < 2 {
+                    return Err(self.fault("rule.sizes", "a crossover needs the sizes of at least two models", None));
+                }
+                for (model, size) in &rule.sizes {
+                    share(&format!("sizes.{model}"), *size, 0.0, f64::MAX)?;
+                }
+                ([("baseline", &rule.baseline), ("candidate", &rule.candidate)], rule.power)
+            }
+            Rule::MatchedContrasts(rule) => {
+                self.some("rule.key", rule.key.len())?;
+                share("margin_pct", rule.margin_pct, 0.0, 100.0)?;
+                ([("baseline", &rule.baseline), ("candidate", &rule.candidate)], rule.power)
+            }
+            Rule::TokenParity(rule) => return self.parity("rule", rule),
+            Rule::WeightParity(rule) => {
+                self.some("rule.logit_tolerances", rule.logit_tolerances.len())?;
+                for (statistic, tolerance) in &rule.logit_tolerances {
+                    share(&format!("logit_tolerances.{statistic}"), *tolerance, -f64::MIN_POSITIVE, f64::MAX)?;
+                }
+                return self.parity("rule.outputs", &rule.outputs);
+            }
+            _ => return Ok(()),
+        };
+        self.sides(sides)?;
+        share("power", power, 0.5, 1.0)
+    }
+
+    fn parity(&self, path: &str, rule: &TokenParity) -> Result<(), Error> {
+        self.some(&format!("{path}.key"), rule.key.len())?;
+        match &rule.sides[..] {
+            [one, other] if one.name != other.name => Ok(()),
+            [_, other] => {
+                Err(self.fault(&format!("{path}.sides"), format!("both sides are called {:?}", other.name), None))
+            }
+            sides => Err(self.fault(&format!("{path}.sides"), format!("{} sides: expected two", sides.len()), None)),
+        }
+    }
+
+    /// The rules on what may be cited.
+    fn integrity(&self, rule: &Rule) -> Result<(), Error> {
+        let share = |key: &str, value: f64, above: f64, below: f64| {
+            between(self.document, &self.at(&format!("rule.{key}")), value, above, below)
+        };
+        match rule {
+            Rule::CompileRobustness(rule) => {
+                share("robust_pct", rule.robust_pct, 0.0, 100.0)?;
+                share("sensitive_pct", rule.sensitive_pct, rule.robust_pct, 100.0)?;
+                share("fragile_pct", rule.fragile_pct, rule.sensitive_pct, 100.0)
+            }
+            Rule::FiveGates(rule) => {
+                share("artifact_share", rule.artifact_share, 0.0, 1.0_f64.next_up())?;
+                self.some("rule.phases_needed", rule.phases_needed.len())?;
+                self.some("rule.environment_needed", rule.environment_needed.len())?;
+                self.some("rule.surfaced_needed", rule.surfaced_needed.len())?;
+                self.some("rule.regimes.combination", rule.regimes.combination.len())?;
+                rule.regimes
+                    .crashes_from
+                    .map_or(Ok(()), |from| share("regimes.crashes_from", from, 0.0, 1.0_f64.next_up()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -125,9 +212,15 @@ impl RulePlace<'_> {
 
     /// A printed spread without its count, or the other way round, is no side.
     fn sides(&self, sides: [(&str, &MeanSide); 2]) -> Result<(), Error> {
-        match sides.into_iter().find(|(_, side)| side.sd.is_some() != side.n.is_some()) {
+        let is_whole = |side: &MeanSide| match (&side.sd, &side.interval) {
+            (None, None) => side.n.is_none(),
+            (Some(_), Some(_)) => false,
+            _ => side.n.is_some(),
+        };
+        match sides.into_iter().find(|(_, side)| !is_whole(side)) {
             Some((name, _)) => {
-                Err(self.fault(&format!("rule.{name}"), "`sd` and `n` stand together or not at all", None))
+                let message = "`n` stands together with one of `sd` and `interval`, or none of them stands";
+                Err(self.fault(&format!("rule.{name}"), message, None))
             }
             None => Ok(()),
         }

@@ -90,9 +90,13 @@ pub struct MeanSide {
     /// The column of the printed standard deviation; without it each row is one value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sd: Option<String>,
-    /// The column of the printed count; stands with `sd`.
+    /// The column of the printed count; stands with `sd` or `interval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<String>,
+    /// The columns of the ends of a printed interval of the mean at the plan's confidence, which stands for Student's
+    /// where no deviation is printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[String; 2]>,
 }
 
 /// Whether two means differ, or are equivalent.

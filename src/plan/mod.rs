@@ -15,6 +15,7 @@ mod check_hypothesis;
 mod check_plan;
 mod check_rule;
 mod check_workload;
+mod comparison;
 mod criterion;
 mod design;
 mod document;
@@ -23,6 +24,7 @@ mod exec;
 mod expected_failure;
 mod gate;
 mod input;
+mod integrity;
 mod lane;
 mod launcher;
 mod lock_file;
@@ -38,6 +40,10 @@ mod schedule;
 mod schema;
 mod selection;
 
+pub use comparison::{
+    GainReplication, InteractionSums, MatchedContrasts, ParitySide, PhaseSeparation, ScaleCrossover, TokenParity,
+    WeightParity,
+};
 pub use criterion::{
     CorrelationCriterion, Counted, CrashBoundary, DifferenceCriterion, Direction, EffectBands, MeanContrast, MeanSide,
     ParallelEfficiency, Portability, PortabilitySide, ReproductionBands, Saturation, StatedDifferences,
@@ -49,6 +55,7 @@ pub use exec::{EXEC_VARIABLE, Exec, LogLine};
 pub use expected_failure::ExpectedFailure;
 pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
 pub use input::{IMAGE_INPUT, Input};
+pub use integrity::{CleanRuns, CompileRobustness, FiveGates, FusedColumns, PerformanceIs, ProbeColumns, Regimes};
 pub use lane::{Gate, GateTest, Lane, Limits};
 pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program};
 pub use lock_file::{ImagePin, Lock, SelfImagePin};

@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ColdStartRanking, CorrelationCriterion, CrashBoundary, DifferenceCriterion, EffectBands, MeanContrast,
-    ParallelEfficiency, Portability, PromotionGates, ReproductionBands, Saturation, StatedDifferences,
-    StaticCacheRescue,
+    CleanRuns, ColdStartRanking, CompileRobustness, CorrelationCriterion, CrashBoundary, DifferenceCriterion,
+    EffectBands, FiveGates, GainReplication, MatchedContrasts, MeanContrast, ParallelEfficiency, PhaseSeparation,
+    Portability, PromotionGates, ReproductionBands, Saturation, ScaleCrossover, StatedDifferences, StaticCacheRescue,
+    TokenParity, WeightParity,
 };
 use crate::terms::Scalar;
 
@@ -57,6 +58,24 @@ pub enum Rule {
     Promotion(PromotionGates),
     /// Which lane is ready first.
     ColdStart(ColdStartRanking),
+    /// Whether phases must be reported apart.
+    PhaseSeparation(PhaseSeparation),
+    /// Whether a gain repeats on enough models.
+    GainReplication(GainReplication),
+    /// Whether an effect turns round with the size of the model.
+    ScaleCrossover(ScaleCrossover),
+    /// Different, equivalent or could not tell, for a family of contrasts.
+    MatchedContrasts(MatchedContrasts),
+    /// Whether two sides give the same tokens.
+    TokenParity(TokenParity),
+    /// Whether two sides hold the same weights.
+    WeightParity(WeightParity),
+    /// How much of a compiled performance survives a change of stack.
+    CompileRobustness(CompileRobustness),
+    /// Which of several runs may be cited.
+    CleanRuns(CleanRuns),
+    /// What a published benchmark shows of itself.
+    FiveGates(FiveGates),
 }
 
 /// Rows of a printed table.
@@ -320,6 +339,15 @@ impl Rule {
             Self::Reproduction(_) => "reproduction",
             Self::Promotion(_) => "promotion",
             Self::ColdStart(_) => "cold_start",
+            Self::PhaseSeparation(_) => "phase_separation",
+            Self::GainReplication(_) => "gain_replication",
+            Self::ScaleCrossover(_) => "scale_crossover",
+            Self::MatchedContrasts(_) => "matched_contrasts",
+            Self::TokenParity(_) => "token_parity",
+            Self::WeightParity(_) => "weight_parity",
+            Self::CompileRobustness(_) => "compile_robustness",
+            Self::CleanRuns(_) => "clean_runs",
+            Self::FiveGates(_) => "five_gates",
         }
     }
 
@@ -348,6 +376,15 @@ impl Rule {
             Self::Reproduction(_) => &["no_survivor"],
             Self::Promotion(_) => &["promote", "keep_off", "rejected_at_gate", "revert", "not_causal"],
             Self::ColdStart(_) => &["tie"],
+            Self::PhaseSeparation(_) => &["required", "not_required"],
+            Self::GainReplication(_) => &["replicated", "not_replicated"],
+            Self::ScaleCrossover(_) => &["crossover", "several_crossovers", "interaction", "no_interaction"],
+            Self::MatchedContrasts(_) => &["faster", "slower", "equivalent", "mixed"],
+            Self::TokenParity(_) => &["identical", "not_identical"],
+            Self::WeightParity(_) => &["identical", "not_identical", "logits_differ"],
+            Self::CompileRobustness(_) => &["robust", "sensitive", "fragile", "catastrophic"],
+            Self::CleanRuns(_) => &["clean", "contaminated"],
+            Self::FiveGates(_) => &["0_of_5", "1_of_5", "2_of_5", "3_of_5", "4_of_5", "5_of_5"],
         };
         let own = match self {
             Self::Reproduction(rule) => rule.bands.keys().map(String::as_str).collect(),
@@ -372,14 +409,23 @@ impl Rule {
             | Self::Portability(_)
             | Self::Reproduction(_)
             | Self::Promotion(_)
-            | Self::ColdStart(_) => true,
+            | Self::ColdStart(_)
+            | Self::PhaseSeparation(_)
+            | Self::GainReplication(_)
+            | Self::ScaleCrossover(_)
+            | Self::MatchedContrasts(_)
+            | Self::CompileRobustness(_) => true,
             Self::MatchedPairs(_)
             | Self::SingleDelta(_)
             | Self::AxisDecomposition(_)
             | Self::Licence(_)
             | Self::Saturation(_)
             | Self::StatedDifferences(_)
-            | Self::ParallelEfficiency(_) => false,
+            | Self::ParallelEfficiency(_)
+            | Self::TokenParity(_)
+            | Self::WeightParity(_)
+            | Self::CleanRuns(_)
+            | Self::FiveGates(_) => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::reduce::Table;
 use super::rules::Standing;
 use super::{Error, Finding, HypothesisVerdict, LaneVerdict};
 use crate::plan::{HypothesisKind, Plan, Rule};
+use crate::stats::PValue;
 use crate::terms::Scalar;
 
 /// Decides those among `verdicts`, which stand in plan order. `absent` holds the lanes that took no part, with the reason.
@@ -26,6 +27,7 @@ pub(super) fn rule_hypotheses(
         alpha: plan.statistics.alpha,
         bootstrap_resamples: plan.statistics.bootstrap_resamples,
         bootstrap_seed: plan.statistics.bootstrap_seed,
+        also_in_family: family(verdicts)?,
     };
     let mut before: Vec<Decided> = Vec::with_capacity(verdicts.len());
     for (hypothesis, verdict) in plan.hypotheses.iter().zip(verdicts) {
@@ -71,4 +73,18 @@ fn decided(verdict: &HypothesisVerdict) -> Decided {
         is_decided: verdict.finding.is_decided(),
         rests_on,
     }
+}
+
+/// The p values of the plan's contrasts, each comparison once; controls are a family of their own.
+fn family(verdicts: &[HypothesisVerdict]) -> Result<Vec<PValue>, Error> {
+    let mut seen = BTreeSet::new();
+    let mut family = Vec::new();
+    for verdict in verdicts.iter().filter(|verdict| !verdict.negative_control) {
+        for (cell, p) in verdict.cells.iter().filter_map(|cell| Some((&cell.cell, cell.p?))) {
+            if seen.insert((&verdict.lanes, cell)) {
+                family.push(PValue::new(p)?);
+            }
+        }
+    }
+    Ok(family)
 }

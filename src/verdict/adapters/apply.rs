@@ -1,5 +1,8 @@
 //! Applies a plan's rule to tables.
 
+use super::citable::{clean_rule, five_gates_rule, robustness_rule};
+use super::compared::{crossover_rule, gain_rule, phase_rule, token_rule, weight_rule};
+use super::contrasts::contrasts_rule;
 use super::crashes::{boundary_rule, portability_rule, reproduction_rule, rescue_rule};
 use super::criteria::{
     correlation_rule, difference_rule, effect_rule, efficiency_rule, mean_contrast_rule, saturation_rule, stated_rule,
@@ -9,7 +12,7 @@ use super::gates::{cold_start_rule, promotion_rule};
 use super::ladders::{falsification_ladder, hang_rule, pairs_rule};
 use super::tables::{Gap, Tables};
 use crate::plan::Rule;
-use crate::stats::Confidence;
+use crate::stats::{Confidence, PValue};
 use crate::verdict::Error;
 use crate::verdict::rules::Ruling;
 
@@ -24,6 +27,8 @@ pub(in crate::verdict) struct Settings {
     pub bootstrap_resamples: u32,
     /// Seed of every bootstrap.
     pub bootstrap_seed: u64,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
 }
 
 impl Settings {
@@ -75,6 +80,15 @@ pub(in crate::verdict) fn apply(
         Rule::Reproduction(rule) => reproduction_rule(tables, rule, settings)?,
         Rule::Promotion(rule) => promotion_rule(tables, rule),
         Rule::ColdStart(rule) => cold_start_rule(tables, rule),
+        Rule::PhaseSeparation(rule) => phase_rule(tables, rule, settings)?,
+        Rule::GainReplication(rule) => gain_rule(tables, rule, settings)?,
+        Rule::ScaleCrossover(rule) => crossover_rule(tables, rule, settings)?,
+        Rule::MatchedContrasts(rule) => contrasts_rule(tables, rule, settings)?,
+        Rule::TokenParity(rule) => token_rule(tables, rule),
+        Rule::WeightParity(rule) => weight_rule(tables, rule),
+        Rule::CompileRobustness(rule) => robustness_rule(tables, rule, settings)?,
+        Rule::CleanRuns(rule) => clean_rule(tables, rule),
+        Rule::FiveGates(rule) => five_gates_rule(tables, rule),
     };
     Ok(ruled.unwrap_or_else(Gap::ruling))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::apply::{Ruled, Settings};
 use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source};
 use crate::plan::{Counted, CrashBoundary, PortabilitySide};
-use crate::stats::{Moments, Power, difference_interval, one_sample_t};
+use crate::stats::{Confidence, Moments, Power, difference_interval, one_sample_t};
 use crate::verdict::rules::{
     BoundaryInput, BoundaryPoint, Condition, Count, Estimate, Levels, Occurrence, Portability, Reproduction,
     ReproductionBand, RescueCell, Ruling, SideRows, StaticCacheRescue, boundary, portability, reproduction,
@@ -30,7 +30,7 @@ fn count(tables: &Tables<'_>, row: &TableRow<'_>, crashes: &str, n: &str) -> Res
     Ok(Count { hits: rounded as u64, trials })
 }
 
-fn whole(row: &TableRow<'_>, column: &str) -> Result<u64, Gap> {
+pub(super) fn whole(row: &TableRow<'_>, column: &str) -> Result<u64, Gap> {
     let text = must_text(row, column)?;
     text.parse().map_err(|_| Gap::of(format!("{}: {column} is {text}, and a count is needed", source(row))))
 }
@@ -138,7 +138,7 @@ pub(super) fn reproduction_rule(
         let measured = match (number(row, &rule.value)?, number(row, &rule.cv)?) {
             (Some(value), cv) => Some(Estimate {
                 value: value.value,
-                interval: cv.and_then(|cv| mean_interval(replicates, value.value, cv.value, levels)),
+                interval: cv.and_then(|cv| mean_interval(replicates, value.value, cv.value, levels.confidence)),
                 launches: tables.are_measured().then_some(replicates),
             }),
             (None, _) => None,
@@ -157,9 +157,9 @@ pub(super) fn reproduction_rule(
 }
 
 /// Student's interval of a mean that is printed with its coefficient of variation.
-fn mean_interval(n: u64, mean: f64, cv: f64, levels: Levels) -> Option<[f64; 2]> {
+pub(super) fn mean_interval(n: u64, mean: f64, cv: f64, confidence: Confidence) -> Option<[f64; 2]> {
     let moments = Moments::new(usize::try_from(n).ok()?, mean, cv * mean).ok()?;
     let tested = one_sample_t(moments, 0.0).ok()?;
-    let interval = difference_interval(&tested.effect, levels.confidence).ok()?;
+    let interval = difference_interval(&tested.effect, confidence).ok()?;
     Some([interval.low, interval.high])
 }

@@ -1,16 +1,16 @@
 //! From the tables that a plan names to what a rule takes: correlations, limits, differences, means.
 
 use super::apply::{Ruled, Settings};
-use super::means::two_means;
+use super::means::{change, two_means};
 use super::tables::{Gap, Tables, key, must_number, number, percent, source, unit};
 use crate::plan::{
     Column, CorrelationCriterion, DifferenceCriterion, Direction, EffectBands, MeanContrast, ParallelEfficiency,
     Saturation, StatedDifferences,
 };
-use crate::stats::{Alpha, Margin, Points, Power, difference_interval};
+use crate::stats::{Alpha, Margin, Points, Power};
 use crate::verdict::rules::{
-    BandEdges, EffectBand, Estimate, Levels, Ruling, SpeedUp, Stated, correlation_criterion, difference_criterion,
-    effect_band, mean_contrast, parallel_efficiency, saturation, stated_differences,
+    BandEdges, EffectBand, Levels, Ruling, SpeedUp, Stated, correlation_criterion, difference_criterion, effect_band,
+    mean_contrast, parallel_efficiency, saturation, stated_differences,
 };
 
 pub(super) fn correlation_rule(tables: &Tables<'_>, rule: &CorrelationCriterion, settings: &Settings) -> Ruled {
@@ -83,33 +83,25 @@ pub(super) fn efficiency_rule(tables: &Tables<'_>, rule: &ParallelEfficiency) ->
 
 pub(super) fn mean_contrast_rule(tables: &Tables<'_>, rule: &MeanContrast, settings: &Settings) -> Ruled {
     let (margin, alpha) = (Margin::absolute(rule.margin)?, Alpha::new(settings.alpha)?);
-    Ok(two_means(tables, &rule.left, &rule.right).map(|means| mean_contrast(&means, margin, alpha)))
+    let means = two_means(tables, settings.confidence()?, &rule.left, &rule.right);
+    Ok(means.map(|means| mean_contrast(&means, margin, alpha)))
 }
 
 pub(super) fn difference_rule(tables: &Tables<'_>, rule: &DifferenceCriterion, settings: &Settings) -> Ruled {
     let confidence = settings.confidence()?;
-    let means = two_means(tables, &rule.left, &rule.right);
+    let means = two_means(tables, confidence, &rule.left, &rule.right);
     Ok(means.map(|means| difference_criterion(&means, rule.at_least, confidence)))
 }
 
-/// The change in percent of the baseline's printed mean, with Welch's interval of the difference on the same scale.
+/// The change in percent of the baseline's mean, with Welch's interval of the difference on the same scale.
 pub(super) fn effect_rule(tables: &Tables<'_>, rule: &EffectBands, settings: &Settings) -> Ruled {
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
+    let EffectBands { phase, baseline, candidate, neutral_pct, strong_pct, power: _ } = rule;
     let ruled = || -> Result<Ruling, Gap> {
-        let means = two_means(tables, &rule.baseline, &rule.candidate)?;
-        let effect = means.relative_effect().map_err(|error| Gap::of(error.to_string()))?;
-        let interval = difference_interval(&effect, levels.confidence).map_err(|error| Gap::of(error.to_string()))?;
-        Ok(effect_band(&EffectBand {
-            phase: rule.phase.clone(),
-            change_pct: Estimate {
-                value: effect.difference(),
-                interval: Some([interval.low, interval.high]),
-                launches: tables.are_measured().then(|| means.launches()),
-            },
-            edges: BandEdges { neutral_pct: rule.neutral_pct, strong_pct: rule.strong_pct },
-            levels,
-            sources: means.sources,
-        }))
+        let (left, right) = (tables.rows(&baseline.rows)?, tables.rows(&candidate.rows)?);
+        let (change_pct, sources) = change(tables, levels.confidence, (baseline, &left), (candidate, &right))?;
+        let edges = BandEdges { neutral_pct: *neutral_pct, strong_pct: *strong_pct };
+        Ok(effect_band(&EffectBand { phase: phase.clone(), change_pct, edges, levels, sources }))
     };
     Ok(ruled())
 }

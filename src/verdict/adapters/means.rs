@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::tables::{Gap, TableRow, Tables, must_number, must_text, source, unit};
+use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, source, unit};
 use crate::plan::MeanSide;
-use crate::stats::{Moments, Replicates};
-use crate::verdict::rules::{MIN_LAUNCHES, TwoMeans};
+use crate::stats::distribution::student_t_upper_quantile;
+use crate::stats::{Confidence, Moments, Replicates, difference_interval};
+use crate::verdict::rules::{Estimate, MIN_LAUNCHES, TwoMeans};
 
 /// Printed rows are of one unnamed segment.
 const PRINTED: u64 = 0;
@@ -17,9 +18,63 @@ struct Side {
     sources: Vec<String>,
 }
 
+/// Both sides of one comparison.
+pub(super) fn two_means(
+    tables: &Tables<'_>,
+    confidence: Confidence,
+    left: &MeanSide,
+    right: &MeanSide,
+) -> Result<TwoMeans, Gap> {
+    both(tables, confidence, (left, &tables.rows(&left.rows)?), (right, &tables.rows(&right.rows)?))
+}
+
+/// The rows of one side under a key.
+type Chosen<'t, 'a> = Vec<&'t TableRow<'a>>;
+
+/// A comparison for each key that both sides have, and the keys that only one has.
+pub(super) struct Matched<'t, 'a> {
+    pub pairs: Vec<(BTreeMap<String, String>, [Chosen<'t, 'a>; 2])>,
+    pub unmatched: Vec<String>,
+}
+
+/// Rows of both sides by the columns that tell comparisons apart.
+pub(super) fn matched<'t, 'a>(
+    tables: &'t Tables<'a>,
+    columns: &[String],
+    left: &MeanSide,
+    right: &MeanSide,
+) -> Result<Matched<'t, 'a>, Gap> {
+    let mut by_key: BTreeMap<BTreeMap<String, String>, [Chosen<'t, 'a>; 2]> = BTreeMap::new();
+    for (which, side) in [left, right].into_iter().enumerate() {
+        for row in tables.rows(&side.rows)? {
+            by_key.entry(key(row, columns)?).or_default()[which].push(row);
+        }
+    }
+    let (pairs, single): (Vec<_>, Vec<_>) =
+        by_key.into_iter().partition(|(_, sides)| sides.iter().all(|rows| !rows.is_empty()));
+    let words = |key: BTreeMap<String, String>| key.into_values().collect::<Vec<_>>().join(" ");
+    let unmatched: Vec<String> = single.into_iter().map(|(key, _)| words(key)).collect();
+    if pairs.is_empty() {
+        return Err(Gap::of(format!("no key has rows on both sides; on one are {}", unmatched.join(", "))));
+    }
+    Ok(Matched { pairs, unmatched })
+}
+
+impl Matched<'_, '_> {
+    /// What was left out, as a reason.
+    pub(super) fn left_out(&self) -> Option<String> {
+        (!self.unmatched.is_empty()).then(|| format!("one side alone has {}, left out", self.unmatched.join(", ")))
+    }
+}
+
 /// Both sides, segment by segment: what was measured in different segments is never compared.
-pub(super) fn two_means(tables: &Tables<'_>, left: &MeanSide, right: &MeanSide) -> Result<TwoMeans, Gap> {
-    let (left, right) = (side(tables, left)?, side(tables, right)?);
+pub(super) fn both(
+    tables: &Tables<'_>,
+    confidence: Confidence,
+    (left, left_rows): (&MeanSide, &[&TableRow<'_>]),
+    (right, right_rows): (&MeanSide, &[&TableRow<'_>]),
+) -> Result<TwoMeans, Gap> {
+    let (left, right) = (side(tables, confidence, left, left_rows)?, side(tables, confidence, right, right_rows)?);
     if left.unit != right.unit {
         return Err(Gap::of(format!("one side is in {}, the other in {}", left.unit, right.unit)));
     }
@@ -38,18 +93,48 @@ pub(super) fn two_means(tables: &Tables<'_>, left: &MeanSide, right: &MeanSide) 
     Ok(means)
 }
 
-fn side(tables: &Tables<'_>, side: &MeanSide) -> Result<Side, Gap> {
-    let rows = tables.rows(&side.rows)?;
-    let by_segment = match (&side.sd, &side.n) {
-        (Some(sd), Some(n)) => {
-            let row = tables.row(&side.rows)?;
-            BTreeMap::from([(segment_of(tables, row, n)?, summarised(row, side, sd, n)?)])
+fn side(tables: &Tables<'_>, confidence: Confidence, side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<Side, Gap> {
+    let by_segment = match (&side.n, tables.are_measured()) {
+        (Some(n), _) => {
+            let [row] = rows else {
+                let found = rows.len();
+                return Err(Gap::of(format!("table {} has {found} such rows, and one is needed", side.rows.table)));
+            };
+            BTreeMap::from([(segment_of(tables, row, n)?, summarised(row, side, confidence, n)?)])
         }
-        _ if tables.are_measured() => by_launch(tables, side, &rows)?,
-        _ => BTreeMap::from([(PRINTED, moments(side, values(side, &rows)?)?)]),
+        (None, true) => by_launch(tables, side, rows)?,
+        (None, false) => BTreeMap::from([(PRINTED, moments(side, values(side, rows)?)?)]),
     };
     let unit = rows.first().map_or_else(String::new, |row| unit(row, &side.mean));
     Ok(Side { by_segment, unit, sources: rows.iter().map(|row| source(row)).collect() })
+}
+
+/// The change from one side to the other in percent of the first, as far as the rows print it: two printed means without
+/// spread give a value without interval.
+pub(super) fn change(
+    tables: &Tables<'_>,
+    confidence: Confidence,
+    left: (&MeanSide, &[&TableRow<'_>]),
+    right: (&MeanSide, &[&TableRow<'_>]),
+) -> Result<(Estimate, Vec<String>), Gap> {
+    if let ((a, [one]), (b, [other])) = (left, right)
+        && a.n.is_none()
+        && b.n.is_none()
+        && !tables.are_measured()
+    {
+        let (before, after) = (must_number(one, &a.mean)?.value, must_number(other, &b.mean)?.value);
+        return Ok((Estimate::printed(100.0 * (after - before) / before), vec![source(one), source(other)]));
+    }
+    let means = both(tables, confidence, left, right)?;
+    let refused = |error: crate::stats::Error| Gap::of(error.to_string());
+    let effect = means.relative_effect().map_err(refused)?;
+    let interval = difference_interval(&effect, confidence).map_err(refused)?;
+    let estimate = Estimate {
+        value: effect.difference(),
+        interval: Some([interval.low, interval.high]),
+        launches: tables.are_measured().then(|| means.launches()),
+    };
+    Ok((estimate, means.sources))
 }
 
 fn refused(side: &MeanSide, error: &crate::stats::Error) -> Gap {
@@ -65,12 +150,22 @@ fn values(side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<Vec<f64>, Gap> {
 }
 
 /// What one row prints of its mean.
-fn summarised(row: &TableRow<'_>, side: &MeanSide, sd: &str, n: &str) -> Result<Moments, Gap> {
-    let Ok(count) = must_text(row, n)?.parse() else {
+fn summarised(row: &TableRow<'_>, side: &MeanSide, confidence: Confidence, n: &str) -> Result<Moments, Gap> {
+    let Ok(count) = must_text(row, n)?.parse::<usize>() else {
         return Err(Gap::of(format!("{}: {} is no count", source(row), must_text(row, n)?)));
     };
-    let found = Moments::new(count, must_number(row, &side.mean)?.value, must_number(row, sd)?.value);
-    found.map_err(|error| refused(side, &error))
+    let sd = match (&side.sd, &side.interval) {
+        (Some(sd), _) => must_number(row, sd)?.value,
+        (None, Some([low, high])) => {
+            // Student's interval of a mean reaches t sd / sqrt(n) to either side.
+            let reach = (must_number(row, high)?.value - must_number(row, low)?.value) / 2.0;
+            let df = count.saturating_sub(1) as f64;
+            let quantile = student_t_upper_quantile((1.0 - confidence.get()) / 2.0, df);
+            reach * (count as f64).sqrt() / quantile.map_err(|error| refused(side, &error))?
+        }
+        (None, None) => return Err(Gap::of(format!("{}: no spread is named beside {n}", source(row)))),
+    };
+    Moments::new(count, must_number(row, &side.mean)?.value, sd).map_err(|error| refused(side, &error))
 }
 
 /// The segment of a row that summarises launches.

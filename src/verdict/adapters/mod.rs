@@ -1,10 +1,13 @@
 //! From tables to rules: what stands in the rows that a plan chooses becomes the typed input of a rule in `super::rules`.
 //!
-//! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`), whatever the tables are:
+//! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`, `compared`, `contrasts`, `citable`), whatever the tables are:
 //! those of a report, or those that the rows of a run give (`super::measured_tables`). In the latter the launch is the unit of
 //! replication, and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`.
 
 mod apply;
+mod citable;
+mod compared;
+mod contrasts;
 mod crashes;
 mod criteria;
 mod evidence;
@@ -15,3 +18,6 @@ mod tables;
 
 pub(super) use apply::{Decided, Settings, apply};
 pub(super) use tables::{TableRow, Tables};
+
+#[cfg(test)]
+mod tests;

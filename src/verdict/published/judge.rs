@@ -23,6 +23,7 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
         alpha: design.published.alpha,
         bootstrap_resamples: design.published.bootstrap_resamples,
         bootstrap_seed: design.published.bootstrap_seed,
+        also_in_family: Vec::new(),
     };
     let mut before: Vec<Decided> = Vec::with_capacity(design.hypotheses.len());
     let mut hypotheses: Vec<PublishedHypothesis> = Vec::with_capacity(design.hypotheses.len());

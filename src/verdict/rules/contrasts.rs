@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::stats::{Alpha, Effect, Moments, PValue, Power, Replicates, welch};
+use crate::stats::{Alpha, Effect, Moments, PValue, Power, Replicates, one_sample_t, pool, welch};
 
 use super::three_answers::{Answer, Answered, MIN_LAUNCHES, Question, Terms, answer};
 use super::{Part, Ruling, RulingTest};
@@ -23,8 +23,21 @@ pub enum ReplicationUnit {
 pub enum SideValues {
     /// The iterations of every launch, in milliseconds.
     Rows(Vec<Vec<f64>>),
+    /// One value for every launch, with the segment and block that it was made in.
+    Launches(Vec<LaunchValue>),
     /// A printed summary over iterations; what its launches were is not known.
     Summary(Moments),
+}
+
+/// What one launch gave.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LaunchValue {
+    /// Its segment; effects are formed within one.
+    pub segment: u64,
+    /// Its block.
+    pub block: u64,
+    /// In milliseconds.
+    pub ms: f64,
 }
 
 /// One contrast.
@@ -47,6 +60,8 @@ pub struct MatchedContrasts {
     pub contrasts: Vec<MatchedContrast>,
     /// The unit of replication that the plan states.
     pub unit: ReplicationUnit,
+    /// Whether launches are compared block by block: what both sides of a block share then cancels.
+    pub pair_by_block: bool,
     /// Differences within this are equivalent, in percent of the baseline's mean.
     pub margin_pct: f64,
     /// Level of the tests.
@@ -120,7 +135,7 @@ fn with_parts(ruling: Ruling, told: Vec<Told>) -> Ruling {
 fn in_unit(input: &MatchedContrasts, unit: ReplicationUnit) -> Result<Vec<Told>, String> {
     let mut measured: Vec<Result<Question, Open>> = Vec::with_capacity(input.contrasts.len());
     for contrast in &input.contrasts {
-        measured.push(match question(contrast, unit) {
+        measured.push(match question(contrast, unit, input.pair_by_block) {
             Ok(question) => Ok(question),
             Err(Refused::Open(open)) => Err(open),
             Err(Refused::Impossible(reason)) => return Err(format!("{}: {reason}", told(&contrast.key))),
@@ -130,11 +145,16 @@ fn in_unit(input: &MatchedContrasts, unit: ReplicationUnit) -> Result<Vec<Told>,
     let terms = Terms { margin: input.margin_pct, alpha: input.alpha, power: input.power };
     let mut answers = answer(&questions, &input.also_in_family, terms)?.into_iter();
     let mut all = Vec::with_capacity(measured.len());
+    // What would settle a contrast is planned for two independent sides, which the sides of a block are not.
+    let planned = |mut told: Told| {
+        told.settled_by = told.settled_by.filter(|_| !input.pair_by_block);
+        told
+    };
     for (contrast, found) in input.contrasts.iter().zip(measured) {
         let mut key = contrast.key.clone();
         key.insert("unit".to_owned(), name(unit).to_owned());
         all.push(match (found, answers.len()) {
-            (Ok(question), 1..) => answered(key, &question, answers.next(), input.margin_pct),
+            (Ok(question), 1..) => planned(answered(key, &question, answers.next(), input.margin_pct)),
             (Ok(_), _) => open(key, Open { reason: "it has no answer".to_owned(), settled_by: None }),
             (Err(reason), _) => open(key, reason),
         });
@@ -183,7 +203,17 @@ fn answered(key: BTreeMap<String, String>, question: &Question, found: Option<An
     Told { label: label.to_owned(), part, tests: found.tests.to_vec(), settled_by: found.settled_by }
 }
 
-fn question(contrast: &MatchedContrast, unit: ReplicationUnit) -> Result<Question, Refused> {
+fn question(contrast: &MatchedContrast, unit: ReplicationUnit, pair_by_block: bool) -> Result<Question, Refused> {
+    if let (SideValues::Launches(baseline), SideValues::Launches(candidate)) = (&contrast.baseline, &contrast.candidate)
+    {
+        let (effect, launches) = by_segment(baseline, candidate, pair_by_block)?;
+        let how = if pair_by_block { "paired by block" } else { "by launch" };
+        return Ok(Question { name: format!("{} {how}, % of the baseline", told(&contrast.key)), effect, launches });
+    }
+    if pair_by_block {
+        let reason = "its rows name no block, and pairs were asked for".to_owned();
+        return Err(Refused::Open(Open { reason, settled_by: None }));
+    }
     let baseline = side(&contrast.baseline, unit, "the baseline")?;
     let candidate = side(&contrast.candidate, unit, "the candidate")?;
     let repetitions = baseline.n().min(candidate.n()) as u64;
@@ -193,6 +223,56 @@ fn question(contrast: &MatchedContrast, unit: ReplicationUnit) -> Result<Questio
     let effect = Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(undecided)?;
     let name = format!("{} by {}, % of the baseline", told(&contrast.key), name(unit));
     Ok(Question { name, effect, launches: repetitions })
+}
+
+/// Candidate minus baseline in percent of the baseline's mean, formed within segments and pooled over them; with the
+/// launches a side, the fewer of both, or the pairs.
+fn by_segment(
+    baseline: &[LaunchValue],
+    candidate: &[LaunchValue],
+    pair_by_block: bool,
+) -> Result<(Effect, u64), Refused> {
+    if let Some(bad) = baseline.iter().chain(candidate).find(|launch| !(launch.ms.is_finite() && launch.ms > 0.0)) {
+        return Err(Refused::Impossible(format!("a launch has {} ms, which is no time that work took", bad.ms)));
+    }
+    let undecided = |error: crate::stats::Error| Refused::Open(Open { reason: error.to_string(), settled_by: None });
+    let segments: BTreeSet<u64> = baseline.iter().map(|launch| launch.segment).collect();
+    let (mut effects, mut launches) = (Vec::new(), 0);
+    for segment in segments {
+        let of = |side: &[LaunchValue]| -> Vec<LaunchValue> {
+            side.iter().filter(|launch| launch.segment == segment).copied().collect()
+        };
+        let (base, cand) = (of(baseline), of(candidate));
+        let mean = base.iter().map(|launch| launch.ms).sum::<f64>() / base.len() as f64;
+        let in_pct = |effect: &Effect, scale: f64| {
+            Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(undecided)
+        };
+        let replicates = |values: Vec<f64>| Replicates::new(values).map_err(undecided);
+        if pair_by_block {
+            let pair = |cand: &LaunchValue| {
+                let base = base.iter().find(|base| base.block == cand.block)?;
+                Some(cand.ms - base.ms)
+            };
+            let differences: Vec<f64> = cand.iter().filter_map(pair).collect();
+            if differences.len() >= 2 {
+                launches += differences.len() as u64;
+                effects.push(in_pct(
+                    &one_sample_t(&replicates(differences)?, 0.0).map_err(undecided)?.effect,
+                    100.0 / mean,
+                )?);
+            }
+        } else if base.len() >= 2 && cand.len() >= 2 {
+            launches += base.len().min(cand.len()) as u64;
+            let ms = |side: Vec<LaunchValue>| replicates(side.into_iter().map(|launch| launch.ms).collect());
+            effects.push(in_pct(&welch(&ms(cand)?, &ms(base)?).map_err(undecided)?.effect, 100.0 / mean)?);
+        }
+    }
+    if launches < MIN_LAUNCHES {
+        let what = if pair_by_block { "blocks with both sides" } else { "launches a side" };
+        let reason = format!("it has {launches} {what}; fewer than {MIN_LAUNCHES} decide nothing");
+        return Err(Refused::Open(Open { reason, settled_by: Some(MIN_LAUNCHES) }));
+    }
+    Ok((pool(&effects).map_err(undecided)?.effect, launches))
 }
 
 /// The side's values in the unit, at least three of them and all of them times.
@@ -211,6 +291,10 @@ fn side(values: &SideValues, unit: ReplicationUnit, name: &str) -> Result<Moment
                 return Err(too_few(moments.n(), "iterations"));
             }
             *moments
+        }
+        (SideValues::Launches(_), _) => {
+            let reason = format!("{name} is told by launches, and the other side is not");
+            return Err(Refused::Open(Open { reason, settled_by: None }));
         }
         (SideValues::Rows(launches), _) => {
             if let Some(bad) = launches.iter().flatten().find(|ms| !(ms.is_finite() && **ms > 0.0)) {
@@ -290,6 +374,7 @@ mod tests {
         matched_contrasts(&MatchedContrasts {
             contrasts,
             unit,
+            pair_by_block: false,
             margin_pct: 3.0,
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),

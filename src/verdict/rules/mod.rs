@@ -33,7 +33,7 @@ pub use axes_moved::{AxisEffect, Told, axis_decomposition, single_delta};
 pub use boundaries::{BoundaryInput, BoundaryPoint, Occurrence, boundary};
 pub use clean_runs::{CleanRuns, FusedArm, Probes, RunFacts, clean_runs};
 pub use cold_start::{ColdLane, ColdStart, cold_start};
-pub use contrasts::{MatchedContrast, MatchedContrasts, ReplicationUnit, SideValues, matched_contrasts};
+pub use contrasts::{LaunchValue, MatchedContrast, MatchedContrasts, ReplicationUnit, SideValues, matched_contrasts};
 pub use criteria::{
     SpeedUp, Stated, TwoMeans, correlation_criterion, difference_criterion, mean_contrast, parallel_efficiency,
     saturation, stated_differences,

@@ -131,7 +131,7 @@ impl Ruling {
         self
     }
 
-    pub(super) fn because_all(mut self, reasons: impl IntoIterator<Item = String>) -> Self {
+    pub(in crate::verdict) fn because_all(mut self, reasons: impl IntoIterator<Item = String>) -> Self {
         self.reasons.extend(reasons);
         self
     }

@@ -1,0 +1,73 @@
+//! From the tables that a plan names to a family of contrasts.
+
+use std::collections::BTreeMap;
+
+use super::apply::{Ruled, Settings};
+use super::means::{both, matched};
+use super::tables::{Gap, TableRow, Tables, must_number, source};
+use crate::plan::{self, MeanSide};
+use crate::stats::{Alpha, Power};
+use crate::verdict::rules::{
+    LaunchValue, MatchedContrast, MatchedContrasts, ReplicationUnit, Ruling, SideValues, matched_contrasts,
+};
+
+pub(super) fn contrasts_rule(tables: &Tables<'_>, rule: &plan::MatchedContrasts, settings: &Settings) -> Ruled {
+    let (alpha, power) = (Alpha::new(settings.alpha)?, Power::new(rule.power)?);
+    let confidence = settings.confidence()?;
+    let ruled = || -> Result<Ruling, Gap> {
+        let found = matched(tables, &rule.key, &rule.baseline, &rule.candidate)?;
+        let mut contrasts = Vec::new();
+        for (key, [left, right]) in &found.pairs {
+            let key = key.clone();
+            let contrast = if tables.are_measured() {
+                let [baseline, candidate] =
+                    [launches(tables, &rule.baseline, left)?, launches(tables, &rule.candidate, right)?];
+                let sources = left.iter().chain(right).map(|row| source(row)).collect();
+                MatchedContrast { key, baseline, candidate, sources }
+            } else {
+                let means = both(tables, confidence, (&rule.baseline, left), (&rule.candidate, right))?;
+                let [[baseline, candidate]] = means.segments[..] else {
+                    return Err(Gap::of("a printed contrast has one mean a side"));
+                };
+                let [baseline, candidate] = [baseline, candidate].map(SideValues::Summary);
+                MatchedContrast { key, baseline, candidate, sources: means.sources }
+            };
+            contrasts.push(contrast);
+        }
+        let unit = if tables.are_measured() { ReplicationUnit::Launch } else { ReplicationUnit::Iteration };
+        let input = MatchedContrasts {
+            contrasts,
+            unit,
+            pair_by_block: rule.pair_by_block,
+            margin_pct: rule.margin_pct,
+            alpha,
+            power,
+            also_in_family: settings.also_in_family.clone(),
+        };
+        Ok(matched_contrasts(&input).because_all(found.left_out()))
+    };
+    Ok(ruled())
+}
+
+/// One value for each launch, from rows of table `launches`.
+fn launches(tables: &Tables<'_>, side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<SideValues, Gap> {
+    let mut found: BTreeMap<(u64, u64), (LaunchValue, u64)> = BTreeMap::new();
+    for row in rows {
+        if !row.values.contains_key("launch") {
+            return Err(Gap::of(format!("a row of table {} is no launch; choose rows of table launches", row.table)));
+        }
+        tables.check_times(row)?;
+        let of = |column: &str| Ok::<u64, Gap>(must_number(row, column)?.value as u64);
+        let (segment, block) = (of("segment")?, of("block")?);
+        let entry = found.entry((segment, of("launch")?)).or_insert((LaunchValue { segment, block, ms: 0.0 }, 0));
+        entry.0.ms += must_number(row, &side.mean)?.value;
+        entry.1 += 1;
+    }
+    if let Some((_, (launch, several))) = found.iter().find(|(_, (_, cells))| *cells > 1) {
+        return Err(Gap::of(format!(
+            "the key names {several} cells of a launch in block {} on one side; give a key that tells them apart",
+            launch.block
+        )));
+    }
+    Ok(SideValues::Launches(found.into_values().map(|(launch, _)| launch).collect()))
+}
