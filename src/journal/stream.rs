@@ -175,6 +175,7 @@ fn next_block(
 }
 
 /// One of those who check, read and inspect lines.
+#[expect(clippy::vec_box, reason = "a record holds its row boxed: the boxes are what is used again")]
 struct Worker<I> {
     inspect: I,
     reader: Reader,

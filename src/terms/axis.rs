@@ -7,6 +7,7 @@ pub type Axes = BTreeMap<String, String>;
 
 /// Every axis a lane may declare; an unknown one in a manifest is an error.
 pub const AXIS_NAMES: &[&str] = &[
+    "agents",
     "attention",
     "binary",
     "cache",
@@ -37,6 +38,7 @@ pub const AXIS_NAMES: &[&str] = &[
     "runner",
     "runtime",
     "sm",
+    "stream",
     "threads",
     "tokenizer",
     "torch",
@@ -47,6 +49,7 @@ pub const AXIS_NAMES: &[&str] = &[
 
 /// Axes that a cell may fix for itself, over its lane's: what a runner can change from one repetition to the next.
 pub const CELL_AXES: &[&str] = &[
+    "agents",
     "attention",
     "cache",
     "compile_mode",
@@ -56,6 +59,7 @@ pub const CELL_AXES: &[&str] = &[
     "dynamic",
     "padded",
     "quantization",
+    "stream",
 ];
 
 /// The known name nearest to `name`, when one is near enough to be a slip of the pen.

@@ -43,13 +43,14 @@ fn known_mechanism(mode: &str, evidence: &Evidence) -> Option<(FailureClass, Str
         let class = if backend == AOT_EAGER { FailureClass::BackendIsAotEager } else { FailureClass::Unexplained };
         return Some((class, format!("mode {mode} takes the backend {wanted}, and {backend} compiled")));
     }
-    if let Some(error) = list(evidence, "compile.suppressed_errors").first() {
-        return Some((FailureClass::SuppressedError, format!("the compiler failed, and eager ran instead: {error}")));
-    }
+    // Before what follows from it: with errors suppressed, a compiler without Triton leaves both.
     let on_cuda = text(evidence, "device") == Some("cuda");
     if mode != AOT_EAGER && on_cuda && flag(evidence, "inductor.sees_triton") == Some(false) {
         let why = text(evidence, "inductor.triton_error").unwrap_or("no reason is given");
         return Some((FailureClass::NoTriton, format!("the compiler finds no Triton: {why}")));
+    }
+    if let Some(error) = list(evidence, "compile.suppressed_errors").first() {
+        return Some((FailureClass::SuppressedError, format!("the compiler failed, and eager ran instead: {error}")));
     }
     match number(evidence, "compile.recompile_limit_hits") {
         Some(hits) if hits > 0.0 => {
@@ -142,6 +143,9 @@ mod tests {
         good.into_iter().chain(other.iter().cloned()).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
+    /// Mode, evidence that is otherwise than it should be, and what that is called.
+    type Case<'a> = (&'a str, &'a [(&'a str, SignalValue)], FailureClass);
+
     fn class(mode: &str, evidence: &Evidence) -> Option<FailureClass> {
         fell_back(mode, evidence).map(|(class, _)| class)
     }
@@ -159,7 +163,7 @@ mod tests {
     fn each_mechanism_is_named() {
         let errors = SignalValue::List(vec!["SubprocException".to_owned()]);
         let none = SignalValue::Float(0.0);
-        let cases: [(&str, &[(&str, SignalValue)], FailureClass); 9] = [
+        let cases: [Case<'_>; 9] = [
             ("default", &[("compile.dynamo_disabled", true.into())], FailureClass::DynamoDisabled),
             ("default", &[("compile.backend", "aot_eager".into())], FailureClass::BackendIsAotEager),
             ("default", &[("compile.backend", "another".into())], FailureClass::Unexplained),
