@@ -97,6 +97,10 @@ pub struct MeanSide {
     /// where no deviation is printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[String; 2]>,
+    /// The column that names the launch (or run) in which a row's value was measured, where each row is one value: by it
+    /// the same question is asked of launches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<String>,
 }
 
 /// Whether two means differ, or are equivalent.

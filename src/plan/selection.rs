@@ -20,6 +20,33 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// Whether every mean of the rule says by which column its values belong to launches, so that the rule can be asked of
+    /// launches as well.
+    #[must_use]
+    pub fn names_launches(&self) -> bool {
+        let mut named = Vec::new();
+        if let Ok(written) = serde_json::to_value(self) {
+            means(&written, &mut named);
+        }
+        !named.is_empty() && named.iter().all(|named| *named)
+    }
+}
+
+/// For each mean, which is written beside the rows that it is taken over, whether it names launches.
+fn means(written: &Value, named: &mut Vec<bool>) {
+    match written {
+        Value::Object(keys) => {
+            if keys.contains_key("mean") && keys.contains_key("rows") {
+                named.push(keys.contains_key("launch"));
+            }
+            keys.values().for_each(|value| means(value, named));
+        }
+        Value::Array(values) => values.iter().for_each(|value| means(value, named)),
+        _ => {}
+    }
+}
+
 fn collect(written: &Value, found: &mut Vec<Rows>) {
     match written {
         Value::Object(keys) => {
@@ -36,7 +63,22 @@ fn collect(written: &Value, found: &mut Vec<Rows>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::Design;
+    use crate::plan::{Design, Rule};
+
+    #[test]
+    fn a_rule_names_launches_when_all_of_its_means_do() {
+        let rule = |left: &str, right: &str| -> Rule {
+            let side = |launch: &str| format!("{{ rows = {{ table = \"t\" }}, mean = \"ms\"{launch} }}");
+            let text =
+                format!("kind = \"mean_contrast\"\nleft = {}\nright = {}\nmargin = 1.0", side(left), side(right));
+            toml::from_str(&text).unwrap()
+        };
+        let launch = ", launch = \"run\"";
+        assert!(rule(launch, launch).names_launches());
+        assert!(!rule(launch, "").names_launches());
+        let ledger: Rule = toml::from_str("kind = \"matched_pairs\"\nkey = [\"k\"]\nleft = { table = \"t\", column = \"c\" }\nright = { table = \"t\", column = \"d\" }").unwrap();
+        assert!(!ledger.names_launches(), "it has no mean");
+    }
 
     #[test]
     fn every_choice_of_rows_is_found_however_deep_it_stands() {

@@ -6,8 +6,8 @@ use super::page::{Page, Table, Tone, numbers, words as text};
 use super::sections::conclusion_words;
 use super::terminal::{self, Style};
 use crate::terms::words;
-use crate::verdict::rules::{Part, Ruling, RulingTest, Standing};
-use crate::verdict::{Conclusion, PublishedHypothesis, PublishedVerdict, Replication};
+use crate::verdict::rules::{Part, Ruling, RulingTest};
+use crate::verdict::{AtLaunchLevel, Conclusion, PublishedHypothesis, PublishedVerdict, Replication};
 
 /// The verdict for a terminal.
 #[must_use]
@@ -18,8 +18,7 @@ pub fn published_text(verdict: &PublishedVerdict, style: Style) -> String {
         page.heading(&hypothesis.name);
         page.bullets(hypothesis.ruling.reasons.clone());
     }
-    page.heading("Unit of replication");
-    page.paragraph(unit(verdict));
+    unit(verdict, &mut page);
     page.paragraph(origin(verdict));
     terminal::render(&page, style)
 }
@@ -29,8 +28,7 @@ pub fn published_text(verdict: &PublishedVerdict, style: Style) -> String {
 pub fn published_markdown(verdict: &PublishedVerdict) -> String {
     let mut page = Page::new(format!("Verdict on {}", verdict.report));
     head(verdict, &mut page);
-    page.heading("Unit of replication");
-    page.paragraph(unit(verdict));
+    unit(verdict, &mut page);
     for hypothesis in &verdict.hypotheses {
         details(hypothesis, &mut page);
     }
@@ -57,26 +55,31 @@ fn head(verdict: &PublishedVerdict, page: &mut Page) {
     page.table(table);
 }
 
-/// What counts as one observation, and what that leaves open.
-fn unit(verdict: &PublishedVerdict) -> String {
-    let at_launch = &verdict.at_launch_level;
-    let standing = match at_launch.standing {
-        Standing::Decided => "decided",
-        Standing::Inconclusive => "inconclusive",
-        Standing::Invalid => "invalid",
-    };
-    let names = at_launch.hypotheses.join(", ");
-    let concerned = if names.is_empty() { String::new() } else { format!(" It concerns {names}.") };
-    match verdict.replication {
-        Replication::Iteration => format!(
+/// What counts as one observation, and what comes out when the launch does.
+fn unit(verdict: &PublishedVerdict, page: &mut Page) {
+    page.heading("Unit of replication");
+    page.paragraph(match verdict.replication {
+        Replication::Iteration => {
             "Judged as the authors did: each iteration or printed cell is one observation. With the launch as unit the \
-             answer is {standing}: {}.{concerned}",
-            at_launch.reason
-        ),
-        Replication::Launch => {
-            format!("The unit is the launch. The answer is {standing}: {}.{concerned}", at_launch.reason)
+             answers are:"
+        }
+        Replication::Launch => "The unit is the launch of a stack: iterations of one launch are no repetitions of it.",
+    });
+    // Most answers are alike, so that they are told once with all that they are about.
+    let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
+    for hypothesis in &verdict.hypotheses {
+        let Some(at_launch) = &hypothesis.at_launch_level else { continue };
+        let told = by_launches(at_launch);
+        match answers.iter_mut().find(|(known, _)| *known == told) {
+            Some((_, names)) => names.push(&hypothesis.name),
+            None => answers.push((told, vec![&hypothesis.name])),
         }
     }
+    page.bullets(answers.into_iter().map(|(told, names)| format!("{}: {told}", names.join(", "))).collect());
+}
+
+fn by_launches(at_launch: &AtLaunchLevel) -> String {
+    format!("{}: {}", at_launch.label, at_launch.reasons.join("; "))
 }
 
 fn origin(verdict: &PublishedVerdict) -> String {
@@ -94,11 +97,14 @@ fn origin(verdict: &PublishedVerdict) -> String {
 }
 
 fn details(hypothesis: &PublishedHypothesis, page: &mut Page) {
-    let PublishedHypothesis { name, claim, kind, expected: _, ruling } = hypothesis;
+    let PublishedHypothesis { name, claim, kind, expected: _, ruling, at_launch_level } = hypothesis;
     page.heading(format!("{name}: {}", ruling.label));
     let claimed = if claim.is_empty() { String::new() } else { format!("Claim: {claim} ") };
     page.paragraph(format!("{claimed}Rule: {}.", words(kind)));
     page.bullets(ruling.reasons.clone());
+    if let Some(at_launch) = at_launch_level {
+        page.paragraph(format!("By launches {}.", by_launches(at_launch)));
+    }
     grounds(ruling, page);
 }
 

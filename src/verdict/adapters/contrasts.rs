@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apply::{Ruled, Settings};
-use super::means::{both, matched};
+use super::means::{both, iterations, matched, values};
 use super::tables::{Gap, TableRow, Tables, must_number, source};
 use crate::plan::{self, MeanSide};
 use crate::stats::{Alpha, Power};
@@ -24,6 +24,10 @@ pub(super) fn contrasts_rule(tables: &Tables<'_>, rule: &plan::MatchedContrasts,
                     [launches(tables, &rule.baseline, left)?, launches(tables, &rule.candidate, right)?];
                 let sources = left.iter().chain(right).map(|row| source(row)).collect();
                 MatchedContrast { key, baseline, candidate, sources }
+            } else if rule.baseline.n.is_none() && rule.candidate.n.is_none() {
+                let [baseline, candidate] = [recorded(&rule.baseline, left)?, recorded(&rule.candidate, right)?];
+                let sources = left.iter().chain(right).map(|row| source(row)).collect();
+                MatchedContrast { key, baseline, candidate, sources }
             } else {
                 let means = both(tables, confidence, (&rule.baseline, left), (&rule.candidate, right))?;
                 let [[baseline, candidate]] = means.segments[..] else {
@@ -34,7 +38,7 @@ pub(super) fn contrasts_rule(tables: &Tables<'_>, rule: &plan::MatchedContrasts,
             };
             contrasts.push(contrast);
         }
-        let unit = if tables.are_measured() { ReplicationUnit::Launch } else { ReplicationUnit::Iteration };
+        let unit = if tables.count_launches() { ReplicationUnit::Launch } else { ReplicationUnit::Iteration };
         let input = MatchedContrasts {
             contrasts,
             unit,
@@ -47,6 +51,14 @@ pub(super) fn contrasts_rule(tables: &Tables<'_>, rule: &plan::MatchedContrasts,
         Ok(matched_contrasts(&input).because_all(found.left_out()))
     };
     Ok(ruled())
+}
+
+/// Every row one iteration, in the launch that it names; without a name all are taken as of one.
+fn recorded(side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<SideValues, Gap> {
+    Ok(SideValues::Rows(match &side.launch {
+        Some(launch) => iterations(side, rows, launch)?,
+        None => vec![values(side, rows)?],
+    }))
 }
 
 /// One value for each launch, from rows of table `launches`.

@@ -84,7 +84,7 @@ pub(super) fn both(
         unit: left.unit,
         sources: [left.sources, right.sources].concat(),
     };
-    if tables.are_measured() && means.launches() < MIN_LAUNCHES {
+    if tables.count_launches() && means.launches() < MIN_LAUNCHES {
         return Err(Gap::too_few(format!(
             "{} launches a side were made in segments that hold two of either side; fewer than {MIN_LAUNCHES} decide nothing",
             means.launches()
@@ -94,7 +94,10 @@ pub(super) fn both(
 }
 
 fn side(tables: &Tables<'_>, confidence: Confidence, side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<Side, Gap> {
-    let by_segment = match (&side.n, tables.are_measured()) {
+    let by_segment = match (&side.n, &side.launch) {
+        (Some(_), _) if !tables.are_measured() && tables.count_launches() => {
+            return Err(Gap::of("a mean over iterations is printed, and its launches are not known"));
+        }
         (Some(n), _) => {
             let [row] = rows else {
                 let found = rows.len();
@@ -102,8 +105,17 @@ fn side(tables: &Tables<'_>, confidence: Confidence, side: &MeanSide, rows: &[&T
             };
             BTreeMap::from([(segment_of(tables, row, n)?, summarised(row, side, confidence, n)?)])
         }
-        (None, true) => by_launch(tables, side, rows)?,
-        (None, false) => BTreeMap::from([(PRINTED, moments(side, values(side, rows)?)?)]),
+        (None, _) if tables.are_measured() => by_launch(tables, side, rows)?,
+        (None, Some(launch)) if tables.count_launches() => {
+            let means =
+                iterations(side, rows, launch)?.into_iter().map(|list| list.iter().sum::<f64>() / list.len() as f64);
+            let means: Vec<f64> = means.collect();
+            if means.len() < 2 {
+                return Err(Gap::too_few(format!("table {}: {} launch has no spread", side.rows.table, means.len())));
+            }
+            BTreeMap::from([(PRINTED, moments(side, means)?)])
+        }
+        (None, _) => BTreeMap::from([(PRINTED, moments(side, values(side, rows)?)?)]),
     };
     let unit = rows.first().map_or_else(String::new, |row| unit(row, &side.mean));
     Ok(Side { by_segment, unit, sources: rows.iter().map(|row| source(row)).collect() })
@@ -120,7 +132,7 @@ pub(super) fn change(
     if let ((a, [one]), (b, [other])) = (left, right)
         && a.n.is_none()
         && b.n.is_none()
-        && !tables.are_measured()
+        && !tables.count_launches()
     {
         let (before, after) = (must_number(one, &a.mean)?.value, must_number(other, &b.mean)?.value);
         return Ok((Estimate::printed(100.0 * (after - before) / before), vec![source(one), source(other)]));
@@ -132,7 +144,7 @@ pub(super) fn change(
     let estimate = Estimate {
         value: effect.difference(),
         interval: Some([interval.low, interval.high]),
-        launches: tables.are_measured().then(|| means.launches()),
+        launches: tables.count_launches().then(|| means.launches()),
     };
     Ok((estimate, means.sources))
 }
@@ -145,8 +157,17 @@ fn moments(side: &MeanSide, values: Vec<f64>) -> Result<Moments, Gap> {
     Ok(Moments::from(&Replicates::new(values).map_err(|error| refused(side, &error))?))
 }
 
-fn values(side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<Vec<f64>, Gap> {
+pub(super) fn values(side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<Vec<f64>, Gap> {
     rows.iter().map(|row| Ok(must_number(row, &side.mean)?.value)).collect()
+}
+
+/// The values of every launch that the column names.
+pub(super) fn iterations(side: &MeanSide, rows: &[&TableRow<'_>], launch: &str) -> Result<Vec<Vec<f64>>, Gap> {
+    let mut launches: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for row in rows {
+        launches.entry(must_text(row, launch)?).or_default().push(must_number(row, &side.mean)?.value);
+    }
+    Ok(launches.into_values().collect())
 }
 
 /// What one row prints of its mean.

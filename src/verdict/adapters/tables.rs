@@ -11,9 +11,21 @@ use crate::verdict::rules::{MIN_LAUNCHES, Ruling};
 /// Rows by table.
 pub(in crate::verdict) struct Tables<'a> {
     rows: BTreeMap<String, Vec<TableRow<'a>>>,
-    /// Which share of a cell's repetitions must be ok for its times to be a sample, where rows are measured;
-    /// nothing where they are printed.
-    measured: Option<f64>,
+    origin: Origin,
+}
+
+/// Whose rows they are, and what counts as one observation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Origin {
+    /// Others printed or recorded them, and each is one observation or prints what it was formed from.
+    Printed,
+    /// The same, asked by the launches that their columns name.
+    PrintedByLaunch,
+    /// A run gave them, and the launch is one observation.
+    Measured {
+        /// Which share of a cell's repetitions must be ok for its times to be a sample.
+        min_ok_share: f64,
+    },
 }
 
 /// One row of a table.
@@ -71,17 +83,28 @@ pub(super) struct Printed {
 impl<'a> Tables<'a> {
     /// What others printed or recorded.
     pub(in crate::verdict) fn printed(rows: impl IntoIterator<Item = TableRow<'a>>) -> Self {
-        Self { rows: by_table(rows), measured: None }
+        Self { rows: by_table(rows), origin: Origin::Printed }
     }
 
     /// What rows of a run give, of which `min_ok_share` must be ok for times to be a sample.
     pub(in crate::verdict) fn measured(rows: impl IntoIterator<Item = TableRow<'a>>, min_ok_share: f64) -> Self {
-        Self { rows: by_table(rows), measured: Some(min_ok_share) }
+        Self { rows: by_table(rows), origin: Origin::Measured { min_ok_share } }
     }
 
     /// Whether the rows are those of a run, whose unit of replication is the launch.
     pub(super) fn are_measured(&self) -> bool {
-        self.measured.is_some()
+        matches!(self.origin, Origin::Measured { .. })
+    }
+
+    /// The same rows, asked by launches.
+    pub(in crate::verdict) fn by_launch(self) -> Self {
+        let origin = if self.origin == Origin::Printed { Origin::PrintedByLaunch } else { self.origin };
+        Self { origin, ..self }
+    }
+
+    /// Whether the launch counts as one observation.
+    pub(super) fn count_launches(&self) -> bool {
+        self.origin != Origin::Printed
     }
 
     /// Whether there is such a table.
@@ -116,7 +139,7 @@ impl<'a> Tables<'a> {
 
     /// That a measured row's times are a sample: of at least three launches, and not of survivors alone.
     pub(super) fn check_times(&self, row: &TableRow<'_>) -> Result<(), Gap> {
-        let Some(floor) = self.measured else { return Ok(()) };
+        let Origin::Measured { min_ok_share: floor } = self.origin else { return Ok(()) };
         let share = must_number(row, "ok_share")?.value;
         if share < floor {
             return Err(Gap::open(format!(
@@ -137,7 +160,7 @@ impl<'a> Tables<'a> {
     }
 
     fn check_launches(&self, row: &TableRow<'_>, column: &str, what: &str) -> Result<(), Gap> {
-        if self.measured.is_none() {
+        if !self.are_measured() {
             return Ok(());
         }
         let launches = must_number(row, column)?.value;

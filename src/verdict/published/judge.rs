@@ -1,11 +1,10 @@
 //! The verdict on a published report: one ruling for each hypothesis, and one conclusion.
 
+use super::printed_tables::printed_tables;
 use super::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile};
-use std::borrow::Cow;
-
-use crate::journal::{ImportedFrom, Journal, Summary};
-use crate::plan::{Design, DesignHypothesis, Replication, Rule};
-use crate::verdict::adapters::{Decided, Settings, TableRow, Tables, apply};
+use crate::journal::{ImportedFrom, Journal};
+use crate::plan::{Design, DesignHypothesis, Replication};
+use crate::verdict::adapters::{Decided, Settings, Tables, apply};
 use crate::verdict::rules::{Ruling, Standing};
 use crate::verdict::{Conclusion, Error};
 
@@ -18,19 +17,27 @@ const FORMAT: u32 = 1;
 /// Design and journal are no pair. A bad result is no error.
 pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVerdict, Error> {
     let imported = imported_facts(design, journal)?;
-    let tables = Tables::printed(journal.summaries().map(printed));
+    let tables = || Tables::printed(printed_tables(journal));
+    let (by_iteration, by_launch) = (tables(), tables().by_launch());
     let settings = Settings {
         alpha: design.published.alpha,
         bootstrap_resamples: design.published.bootstrap_resamples,
         bootstrap_seed: design.published.bootstrap_seed,
         also_in_family: Vec::new(),
     };
-    let mut before: Vec<Decided> = Vec::with_capacity(design.hypotheses.len());
     let mut hypotheses: Vec<PublishedHypothesis> = Vec::with_capacity(design.hypotheses.len());
+    let mut before: Vec<Decided> = Vec::with_capacity(design.hypotheses.len());
     for DesignHypothesis { name, claim, expect, rule } in &design.hypotheses {
-        let ruling = match launch_gap(design, rule) {
-            Some(reason) => Ruling::invalid(reason),
-            None => apply(rule, &tables, &settings, &before)?,
+        let by_launches = || match rule.names_launches() {
+            true => apply(rule, &by_launch, &settings, &before),
+            false => Ok(Ruling::invalid(NO_LAUNCHES)),
+        };
+        let (ruling, beside) = match (rule.counts_observations(), design.published.replication) {
+            (false, _) => (apply(rule, &by_iteration, &settings, &before)?, None),
+            (true, Replication::Launch) => (by_launches()?, None),
+            (true, Replication::Iteration) => {
+                (apply(rule, &by_iteration, &settings, &before)?, Some(at_launch_level(by_launches()?)))
+            }
         };
         before.push(Decided {
             name: name.clone(),
@@ -44,6 +51,7 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
             kind: rule.kind().to_owned(),
             expected: expect.clone(),
             ruling,
+            at_launch_level: beside,
         });
     }
     let (conclusion, reasons) = conclude(&hypotheses);
@@ -55,38 +63,19 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
         conclusion,
         reasons,
         replication: design.published.replication,
-        at_launch_level: at_launch_level(design),
         alpha: design.published.alpha,
         imported,
         hypotheses,
     })
 }
 
-/// A printed row under the name that rulings cite.
-fn printed(row: &Summary) -> TableRow<'_> {
-    TableRow {
-        table: row.table.clone(),
-        source: format!("{}:{}", row.table, row.row),
-        values: Cow::Borrowed(&row.values),
-    }
-}
+/// No column is named that would tell launches apart.
+const NO_LAUNCHES: &str = "nothing in the imported journal names a launch that these numbers were measured in: what is \
+                           printed is a summary over iterations, and a test over launches needs their rows";
 
-/// No imported record names a launch, so a design that counts launches finds none.
-const NO_LAUNCHES: &str = "an imported journal names no launch: what is printed is a summary over iterations, and a test \
-                           over launches needs their rows";
-
-fn launch_gap(design: &Design, rule: &Rule) -> Option<String> {
-    let is_asked = design.published.replication == Replication::Launch && rule.counts_observations();
-    is_asked.then(|| NO_LAUNCHES.to_owned())
-}
-
-fn at_launch_level(design: &Design) -> AtLaunchLevel {
-    let counting = design.hypotheses.iter().filter(|hypothesis| hypothesis.rule.counts_observations());
-    AtLaunchLevel {
-        standing: Standing::Invalid,
-        reason: NO_LAUNCHES.to_owned(),
-        hypotheses: counting.map(|hypothesis| hypothesis.name.clone()).collect(),
-    }
+fn at_launch_level(ruling: Ruling) -> AtLaunchLevel {
+    let Ruling { label, standing, reasons, settled_by, .. } = ruling;
+    AtLaunchLevel { label, standing, reasons, settled_by }
 }
 
 fn imported_facts(design: &Design, journal: &Journal) -> Result<ImportedFacts, Error> {

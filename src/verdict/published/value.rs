@@ -26,8 +26,6 @@ pub struct PublishedVerdict {
     pub reasons: Vec<String>,
     /// What counts as one observation: what the report's authors took.
     pub replication: Replication,
-    /// The same question with the launch of a stack as one observation.
-    pub at_launch_level: AtLaunchLevel,
     /// Level of every test.
     pub alpha: f64,
     /// Where the printed rows come from.
@@ -36,16 +34,19 @@ pub struct PublishedVerdict {
     pub hypotheses: Vec<PublishedHypothesis>,
 }
 
-/// What a launch-level answer would be.
+/// The answer to the same question with the launch of a stack as one observation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AtLaunchLevel {
-    /// `invalid` where the journal holds no launches.
+    /// The rule's word; `invalid` where the journal names no launches.
+    pub label: String,
+    /// Whether that is a decision.
     pub standing: Standing,
-    /// Why.
-    pub reason: String,
-    /// The hypotheses whose answer could be another one.
-    pub hypotheses: Vec<String>,
+    /// Why, the most important first.
+    pub reasons: Vec<String>,
+    /// Launches a side that would settle an underpowered question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_by: Option<u64>,
 }
 
 /// The imported journal a verdict was derived from.
@@ -94,6 +95,9 @@ pub struct PublishedHypothesis {
     pub expected: Vec<String>,
     /// What the rule says.
     pub ruling: Ruling,
+    /// What it says by launches, where the ruling counts iterations and it matters what one observation is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_launch_level: Option<AtLaunchLevel>,
 }
 
 impl PublishedHypothesis {
