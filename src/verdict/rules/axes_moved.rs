@@ -138,3 +138,85 @@ pub fn axis_decomposition(effects: &[AxisEffect]) -> Ruling {
         .in_parts(sorted.iter().map(share))
         .in_parts(rest.collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::rules::Standing;
+
+    /// One statement; each axis with its value on the left and on the right.
+    fn told(name: &str, axes: &[(&str, Option<&str>, Option<&str>)]) -> Told {
+        let axis = |(axis, left, right): &(&str, Option<&str>, Option<&str>)| {
+            ((*axis).to_owned(), [left.map(str::to_owned), right.map(str::to_owned)])
+        };
+        Told {
+            key: BTreeMap::from([("place".to_owned(), name.to_owned())]),
+            source: format!("row:{name}"),
+            axes: axes.iter().map(axis).collect(),
+        }
+    }
+
+    #[test]
+    fn an_effect_belongs_to_an_axis_that_moved_alone() {
+        let moved = |gil: &str, python: &str| {
+            let axes = [("gil", Some("on"), Some(gil)), ("python", Some("3.13"), Some(python))];
+            single_delta(&[told("a", &axes)], "gil").label
+        };
+        assert_eq!(moved("off", "3.13"), "single_delta");
+        assert_eq!(moved("on", "3.14"), "other_axis");
+        assert_eq!(moved("on", "3.13"), "nothing_moved");
+        assert_eq!(moved("off", "3.14"), "confounded");
+    }
+
+    #[test]
+    fn axes_that_move_in_different_statements_move_together() {
+        let statements =
+            [told("a", &[("gil", Some("on"), Some("off"))]), told("b", &[("python", Some("3.13"), Some("3.14"))])];
+        let ruling = single_delta(&statements, "gil");
+        assert_eq!(ruling.reasons[0], "gil and python moved together: the effect belongs to none of them alone");
+        assert_eq!(ruling.parts[1].label, "python");
+    }
+
+    #[test]
+    fn an_axis_that_nothing_tells_of_may_have_moved() {
+        let axes = [("gil", Some("on"), Some("off")), ("torch", Some("2.6"), None)];
+        let ruling = single_delta(&[told("a", &axes)], "gil");
+        assert_eq!(
+            (ruling.standing, ruling.reasons[0].as_str()),
+            (Standing::Inconclusive, "nothing tells whether torch moved")
+        );
+        // Two that moved are confounded whatever the third did.
+        let two = [axes[0], ("python", Some("3.13"), Some("3.14")), ("torch", None, None)];
+        assert_eq!(single_delta(&[told("a", &two)], "gil").label, "confounded");
+        assert_eq!(single_delta(&[], "gil").standing, Standing::Invalid);
+    }
+
+    #[test]
+    fn statements_that_disagree_on_one_side_are_named() {
+        let statements =
+            [told("a", &[("gil", Some("on"), Some("off"))]), told("b", &[("gil", Some("on"), Some("unknown"))])];
+        let ruling = single_delta(&statements, "gil");
+        assert_eq!(ruling.reasons[1], "the statements contradict each other on gil of the right side: off, unknown");
+    }
+
+    #[test]
+    fn shares_are_subtracted_only_where_they_were_measured_on_the_same_cells() {
+        let effect = |axis: &str, effect_pp, cells| AxisEffect {
+            axis: axis.to_owned(),
+            source: format!("row:{axis}"),
+            effect_pp,
+            slack_pp: 0.05,
+            cells,
+            levels: "N=2".to_owned(),
+        };
+        let ruling = axis_decomposition(&[effect("python", 5.0, 24.0), effect("both", 17.9, 24.0)]);
+        assert_eq!(ruling.label, "decomposed");
+        let rest = ruling.parts.last().expect("a remainder");
+        assert_eq!((rest.key["axis"].as_str(), rest.numbers["effect_pp"]), ("both without python", 12.9));
+        assert_eq!(rest.numbers["slack_pp"], 0.1);
+        let unlike = axis_decomposition(&[effect("python", 5.0, 48.0), effect("both", 17.9, 24.0)]);
+        assert_eq!(unlike.label, "confounded");
+        assert!(unlike.reasons[0].contains("both is the mean of 24 cells"), "{:?}", unlike.reasons);
+        assert_eq!(axis_decomposition(&[effect("both", 1.0, 1.0)]).standing, Standing::Invalid);
+    }
+}

@@ -242,3 +242,116 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, confidence: Confide
     let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
     ruling.resting_on(&means.sources).against("at_least", at_least, &means.unit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Replicates;
+    use crate::verdict::rules::Standing;
+
+    fn level() -> Confidence {
+        Confidence::new(0.95).expect("a level")
+    }
+
+    #[test]
+    fn a_correlation_meets_its_limit_with_its_whole_interval() {
+        let found = |noise: f64, n: u32, above: f64| {
+            let x: Vec<f64> = (0..n).map(f64::from).collect();
+            let y: Vec<f64> =
+                x.iter().enumerate().map(|(at, x)| x + if at % 2 == 0 { noise } else { -noise }).collect();
+            correlation_criterion(&Points::new(x, y).expect("points"), above, level(), &["row".to_owned()])
+        };
+        assert_eq!(found(0.1, 12, 0.8).label, "met");
+        assert_eq!(found(30.0, 12, 0.8).label, "not_met");
+        let open = found(1.5, 6, 0.8);
+        assert_eq!(open.standing, Standing::Inconclusive);
+        assert!(open.reasons[0].contains("holds the limit 0.8"), "{:?}", open.reasons);
+        assert!(found(0.1, 3, 0.8).reasons[0].contains("too few for an interval"));
+        let flat = Points::new(vec![1.0, 1.0, 1.0], vec![1.0, 2.0, 3.0]).expect("points");
+        assert_eq!(correlation_criterion(&flat, 0.8, level(), &[]).standing, Standing::Invalid);
+    }
+
+    #[test]
+    fn a_limit_is_sustained_by_readings_in_a_row_and_not_by_as_many_apart() {
+        let label = |series: &[f64]| saturation(series, 10.0, 2, "GB/s", &[]).label;
+        assert_eq!(label(&[11.0, 12.0, 3.0]), "sustained");
+        assert_eq!(label(&[11.0, 3.0, 12.0]), "not_sustained");
+        assert_eq!(label(&[10.0, 10.0]), "not_sustained", "the limit itself is not above it");
+    }
+
+    fn stated(difference: Option<(f64, f64)>) -> Stated {
+        Stated { key: BTreeMap::new(), source: "row".to_owned(), difference }
+    }
+
+    #[test]
+    fn a_difference_that_is_stated_in_several_places_must_meet_its_criterion_in_all() {
+        let label = |all: &[Option<(f64, f64)>]| {
+            let all: Vec<Stated> = all.iter().map(|difference| stated(*difference)).collect();
+            stated_differences(&all, 2.0, "pp").label
+        };
+        assert_eq!(label(&[Some((2.0, 0.0)), Some((3.0, 0.1)), None]), "met");
+        assert_eq!(label(&[Some((1.0, 0.1))]), "not_met");
+        assert_eq!(label(&[Some((3.0, 0.1)), Some((1.0, 0.1))]), "contradictory");
+        assert_eq!(label(&[Some((-1.0, 0.1)), Some((1.0, 0.1))]), "contradictory", "they disagree on the sign");
+        assert_eq!(label(&[Some((2.0, 0.05)), Some((3.0, 0.1))]), "inconclusive", "its printed digits do not tell");
+        assert_eq!(label(&[None]), "invalid");
+    }
+
+    #[test]
+    fn an_efficiency_is_its_speed_up_over_the_agents_within_what_rounding_explains() {
+        let run = |speedup: f64, printed: f64| SpeedUp {
+            key: BTreeMap::new(),
+            source: "row".to_owned(),
+            speedup: (speedup, 0.005),
+            efficiency_pct: (printed, 0.05),
+        };
+        let label = |runs: &[SpeedUp]| parallel_efficiency(runs, 2).label;
+        // 1.74 +- 0.005 over two agents is 87 +- 0.25 %, and the printed digit adds 0.05.
+        assert_eq!(label(&[run(1.74, 87.3)]), "consistent");
+        assert_eq!(label(&[run(1.74, 87.31)]), "contradicted");
+        assert_eq!(parallel_efficiency(&[run(2.02, 101.0)], 2).parts[0].label, "superlinear");
+        assert_eq!(parallel_efficiency(&[run(1.74, 87.0)], 0).standing, Standing::Invalid);
+        assert_eq!(parallel_efficiency(&[], 2).standing, Standing::Invalid);
+    }
+
+    fn moments(values: &[f64]) -> Moments {
+        Moments::from(&Replicates::new(values.to_vec()).expect("values"))
+    }
+
+    fn means(segments: Vec<[Moments; 2]>) -> TwoMeans {
+        TwoMeans { segments, unit: "ms".to_owned(), sources: vec!["row".to_owned()] }
+    }
+
+    fn contrast(left: &[f64], right: &[f64]) -> Ruling {
+        let (margin, alpha) = (Margin::absolute(0.5).expect("a margin"), Alpha::new(0.05).expect("a level"));
+        mean_contrast(&means(vec![[moments(left), moments(right)]]), margin, alpha)
+    }
+
+    #[test]
+    fn two_means_are_lower_higher_equivalent_or_open() {
+        let base = [10.0, 10.1, 9.9, 10.0];
+        assert_eq!(contrast(&base, &[9.0, 9.1, 8.9, 9.0]).label, "lower");
+        assert_eq!(contrast(&base, &[11.0, 11.1, 10.9, 11.0]).label, "higher");
+        let small = contrast(&base, &[10.25, 10.35, 10.15, 10.25]);
+        assert_eq!(small.label, "equivalent");
+        assert!(small.reasons[0].ends_with("significant, and inside the margin"), "{:?}", small.reasons);
+        assert_eq!(contrast(&base, &[8.0, 12.0, 9.0, 11.0]).standing, Standing::Inconclusive);
+        assert_eq!(contrast(&[10.0, 10.0], &[10.0, 10.0]).standing, Standing::Invalid, "no spread at all");
+    }
+
+    #[test]
+    fn segments_are_compared_within_and_pooled() {
+        let base = [10.0, 10.1, 9.9];
+        let (slower, pair) = (base.map(|ms| ms + 50.0), base.map(|ms| ms - 1.0));
+        let segments = vec![[moments(&base), moments(&pair)], [moments(&slower), moments(&slower.map(|ms| ms - 1.0))]];
+        let two = means(segments);
+        assert_eq!(two.launches(), 6);
+        let effect = two.effect().expect("an effect");
+        assert!((effect.difference() + 1.0).abs() < 1e-12, "{effect:?}");
+        let ruling = difference_criterion(&two, -2.0, level());
+        assert_eq!(ruling.label, "met", "{:?}", ruling.reasons);
+        assert_eq!(difference_criterion(&two, -0.5, level()).label, "not_met");
+        assert_eq!(difference_criterion(&two, -1.0, level()).standing, Standing::Inconclusive);
+        assert_eq!(difference_criterion(&means(Vec::new()), 0.0, level()).standing, Standing::Invalid);
+    }
+}

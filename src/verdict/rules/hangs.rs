@@ -99,3 +99,62 @@ fn group_part(group: &str, shapes: &[&Shape]) -> Part {
         .number("resolved", resolved as f64)
         .number("resolved_pct", 100.0 * resolved as f64 / shapes.len() as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(name: &str, group: &str, state: ShapeState, walls: [Option<f64>; 2]) -> Shape {
+        Shape {
+            key: BTreeMap::from([("shape".to_owned(), name.to_owned())]),
+            source: format!("row:{name}"),
+            state,
+            baseline_wall_ms: walls[0],
+            wall_ms: walls[1],
+            group: group.to_owned(),
+        }
+    }
+
+    fn ruled(shapes: &[Shape]) -> Ruling {
+        hang_ledger(shapes, Confidence::new(0.95).expect("a level"))
+    }
+
+    #[test]
+    fn shapes_are_counted_in_all_and_by_group_with_the_exact_interval() {
+        let shapes = [
+            shape("a", "short", ShapeState::Resolved, [None, Some(9.0)]),
+            shape("b", "short", ShapeState::Unresolved, [None, None]),
+            shape("c", "long", ShapeState::Unresolved, [Some(5.0), None]),
+        ];
+        let ruling = ruled(&shapes);
+        assert_eq!((ruling.label.as_str(), ruling.reasons[0].as_str()), ("some_resolved", "1/3 shapes are resolved"));
+        assert!(ruling.reasons[1].starts_with("2 of them had no timing before"), "{:?}", ruling.reasons);
+        // 1 of 3: the lower end is 1 - 0.975^(1/3); above it 2 or 3 of 3 have probability 0.025 at 0.0943, so the upper end
+        // is 1 - 0.0943.
+        let [low, high] = ruling.tests[0].interval.expect("an interval");
+        assert!(
+            (low - (1.0 - 0.975_f64.powf(1.0 / 3.0))).abs() < 1e-6 && (high - 0.905_7).abs() < 1e-4,
+            "{low} {high}"
+        );
+        let labels: Vec<&str> = ruling.parts.iter().map(|part| part.label.as_str()).collect();
+        assert_eq!(labels, ["resolved", "unresolved", "unresolved", "0/1", "1/2"]);
+        assert_eq!(ruling.parts[0].reason.as_deref(), Some("no timing before"));
+        assert_eq!(ruling.parts[2].numbers["baseline_wall_ms"], 5.0);
+    }
+
+    #[test]
+    fn all_and_none_have_labels_of_their_own_and_nothing_attempted_has_no_rate() {
+        let of = |state| shape("a", "", state, [None, None]);
+        assert_eq!(ruled(&[of(ShapeState::Resolved)]).label, "all_resolved");
+        assert_eq!(ruled(&[of(ShapeState::Unresolved)]).label, "none_resolved");
+        assert_eq!(ruled(&[]).standing, Standing::Invalid);
+    }
+
+    #[test]
+    fn one_shape_whose_numbers_deny_its_outcome_leaves_the_ledger_open() {
+        let shapes =
+            [ShapeState::Resolved, ShapeState::Contradictory].map(|state| shape("a", "", state, [None, Some(1.0)]));
+        let ruling = ruled(&shapes);
+        assert_eq!((ruling.label.as_str(), ruling.standing), ("contradictory", Standing::Inconclusive));
+    }
+}

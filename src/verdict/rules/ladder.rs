@@ -281,3 +281,125 @@ fn part(combination: &Combination, gain: Gain) -> Part {
     }
     part
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> LadderRules {
+        let confidence = Confidence::new(0.95).expect("a level");
+        LadderRules {
+            min_combinations: 3,
+            min_hang_shapes: 1,
+            improvement_above: 5.0,
+            improvement_unit: GainUnit::Pp,
+            null: Null::MeanNotAboveZero,
+            null_margin: Margin::absolute(3.0).expect("a margin"),
+            alpha: Alpha::new(0.05).expect("a level"),
+            bootstrap: Bootstrap { resamples: 200, seed: 1, confidence },
+        }
+    }
+
+    fn combination(gain: f64, slack_pp: f64) -> Combination {
+        Combination {
+            key: BTreeMap::new(),
+            source: "row".to_owned(),
+            baseline_pct: 50.0,
+            candidate_pct: 50.0 + gain,
+            slack_pp,
+        }
+    }
+
+    fn shape(state: ShapeState) -> Shape {
+        Shape {
+            key: BTreeMap::new(),
+            source: "shape".to_owned(),
+            state,
+            baseline_wall_ms: None,
+            wall_ms: None,
+            group: String::new(),
+        }
+    }
+
+    fn climbed(gains: &[f64], shapes: &[ShapeState], rules: &LadderRules) -> Ruling {
+        let combinations: Vec<Combination> = gains.iter().map(|gain| combination(*gain, 0.0)).collect();
+        let shapes: Vec<Shape> = shapes.iter().map(|state| shape(*state)).collect();
+        ladder(&combinations, &shapes, &[], rules)
+    }
+
+    const RESOLVED: &[ShapeState] = &[ShapeState::Resolved];
+
+    #[test]
+    fn the_rungs_are_no_effect_all_of_it_and_part_of_it() {
+        let label = |gains: &[f64], shapes: &[ShapeState]| climbed(gains, shapes, &rules()).label;
+        assert_eq!(label(&[-1.0, -2.0, 3.0], RESOLVED), "H0_pass");
+        assert_eq!(label(&[6.0, 7.0, 8.0], RESOLVED), "H1_pass");
+        assert_eq!(label(&[6.0, 7.0, 4.0], RESOLVED), "H2_partial");
+        assert_eq!(label(&[6.0, 7.0, 8.0], &[ShapeState::Resolved, ShapeState::Unresolved]), "H2_partial");
+        assert_eq!(label(&[6.0, 7.0, 5.0], RESOLVED), "H2_partial", "a gain on the threshold does not improve");
+    }
+
+    #[test]
+    fn any_threshold_between_the_gains_that_fail_and_pass_counts_the_same_and_the_text_says_which() {
+        let at = |threshold: f64| {
+            let rules = LadderRules { improvement_above: threshold, ..rules() };
+            let ruling = climbed(&[1.0, 11.72, 12.15, 20.0], RESOLVED, &rules);
+            (ruling.parts.iter().filter(|part| part.label == "pass").count(), ruling.reasons[2].clone())
+        };
+        let interval = "any threshold from 11.72 to below 12.15 gives the same count";
+        // The lower end belongs to the interval and the upper does not: a gain on the threshold fails.
+        for (threshold, passes) in [(11.72, 2), (12.0, 2), (12.149_999, 2), (12.16, 1), (11.71, 3)] {
+            let (counted, told) = at(threshold);
+            assert_eq!((counted, told == interval), (passes, passes == 2), "{threshold}: {told}");
+        }
+    }
+
+    #[test]
+    fn printed_digits_that_do_not_tell_leave_a_gain_on_the_edge() {
+        let combinations = [combination(5.01, 0.1), combination(9.0, 0.1), combination(8.0, 0.1)];
+        let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &[], &rules());
+        assert_eq!((ruling.label.as_str(), ruling.parts[0].label.as_str()), ("inconclusive", "edge"));
+        let relative = LadderRules { improvement_unit: GainUnit::PctOfBaseline, improvement_above: 10.0, ..rules() };
+        // 5 pp of 50 % are exactly 10 %, which does not exceed it.
+        assert_eq!(climbed(&[5.0, 6.0, 7.0], RESOLVED, &relative).parts[0].label, "fail");
+    }
+
+    #[test]
+    fn below_a_floor_it_abstains_however_favourable_the_gains_are() {
+        let few = climbed(&[9.0, 9.5], RESOLVED, &rules());
+        assert_eq!((few.label.as_str(), few.standing), ("abstain", Standing::Inconclusive));
+        assert_eq!(few.reasons, ["2 combinations were compared, floor 3"]);
+        assert_eq!(climbed(&[9.0, 9.5, 9.1], &[], &rules()).label, "abstain");
+        let gil = RuntimeFact {
+            name: "GIL disabled".to_owned(),
+            source: "row:gil".to_owned(),
+            expected: "true".to_owned(),
+            observed: "false".to_owned(),
+        };
+        let combinations = [9.0, 9.5, 9.1].map(|gain| combination(gain, 0.0));
+        let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &[gil], &rules());
+        assert_eq!(ruling.reasons, ["GIL disabled is false, and must be true"]);
+        assert_eq!(ruling.rests_on.last().map(String::as_str), Some("row:gil"));
+    }
+
+    #[test]
+    fn a_null_within_a_margin_is_tested_and_may_be_open() {
+        let rules = LadderRules { null: Null::WithinMargin, ..rules() };
+        let label = |gains: &[f64]| climbed(gains, RESOLVED, &rules).label;
+        assert_eq!(label(&[0.1, -0.1, 0.2, 0.0]), "H0_pass");
+        assert_eq!(label(&[6.0, 7.0, 8.0, 7.0]), "H1_pass");
+        assert_eq!(label(&[20.0, -15.0, 9.0, -4.0]), "inconclusive");
+        assert_eq!(label(&[1.0, 1.0, 1.0]), "H0_pass", "equal gains have no spread: the margin decides");
+    }
+
+    #[test]
+    fn without_hang_shapes_to_attempt_the_clause_cannot_be_tested() {
+        let rules = LadderRules { min_hang_shapes: 0, ..rules() };
+        let ruling = climbed(&[6.0, 7.0, 8.0], &[], &rules);
+        assert_eq!(ruling.standing, Standing::Inconclusive);
+        assert!(ruling.reasons[1].contains("hang clause is not_testable"), "{:?}", ruling.reasons);
+        assert_eq!(climbed(&[6.0, 7.0, 4.0], &[], &rules).label, "H2_partial", "the gains alone refute H1");
+        let none = Combination { baseline_pct: 0.0, ..combination(1.0, 0.0) };
+        assert_eq!(ladder(&[none], &[], &[], &rules).standing, Standing::Invalid);
+    }
+}

@@ -61,3 +61,41 @@ pub fn licence(claimed: &[Claimed]) -> Ruling {
         .resting_on(sources)
         .in_parts(claimed.iter().map(part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::rules::Standing;
+
+    fn need(found: &str, holds: Option<bool>) -> Checked {
+        Checked { found: found.to_owned(), holds, sources: vec![format!("row:{found}")] }
+    }
+
+    fn claim(name: &str, needs: Vec<Checked>) -> Claimed {
+        Claimed { name: name.to_owned(), says: format!("{name} is so."), needs }
+    }
+
+    #[test]
+    fn a_statement_is_licensed_by_everything_that_it_needs_and_what_lacks_is_named() {
+        let claims = [
+            claim("sound", vec![need("a holds", Some(true)), need("b holds", Some(true))]),
+            claim("unsound", vec![need("a holds", Some(true)), need("c fails", Some(false)), need("d is open", None)]),
+        ];
+        let ruling = licence(&claims);
+        assert_eq!(ruling.label, "some_licensed");
+        assert_eq!(ruling.reasons[0], "may be said: sound is so.");
+        assert_eq!(ruling.reasons[1], "must not be said: unsound is so. Because c fails; d is open");
+        let labels: Vec<&str> = ruling.parts.iter().map(|part| part.label.as_str()).collect();
+        assert_eq!(labels, ["licensed", "forbidden"]);
+        assert_eq!([ruling.parts[1].numbers["needs"], ruling.parts[1].numbers["met"]], [3.0, 1.0]);
+        assert_eq!(ruling.rests_on, ["row:a holds", "row:b holds", "row:c fails", "row:d is open"], "each row once");
+    }
+
+    #[test]
+    fn what_cannot_be_told_licenses_nothing() {
+        let open = || claim("open", vec![need("it is open", None)]);
+        assert_eq!(licence(&[open()]).label, "none_licensed");
+        assert_eq!(licence(&[claim("sound", vec![need("a holds", Some(true))])]).label, "all_licensed");
+        assert_eq!(licence(&[]).standing, Standing::Invalid);
+    }
+}

@@ -72,3 +72,51 @@ fn difference(right: Vec<f64>, left: Vec<f64>, confidence: Confidence) -> Option
     let named = RulingTest::of("paired t of right minus left over the matched cells");
     Some(named.estimating(test.mean, Some([interval.low, interval.high])).p(test.test.p.get(), None))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::rules::Standing;
+
+    fn cells(side: &str, values: &[(&str, f64)]) -> Vec<SideCell> {
+        let cell = |(key, value): &(&str, f64)| SideCell {
+            key: BTreeMap::from([("cell".to_owned(), (*key).to_owned())]),
+            source: format!("{side}:{key}"),
+            value: *value,
+        };
+        values.iter().map(cell).collect()
+    }
+
+    fn ruled(left: &[(&str, f64)], right: &[(&str, f64)]) -> Ruling {
+        matched_pairs(&cells("left", left), &cells("right", right), Confidence::new(0.95).expect("a level"))
+    }
+
+    #[test]
+    fn every_cell_goes_somewhere_and_none_is_dropped() {
+        let ruling = ruled(&[("a", 1.0), ("b", 2.0)], &[("b", 5.0), ("c", 3.0)]);
+        assert_eq!(ruling.label, "some_unmatched");
+        assert_eq!(ruling.reasons, ["1 cells matched, 1 only left, 1 only right"]);
+        let told: Vec<(&str, &str)> =
+            ruling.parts.iter().map(|part| (part.key["cell"].as_str(), part.label.as_str())).collect();
+        assert_eq!(told, [("a", "only_left"), ("b", "matched"), ("c", "only_right")]);
+        assert_eq!(ruling.parts[1].numbers["difference"], 3.0);
+        assert_eq!(ruling.rests_on.len(), 4);
+    }
+
+    #[test]
+    fn what_is_matched_is_tested_in_pairs() {
+        // Differences 1, 2, 3: mean 2, sd 1, t = 2 sqrt(3); t(0.975, 2) = 4.30265, so 2 -+ 2.48414.
+        let ruling = ruled(&[("a", 1.0), ("b", 1.0), ("c", 1.0)], &[("c", 4.0), ("b", 3.0), ("a", 2.0)]);
+        assert_eq!((ruling.label.as_str(), ruling.tests[0].estimate), ("all_matched", Some(2.0)));
+        assert_eq!(ruling.tests[0].interval, Some([-0.484_138, 4.484_14]));
+        assert_eq!(ruled(&[("a", 1.0)], &[("a", 2.0)]).tests, [], "one pair has no spread");
+    }
+
+    #[test]
+    fn sides_without_a_common_cell_are_none_matched_and_a_key_that_stands_twice_pairs_nothing() {
+        assert_eq!(ruled(&[("a", 1.0)], &[("b", 1.0)]).label, "none_matched");
+        let twice = ruled(&[("a", 1.0), ("a", 2.0)], &[("a", 1.0)]);
+        assert_eq!(twice.standing, Standing::Invalid);
+        assert!(twice.reasons[0].contains("left:a and left:a have the same key"), "{:?}", twice.reasons);
+    }
+}
