@@ -81,7 +81,7 @@ fn try_append(path: &Path, more: usize) -> Result<(), Error> {
         println!("{rep}");
     }
     let end = LaunchEnd { launch: start.launch, exit_status: Some(0), signal: None, busy: None, disowned: None };
-    writer.append(&Record::LaunchEnd(end))?;
+    writer.append(&Record::LaunchEnd(Box::new(end)))?;
     writer.seal().map(|_| ())
 }
 

@@ -86,7 +86,7 @@ impl Size {
             let rows = rows(digest, &cells, launch, planned);
             let looks = [Stage::BeforeImports, Stage::AfterImports, Stage::AfterWarmup];
             let looks = looks.into_iter().map(move |stage| look(launch, planned, stage));
-            let end = Record::LaunchEnd(end(launch, planned.repetitions.len() as u64));
+            let end = Record::LaunchEnd(Box::new(end(launch, planned.repetitions.len() as u64)));
             let last = look(launch, planned, Stage::AtExit);
             [Record::LaunchStart(start)].into_iter().chain(looks).chain(rows).chain([last, end])
         });

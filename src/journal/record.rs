@@ -21,7 +21,7 @@ pub enum Record {
     /// A lane was started.
     LaunchStart(LaunchStart),
     /// A lane was stopped and is confirmed gone.
-    LaunchEnd(LaunchEnd),
+    LaunchEnd(Box<LaunchEnd>),
     /// One attempt at one cell.
     Row(Box<Row>),
     /// A printed row of a table, in an imported segment.

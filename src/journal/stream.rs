@@ -218,7 +218,7 @@ impl<I> Worker<I> {
             let text = lines.get(begin..end).unwrap_or_default();
             begin = end + 1;
             let (line, last) = (first + decoded.records.len(), ends && begin == lines.len());
-            let spare = self.spare.pop().map(|row| (row, &mut self.reader));
+            let spare = self.spare.pop().or_else(|| copy(decoded.records.last()?)).map(|row| (row, &mut self.reader));
             match chain::decode(&decoded.head, text, line, last, spare) {
                 Ok((record, head)) => {
                     let seen = (self.inspect)(&record);
@@ -234,6 +234,14 @@ impl<I> Worker<I> {
         // Nobody takes them where the source has come to its end.
         drop(self.spent_lines.send(lines));
         decoded
+    }
+}
+
+/// The row once more, to be read over.
+fn copy<T>((record, _): &(Record, T)) -> Option<Box<Row>> {
+    match record {
+        Record::Row(row) => Some(row.clone()),
+        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ fn start(launch: u32) -> Record {
 }
 
 fn end(launch: u32) -> Record {
-    Record::LaunchEnd(LaunchEnd { launch, exit_status: Some(0), signal: None, busy: None, disowned: None })
+    Record::LaunchEnd(Box::new(LaunchEnd { launch, exit_status: Some(0), signal: None, busy: None, disowned: None }))
 }
 
 /// A sealed journal that is short enough to try every byte of it.

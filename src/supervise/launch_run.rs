@@ -343,7 +343,7 @@ impl Launch<'_, '_> {
         let busy = charged.map(|(first, last)| first.until(&last, self.track.cores));
         let (exit_status, signal) = gone.exit.map_or((None, None), |exit| (exit.status, exit.signal));
         let end = LaunchEnd { launch: self.number, exit_status, signal, busy, disowned };
-        self.recorder.append(&Record::LaunchEnd(end))
+        self.recorder.append(&Record::LaunchEnd(Box::new(end)))
     }
 }
 

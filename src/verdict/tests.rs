@@ -156,7 +156,7 @@ impl Fixture {
                         rows += 1;
                     }
                     records.push(look(lane, launch, LOOKS[3]));
-                    records.push(Record::LaunchEnd(self.launch_end(launch)));
+                    records.push(Record::LaunchEnd(Box::new(self.launch_end(launch))));
                     launch += 1;
                 }
             }

@@ -73,7 +73,7 @@ const PINNED: [(&str, u64); 25] = [
     ("interval", 0x4023_bd3d_ee7d_6c0f),
     ("p_lower", 0x3f61_03ae_bc09_5072),
     ("p_upper", 0x3fcb_b822_290f_e51e),
-    ("mde", 0x3ff5_b61e_ae7a_52d7),
+    ("mde", 0x3ff5_b61e_ae7a_530f),
     ("pooled se", 0x3fb5_f23f_2f21_0a1a),
     ("pooled p", 0x3f90_0747_9e33_f9c9),
     ("pooled p_chi_square", 0x3f6e_7b6d_f276_743c),
@@ -87,5 +87,5 @@ const PINNED: [(&str, u64); 25] = [
     ("normal quantile", 0x3fff_5c03_31ee_ff82),
     ("t tail", 0x3edb_9bcf_1a70_fe9b),
     ("t quantile", 0x400e_7511_fbef_21ad),
-    ("noncentral t", 0x3fc1_1a47_1756_c67c),
+    ("noncentral t", 0x3fc1_1a47_1756_c67a),
 ];
