@@ -175,7 +175,7 @@ fn next_block(
 }
 
 /// One of those who check, read and inspect lines.
-#[expect(clippy::vec_box, reason = "a record holds its row boxed: the boxes are what is used again")]
+#[expect(clippy::vec_box, reason = "a record takes the row in its box, so nothing is moved")]
 struct Worker<I> {
     inspect: I,
     reader: Reader,
