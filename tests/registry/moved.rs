@@ -43,7 +43,7 @@ impl Project<'_> {
     /// The lane starts, and this is the image that the engine says it runs.
     fn runs(&self, config: Digest) -> Result<(), String> {
         let config = config.to_string();
-        self.expect(&["preflight", "moving"], 0, &["lane moving is what it declares", &config]).map(drop)
+        self.expect(&["preflight", "moving", "--format", "json"], 0, &[&config]).map(drop)
     }
 }
 

@@ -21,10 +21,11 @@ const PACKAGE_INDEX: &str = "https://pypi.org/simple";
 /// Options of `lock`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --diff vllm\n  lockstep lock --check"
+    after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --diff vllm\n  lockstep lock --check\n  lockstep lock --all"
 )]
 pub(in crate::cli) struct Options {
-    /// Names of the lanes; without one, every lane.
+    /// Names of the lanes; `--check` and `--diff` take every lane without one.
+    #[arg(required_unless_present_any = ["all", "check", "diff"])]
     names: Vec<String>,
     /// Lock every lane.
     #[arg(long, conflicts_with = "names")]

@@ -96,6 +96,8 @@ pub async fn build_lane_image(
         .t(&reference)
         .buildargs(&arguments)
         .labels(&labels)
+        // Steps of an earlier build would prove nothing of this lock.
+        .nocache(true)
         .rm(true)
         .forcerm(true)
         .build();
@@ -135,7 +137,7 @@ fn at_step(error: Error, last: &str) -> Error {
     }
 }
 
-/// The same files give the same bytes, so that the engine's own cache of steps can be used.
+/// The same files give the same bytes.
 fn context(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, bytes) in files {
