@@ -63,6 +63,9 @@ pub async fn two_builds_of_one_lock_are_one_stack(docker: &Docker, host: &str) -
     for built in [&second, &third] {
         remove(docker, built).await?;
     }
+    let options = RemoveImageOptionsBuilder::default().force(true).build();
+    let pulled = format!("{host}/toy/base@{}", base.manifest.digest());
+    docker.remove_image(&pulled, Some(options), None).await?;
     Ok(())
 }
 

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use bollard::models::ImageInspect;
-use bollard::query_parameters::BuildImageOptionsBuilder;
+use bollard::query_parameters::{BuildImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::engine::{Engine, NEWS_DEADLINE, within};
+use super::image::ImageFacts;
 use super::image_tree::tree_of_image;
 use crate::launch::Error;
 use crate::plan::{Build, Content, ImagePin, Input, Lane, Lock};
@@ -102,6 +102,7 @@ pub async fn build_lane_image(
         .forcerm(true)
         .build();
     let doing = format!("building the image of lane {}", lane.name);
+    let before = ImageFacts::read(engine, &reference).await?.map(|facts| facts.id);
     let mut messages = engine.docker().build_image(options, None, Some(bollard::body_full(context.into())));
     let mut last = String::new();
     loop {
@@ -120,9 +121,15 @@ pub async fn build_lane_image(
         }
     }
     drop(messages);
-    let inspect: ImageInspect = engine.ask(doing.clone(), engine.docker().inspect_image(&reference)).await?;
-    let id = inspect.id.as_deref().and_then(|id| id.parse().ok());
-    let id = id.ok_or_else(|| Error::Answer { doing, found: "the image has no id".to_owned() })?;
+    let built = ImageFacts::read(engine, &reference).await?;
+    let found = "the build ended well, and the image is not there".to_owned();
+    let id = built.ok_or(Error::Answer { doing, found })?.id;
+    if let Some(old) = before.filter(|old| *old != id) {
+        // It has lost its name to the new one. Where a container still uses it, it stays.
+        let old = old.to_string();
+        let removal = engine.docker().remove_image(&old, None::<RemoveImageOptions>, None);
+        let _ = engine.ask("removing the image that was built before", removal).await;
+    }
     let tree = tree_of_image(engine, &reference).await?;
     Ok(BuiltImage { reference, id, tree })
 }
@@ -159,15 +166,14 @@ fn context(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
 /// The engine does not list its images.
 pub async fn prune_lane_images(engine: &Engine) -> Result<Vec<String>, Error> {
     let filters = HashMap::from([("label", vec![LABEL])]);
-    let options = bollard::query_parameters::ListImagesOptionsBuilder::default().filters(&filters).build();
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let images = engine.ask("listing images", engine.docker().list_images(Some(options))).await?;
     let mut removed = Vec::new();
     for name in images.into_iter().flat_map(|image| image.repo_tags) {
         if !name.starts_with(&format!("{REPOSITORY}:")) {
             continue;
         }
-        let options = bollard::query_parameters::RemoveImageOptionsBuilder::default().build();
-        let removal = engine.docker().remove_image(&name, Some(options), None);
+        let removal = engine.docker().remove_image(&name, None::<RemoveImageOptions>, None);
         if engine.ask(format!("removing image {name}"), removal).await.is_ok() {
             removed.push(name);
         }
