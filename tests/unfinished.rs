@@ -15,10 +15,15 @@ fn kept() -> (Plan, Journal) {
     (Plan::parse("compile-boundary.toml", &text).unwrap(), read_file(&journal).unwrap())
 }
 
-/// Rows by cache, compile mode and tokens: how often each outcome and class came.
-fn told(plan: &Plan, rows: &[&Row]) -> BTreeMap<(String, u32), BTreeMap<(Outcome, Option<FailureClass>), usize>> {
+/// Cache and compile mode, and the tokens that were asked for.
+type Asked = (String, u32);
+
+/// Outcomes and classes, and how often each came.
+type Came = BTreeMap<(Outcome, Option<FailureClass>), usize>;
+
+fn told(plan: &Plan, rows: &[&Row]) -> BTreeMap<Asked, Came> {
     let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
-    let mut found: BTreeMap<_, BTreeMap<_, usize>> = BTreeMap::new();
+    let mut found: BTreeMap<Asked, Came> = BTreeMap::new();
     for row in rows {
         let cell = &cells[&row.cell];
         let key = (format!("{} {}", cell.axes["cache"], cell.axes["compile_mode"]), cell.new_tokens);

@@ -98,7 +98,7 @@ fn launch_ends(ledger: &Ledger) -> Vec<&LaunchEnd> {
     let mut ends = Vec::new();
     for record in &ledger.journal.records {
         if let Record::LaunchEnd(end) = record {
-            ends.push(end);
+            ends.push(end.as_ref());
         }
     }
     ends
