@@ -132,10 +132,7 @@ mod tests {
         // 1 of 3: the lower end is 1 - 0.975^(1/3); above it 2 or 3 of 3 have probability 0.025 at 0.0943, so the upper end
         // is 1 - 0.0943.
         let [low, high] = ruling.tests[0].interval.expect("an interval");
-        assert!(
-            (low - (1.0 - 0.975_f64.powf(1.0 / 3.0))).abs() < 1e-6 && (high - 0.905_7).abs() < 1e-4,
-            "{low} {high}"
-        );
+        assert!((low - (1.0 - libm::cbrt(0.975))).abs() < 1e-6 && (high - 0.905_7).abs() < 1e-4, "{low} {high}");
         let labels: Vec<&str> = ruling.parts.iter().map(|part| part.label.as_str()).collect();
         assert_eq!(labels, ["resolved", "unresolved", "unresolved", "0/1", "1/2"]);
         assert_eq!(ruling.parts[0].reason.as_deref(), Some("no timing before"));
