@@ -256,11 +256,13 @@ fn of_lock(lane: Question<'_>) -> Vec<Missing> {
     let Some(lock) = lane.lock else {
         return vec![Missing::new("lock", "the lane has none, so nothing says what it should be", relock)];
     };
+    let mut found = Vec::new();
     if let Err(error) = verify_lock(lane.lane, lock, lane.files, super::probe::own_recipe(lane.lane)) {
-        return vec![Missing::new("lock", error.to_string(), relock)];
+        found.push(Missing::new("lock", error.to_string(), relock));
     }
     let open = unresolved(lane.lane, lock).into_iter();
-    open.map(|(found, remedy)| Missing::new("lock", found, remedy)).collect()
+    found.extend(open.map(|(reason, remedy)| Missing::new("lock", reason, remedy)));
+    found
 }
 
 fn free_mib(folder: &Path) -> Option<u64> {
