@@ -84,14 +84,14 @@ fn unshown() {
 
 fn paused() {
     let project = Project::new();
-    let lane = Lane::faulty("faulty", "hang --at 3 --marker struck").limit("measure_s", 50.0);
+    let lane = Lane::faulty("faulty", "hang --at 4 --marker struck").limit("measure_s", 50.0);
     project.lanes(&[&lane]);
     plan(&project, &["faulty"], "", "");
     let run = project.run(&["run", "faults", "--time-budget", "3"]);
     run.exits(5).ended.tells(&["lockstep resume"]);
     let ledger = Ledger::of(&run.path);
     assert!(!ledger.journal.sealed && matches!(ledger.journal.records.last(), Some(Record::Pause { .. })));
-    project.run(&["resume", "latest"]).exits(0);
+    project.lockstep(&["resume", "latest"]).exits(0);
     let ledger = Ledger::of(&run.path);
     ledger.is_complete();
     assert_eq!(ledger.outcomes("faulty"), [(Outcome::Ok, 12)].into());
