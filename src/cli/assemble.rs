@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::prepare::Experiment;
 use super::project::FoundLane;
 use super::run_folder::RunFolder;
 use super::{Error, Project};
@@ -32,7 +33,26 @@ pub(super) struct Assembly<'a> {
     pub time_budget: Option<Duration>,
 }
 
-impl Assembly<'_> {
+impl<'a> Assembly<'a> {
+    /// What a first run takes, of an unknown host, with nothing slowed down and no end set.
+    pub(super) fn of(experiment: Experiment, lanes: Vec<FoundLane>, folder: &'a RunFolder) -> Self {
+        let Experiment { plan, text: _, model_dir, model, axes, max_positions } = experiment;
+        Self {
+            plan,
+            lanes,
+            folder,
+            model_dir,
+            model,
+            model_axes: axes,
+            max_positions,
+            unlocked: false,
+            mode: Mode::Missing,
+            calibration: None,
+            slowdowns: BTreeMap::new(),
+            time_budget: None,
+        }
+    }
+
     pub(super) fn inputs(self) -> Result<Inputs, Error> {
         let own_executable = own_executable()?;
         let binary = Digest::of_file(&own_executable).map_err(Error::file("reading", &own_executable))?;

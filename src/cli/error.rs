@@ -1,5 +1,6 @@
 //! What a verb fails with, and the exit code that it means.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::Exit;
@@ -16,7 +17,7 @@ pub enum Error {
         hint: String,
     },
     /// A file could not be read or written.
-    #[error("{doing} {path:?}: {source}")]
+    #[error("{doing} {path:?}: {source}{}", what_to_try(source))]
     File {
         /// What was being done.
         doing: &'static str,
@@ -86,5 +87,15 @@ impl Error {
             Self::Internal(_) => Exit::Internal,
             _ => Exit::Usage,
         }
+    }
+}
+
+/// What helps with the failures of files that a user can mend.
+fn what_to_try(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        ErrorKind::NotFound => "; check the path",
+        ErrorKind::PermissionDenied => "; check who may read and write there",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room there",
+        _ => "",
     }
 }

@@ -14,7 +14,7 @@ use crate::plan::{Plan, Prompt, Synthetic};
 use crate::terms::{Axes, Digest};
 
 /// A plan with everything it needs to run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Experiment {
     /// The plan as it is run.
     pub plan: Plan,

@@ -120,7 +120,7 @@ fn refusals() {
     project.write("kept.jsonl", "mine");
     let cases: &[(&[&str], &[&str])] = &[
         (&["tabel", "ledger.json", "--out", "o"], &["there is no kind \"tabel\"", "did you mean `table`?"]),
-        (&["table", "absent.json", "--out", "o"], &["opening \"absent.json\""]),
+        (&["table", "absent.json", "--out", "o"], &["opening \"absent.json\"", "check the path"]),
         (&["table", "broken.json", "--out", "o"], &["broken.json, line 2: '}' where a value is expected"]),
         (&["table", "ledger.json", "--out", "kept.jsonl"], &["kept.jsonl is there already", "remove it"]),
         (&["table", "ledger.json", "--out", "o", "--axis", "tritn=3"], &["did you mean `triton`?"]),

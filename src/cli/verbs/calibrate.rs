@@ -16,7 +16,7 @@ use crate::cli::{Error, Exit, Project};
 use crate::journal::{CalibrationState, compress, read_file};
 use crate::plan::Plan;
 use crate::report;
-use crate::supervise::{self, Ended, Event, Mode};
+use crate::supervise::{self, Ended, Event};
 use crate::terms::{Digest, significant};
 use crate::verdict::{CalibrationFacts, Conclusion, PAIRS_NEEDED, PairFinding, calibration, judge, pair_finding};
 
@@ -176,17 +176,8 @@ impl<'a> Bench<'a> {
         folder.fill(&mut facts, text, &lanes)?;
         let inputs = Assembly {
             plan: plan.clone(),
-            lanes,
-            folder: &folder,
-            model_dir: self.experiment.model_dir.clone(),
-            model: self.experiment.model.clone(),
-            model_axes: self.experiment.axes.clone(),
-            max_positions: self.experiment.max_positions,
-            unlocked: false,
-            mode: Mode::Missing,
-            calibration: None,
             slowdowns: slowdown_pct.map(|pct| (self.slowed_lane.clone(), pct)).into_iter().collect(),
-            time_budget: None,
+            ..Assembly::of(self.experiment.clone(), lanes, &folder)
         }
         .inputs()?;
         let ended = supervise::run(&inputs, &mut |event| match event {

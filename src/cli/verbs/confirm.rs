@@ -1,7 +1,5 @@
 //! Runs that confirm another: which there are, and one more of the same plan.
 
-use std::collections::BTreeMap;
-
 use super::conclude::{judged, measure};
 use super::resume::{Again, again};
 use crate::cli::assemble::Assembly;
@@ -9,7 +7,7 @@ use crate::cli::calibrations;
 use crate::cli::output::note;
 use crate::cli::run_folder::{RunFacts, RunFolder, ids};
 use crate::cli::{Error, Project};
-use crate::supervise::{self, Mode};
+use crate::supervise;
 use crate::verdict::Verdict;
 
 /// A run that was made to confirm another.
@@ -45,18 +43,9 @@ pub(super) fn run_again(project: &Project, first: &RunFolder) -> Result<Option<C
     let folder = RunFolder::create(project, &mut facts, &text, &lanes)?;
     note(&format!("run {} of plan {} confirms run {}", folder.id, experiment.plan.name, first.id));
     let assembly = Assembly {
-        plan: experiment.plan,
-        lanes,
-        folder: &folder,
-        model_dir: experiment.model_dir,
-        model: experiment.model,
-        model_axes: experiment.axes,
-        max_positions: experiment.max_positions,
         unlocked: facts.unlocked,
-        mode: Mode::Missing,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
-        slowdowns: BTreeMap::new(),
-        time_budget: None,
+        ..Assembly::of(experiment, lanes, &folder)
     };
     if !measure(assembly)? {
         return Ok(None);

@@ -12,7 +12,7 @@ use crate::cli::run_folder::{RunFacts, RunFolder};
 use crate::cli::{Error, Exit, Project};
 use crate::journal::LaneState;
 use crate::report;
-use crate::supervise::{LaneLook, Mode, look_at_lane};
+use crate::supervise::{LaneLook, look_at_lane};
 use crate::terms::{Observer, Signal};
 
 /// Options of `preflight`.
@@ -49,21 +49,8 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     };
     let folder = Passing(RunFolder::aside(preflight_folder(project)));
     folder.0.fill(&mut facts, &experiment.text, &lanes)?;
-    let inputs = Assembly {
-        plan: experiment.plan,
-        lanes,
-        folder: &folder.0,
-        model_dir: experiment.model_dir,
-        model: experiment.model,
-        model_axes: experiment.axes,
-        max_positions: experiment.max_positions,
-        unlocked: options.unlocked,
-        mode: Mode::Missing,
-        calibration: None,
-        slowdowns: BTreeMap::new(),
-        time_budget: None,
-    }
-    .inputs()?;
+    let assembly = Assembly { unlocked: options.unlocked, ..Assembly::of(experiment, lanes, &folder.0) };
+    let inputs = assembly.inputs()?;
     let mut progress = Progress::new();
     let lane = inputs.lanes.first().ok_or_else(|| Error::Internal("a lane that was assembled is gone".to_owned()))?;
     let look = look_at_lane(&inputs, lane, &mut |event| progress.show(event));

@@ -1,7 +1,5 @@
 //! `lockstep resume RUN`.
 
-use std::collections::BTreeMap;
-
 use super::conclude::measure_and_conclude;
 use super::run::Pause;
 use crate::cli::assemble::Assembly;
@@ -36,20 +34,12 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 pub(super) fn go_on(project: &Project, run: &str, mode: Mode, pause: Pause, format: Format) -> Result<Exit, Error> {
     let folder = RunFolder::find(project, run)?;
     let Again { experiment, text: _, lanes, facts } = again(project, &folder)?;
-    let Experiment { plan, text: _, model_dir, model, axes, max_positions } = experiment;
     let assembly = Assembly {
-        plan,
-        lanes,
-        folder: &folder,
-        model_dir,
-        model,
-        model_axes: axes,
-        max_positions,
         unlocked: facts.unlocked,
         mode,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
-        slowdowns: BTreeMap::new(),
         time_budget: pause.after(),
+        ..Assembly::of(experiment, lanes, &folder)
     };
     measure_and_conclude(project, assembly, format)
 }

@@ -12,7 +12,7 @@ use crate::cli::output::{Format, note};
 use crate::cli::prepare::{Experiment, Model, experiment};
 use crate::cli::run_folder::{RunFacts, RunFolder};
 use crate::cli::{Error, Exit, Project};
-use crate::supervise::{self, Mode};
+use crate::supervise;
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -65,32 +65,23 @@ pub(super) fn begin(
     pause: Pause,
     format: Format,
 ) -> Result<Exit, Error> {
-    let Experiment { plan, text, model_dir, model, axes, max_positions } = experiment;
-    let lanes = plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
+    let lanes = experiment.plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
     let mut facts = RunFacts {
         schema: 1,
         run: String::new(),
         plan_source: plan_source.to_owned(),
         lane_sources: lanes.iter().map(|l| (l.lane.name.clone(), l.source.clone())).collect::<BTreeMap<_, _>>(),
-        model_dir: model_dir.clone(),
+        model_dir: experiment.model_dir.clone(),
         unlocked,
         confirms: None,
     };
-    let folder = RunFolder::create(project, &mut facts, &text, &lanes)?;
-    note(&format!("run {} of plan {} ({plan_source})", folder.id, plan.name));
+    let folder = RunFolder::create(project, &mut facts, &experiment.text, &lanes)?;
+    note(&format!("run {} of plan {} ({plan_source})", folder.id, experiment.plan.name));
     let assembly = Assembly {
-        plan,
-        lanes,
-        folder: &folder,
-        model_dir,
-        model,
-        model_axes: axes,
-        max_positions,
         unlocked,
-        mode: Mode::Missing,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
-        slowdowns: BTreeMap::new(),
         time_budget: pause.after(),
+        ..Assembly::of(experiment, lanes, &folder)
     };
     measure_and_conclude(project, assembly, format)
 }
