@@ -11,59 +11,69 @@ use crate::terms::CellId;
 /// The attempts so far.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    lanes: Vec<String>,
+    lanes: Vec<Lane>,
     cells: FxHashMap<CellId, u32>,
-    slots: FxHashMap<Place, Slot>,
 }
 
-/// An attempt but for the last six bits of its repetition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Place {
+/// A lane that has rows.
+#[derive(Debug, Default)]
+struct Lane {
+    name: String,
+    /// By number of the cell; in the order of their places.
+    slots: Vec<Vec<Slot>>,
+}
+
+/// The numbers of a lane and a cell that have rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
     lane: u32,
     cell: u32,
-    block: u32,
-    attempt: u32,
-    reps: u32,
 }
 
-/// The repetitions of a slot that have a row, and their lines in the order of the repetitions.
-#[derive(Debug, Default)]
+/// The attempts at a cell in a lane that share a slot: block, attempt, and all but the last six bits of the repetition.
+type Place = (u32, u32, u32);
+
+/// The repetitions of a place that have a row, and their lines in the order of the repetitions.
+#[derive(Debug)]
 struct Slot {
+    place: Place,
     present: u64,
     lines: Vec<u32>,
 }
 
 impl Attempts {
-    /// The lane's number. There are few, and the header lists them all.
-    fn lane(&self, lane: &str) -> Option<u32> {
-        self.lanes.iter().position(|known| known == lane).map(|number| number as u32)
+    /// The row's spot; nothing where its lane or its cell has no row yet.
+    pub(super) fn spot(&self, row: &Row) -> Option<Spot> {
+        // There are few lanes, and the header lists them all.
+        let lane = self.lanes.iter().position(|lane| lane.name == row.lane)?;
+        Some(Spot { lane: lane as u32, cell: *self.cells.get(&row.cell)? })
     }
 
-    /// The line of attempt `attempt` at the repetition of `row`, if there is one.
-    pub(super) fn line(&self, row: &Row, attempt: u32) -> Option<usize> {
-        let (lane, cell) = (self.lane(&row.lane)?, *self.cells.get(&row.cell)?);
-        let place = Place { lane, cell, block: row.block, attempt, reps: row.rep / 64 };
-        let slot = self.slots.get(&place)?;
+    /// The line of attempt `attempt` at the repetition of `row`, which stands at `spot`, if there is one.
+    pub(super) fn line(&self, spot: Option<Spot>, row: &Row, attempt: u32) -> Option<usize> {
+        let Spot { lane, cell } = spot?;
+        let slots = self.lanes.get(lane as usize)?.slots.get(cell as usize)?;
+        let at = slots.binary_search_by_key(&(row.block, attempt, row.rep / 64), |slot| slot.place).ok()?;
+        let slot = slots.get(at)?;
         let bit = 1_u64 << (row.rep % 64);
         let line = (slot.present & bit != 0).then(|| slot.lines.get(slot.before(bit)).copied())?;
         line.map(|line| line as usize)
     }
 
-    /// Takes in the row of `line`.
-    pub(super) fn take(&mut self, row: &Row, line: usize) {
-        let lane = self.lane(&row.lane).unwrap_or_else(|| {
-            self.lanes.push(row.lane.clone());
-            self.lanes.len() as u32 - 1
+    /// Takes in the row of `line`, which stands at `spot`.
+    pub(super) fn take(&mut self, spot: Option<Spot>, row: &Row, line: usize) {
+        let Spot { lane, cell } = spot.unwrap_or_else(|| self.new_spot(row));
+        let Some(Lane { slots, .. }) = self.lanes.get_mut(lane as usize) else { return };
+        if slots.len() <= cell as usize {
+            slots.resize_with(cell as usize + 1, Vec::new);
+        }
+        let Some(slots) = slots.get_mut(cell as usize) else { return };
+        let place = (row.block, row.attempt, row.rep / 64);
+        let at = slots.binary_search_by_key(&place, |slot| slot.place).unwrap_or_else(|at| {
+            slots.insert(at, Slot { place, present: 0, lines: Vec::new() });
+            at
         });
-        let next = self.cells.len() as u32;
-        let place = Place {
-            lane,
-            cell: *self.cells.entry(row.cell.clone()).or_insert(next),
-            block: row.block,
-            attempt: row.attempt,
-            reps: row.rep / 64,
-        };
-        let slot = self.slots.entry(place).or_default();
+        let Some(slot) = slots.get_mut(at) else { return };
         let bit = 1_u64 << (row.rep % 64);
         let at = slot.before(bit);
         if slot.lines.len() == slot.lines.capacity() {
@@ -72,6 +82,17 @@ impl Attempts {
         // No file has so many lines that they would not fit; the line is only told.
         slot.lines.insert(at, u32::try_from(line).unwrap_or(u32::MAX));
         slot.present |= bit;
+    }
+
+    fn new_spot(&mut self, row: &Row) -> Spot {
+        let next = self.cells.len() as u32;
+        let cell = *self.cells.entry(row.cell.clone()).or_insert(next);
+        let known = self.lanes.iter().position(|lane| lane.name == row.lane);
+        let lane = known.unwrap_or_else(|| {
+            self.lanes.push(Lane { name: row.lane.clone(), slots: Vec::new() });
+            self.lanes.len() - 1
+        });
+        Spot { lane: lane as u32, cell }
     }
 }
 
@@ -93,23 +114,31 @@ mod tests {
         *row
     }
 
+    fn take(attempts: &mut Attempts, row: &Row, line: usize) {
+        attempts.take(attempts.spot(row), row, line);
+    }
+
+    fn line(attempts: &Attempts, row: &Row, attempt: u32) -> Option<usize> {
+        attempts.line(attempts.spot(row), row, attempt)
+    }
+
     #[test]
     fn every_attempt_is_found_in_its_line_and_no_other_is_found() {
         let mut attempts = Attempts::default();
         let reps = [5, 0, 63, 64, 65, 4_000_000_000, 1, 62, 200];
         for (index, rep) in reps.into_iter().enumerate() {
-            attempts.take(&at(rep, 0), 10 + index);
+            take(&mut attempts, &at(rep, 0), 10 + index);
         }
-        attempts.take(&at(5, 1), 99);
+        take(&mut attempts, &at(5, 1), 99);
         for (index, rep) in reps.into_iter().enumerate() {
-            assert_eq!(attempts.line(&at(rep, 0), 0), Some(10 + index), "repetition {rep}");
+            assert_eq!(line(&attempts, &at(rep, 0), 0), Some(10 + index), "repetition {rep}");
         }
-        assert_eq!(attempts.line(&at(5, 0), 1), Some(99));
+        assert_eq!(line(&attempts, &at(5, 0), 1), Some(99));
         for (rep, attempt) in [(2, 0), (66, 0), (128, 0), (0, 1), (5, 2)] {
-            assert_eq!(attempts.line(&at(rep, 0), attempt), None, "repetition {rep}, attempt {attempt}");
+            assert_eq!(line(&attempts, &at(rep, 0), attempt), None, "repetition {rep}, attempt {attempt}");
         }
         let elsewhere = Row { lane: "other".into(), ..at(5, 0) };
-        assert_eq!(attempts.line(&elsewhere, 0), None);
-        assert_eq!(attempts.line(&Row { block: 7, ..at(5, 0) }, 0), None);
+        assert_eq!(line(&attempts, &elsewhere, 0), None);
+        assert_eq!(line(&attempts, &Row { block: 7, ..at(5, 0) }, 0), None);
     }
 }

@@ -172,9 +172,9 @@ pub fn write_unsynced<R: Borrow<Record>>(
     let mut head = chain::origin();
     for record in records {
         let record = record.borrow();
-        structure.check(record)?;
+        let checked = structure.check(record)?;
         let (line, chain) = chain::encode(&head, record)?;
-        structure.take(record);
+        structure.take(record, checked);
         head = chain;
         out.write_all(&line).map_err(|source| Error::Unwritten { line: structure.records(), source })?;
     }
@@ -218,8 +218,8 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, Error> {
         let last = lines.peek().is_none() && tail.is_empty();
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let (record, chain) = chain::decode(&head, text, records.len() + 1, last, None)?;
-        structure.check(&record)?;
-        structure.take(&record);
+        let checked = structure.check(&record)?;
+        structure.take(&record, checked);
         records.push(record);
         head = chain;
     }

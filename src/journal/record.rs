@@ -1,11 +1,9 @@
 //! The records. A field is added with a default; a change that an older reader would misread raises `FORMAT`.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Calibration, ImportedFrom, Observation, Summary};
-use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Signal, SignalValue, Stage, StopReason};
+use crate::terms::{Axes, CellId, Digest, Evidence, Failure, HostFacts, Outcome, Signal, Stage, StopReason};
 
 /// The format version that this build writes and reads.
 pub const FORMAT: u32 = 1;
@@ -336,8 +334,8 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<StopReason>,
     /// What shows which path did the work.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub evidence: BTreeMap<String, SignalValue>,
+    #[serde(default, skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::Row;
-use crate::terms::{CellId, Digest, Outcome, SignalValue, StopReason};
+use crate::terms::{self, CellId, Digest, Outcome, SignalValue, StopReason};
 
 /// How a row begins.
 pub(super) const BEGINS: &[u8] = br#"{"type":"row","#;
@@ -34,7 +34,7 @@ struct Beginning {
 #[derive(Debug, Default)]
 struct Evidence {
     text: Vec<u8>,
-    says: BTreeMap<String, SignalValue>,
+    says: terms::Evidence,
 }
 
 impl Reader {
@@ -69,7 +69,7 @@ impl Reader {
         if text.literal(b",\"evidence\":{").is_some() {
             self.evidence.read(&mut text, &mut row.evidence)?;
         } else {
-            row.evidence.clear();
+            row.evidence = terms::Evidence::default();
         }
         row.failure = None;
         text.rest.is_empty().then_some(())
@@ -106,15 +106,15 @@ impl Beginning {
 }
 
 impl Evidence {
-    fn read(&mut self, text: &mut Text<'_>, into: &mut BTreeMap<String, SignalValue>) -> Option<()> {
+    fn read(&mut self, text: &mut Text<'_>, into: &mut terms::Evidence) -> Option<()> {
         if self.text.is_empty() || text.literal(&self.text).is_none() {
             let start = text.rest;
             // What is left of an attempt that came to nothing is no text of what stands there.
             self.text.clear();
-            text.evidence(&mut self.says)?;
+            self.says = text.evidence()?.into();
             self.text.extend_from_slice(start.get(..start.len() - text.rest.len())?);
         }
-        if *into != self.says {
+        if !into.is_copy_of(&self.says) {
             into.clone_from(&self.says);
         }
         Some(())
@@ -210,8 +210,8 @@ impl<'a> Text<'a> {
     }
 
     /// Pairs up to the closing brace, at least one, in ascending order of keys.
-    fn evidence(&mut self, into: &mut BTreeMap<String, SignalValue>) -> Option<()> {
-        into.clear();
+    fn evidence(&mut self) -> Option<BTreeMap<String, SignalValue>> {
+        let mut into = BTreeMap::<String, SignalValue>::new();
         loop {
             let (key, value) = self.pair()?;
             if into.last_key_value().is_some_and(|(last, _)| last.as_str() >= key) {
@@ -219,7 +219,7 @@ impl<'a> Text<'a> {
             }
             into.insert(key.to_owned(), value.into());
             if self.literal(b",").is_none() {
-                return self.literal(b"}");
+                return self.literal(b"}").map(|()| into);
             }
         }
     }
@@ -295,7 +295,7 @@ mod tests {
                 tokens,
                 output_sha256: digest.then_some(good.plan),
                 stop,
-                evidence,
+                evidence: evidence.into(),
                 failure: failure.then(|| crate::terms::Failure::new(crate::terms::FailureClass::Died, "it died")),
                 ..good
             }
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn an_entry_that_stands_twice_or_out_of_order_is_left_to_serde() {
         let head = |evidence: &str| {
-            let row = Row { evidence: BTreeMap::new(), failure: None, ..good() };
+            let row = Row { evidence: terms::Evidence::default(), failure: None, ..good() };
             [&fields(&row)[..], format!(",\"evidence\":{{{evidence}}}").as_bytes()].concat()
         };
         for (evidence, taken) in [

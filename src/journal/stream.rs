@@ -262,8 +262,8 @@ impl<T> Ordered<'_, T> {
             let Ok(Decoded { records, head, first, fault, tail }) = outbox.recv() else { break };
             let mut rows = Vec::with_capacity(records.len());
             for (line, (record, seen)) in (first..).zip(records) {
-                self.structure.check(&record)?;
-                self.structure.take(&record);
+                let checked = self.structure.check(&record)?;
+                self.structure.take(&record, checked);
                 (self.take)(line, &record, seen);
                 if let Record::Row(row) = record {
                     rows.push(row);

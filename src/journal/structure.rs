@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Spot};
 use super::{Error, FORMAT, Header, LaunchEnd, LaunchStart, Observation, Preflight, Record, Row, Seal, Summary};
 use crate::terms::{Digest, Outcome};
 
@@ -28,6 +28,10 @@ pub(super) struct Structure {
     sources: HashMap<String, u64>,
     sealed: bool,
 }
+
+/// What a record that may come next is taken in with.
+#[derive(Debug)]
+pub(super) struct Checked(Option<Spot>);
 
 /// The last header, as far as later records must agree with it.
 #[derive(Debug)]
@@ -68,7 +72,12 @@ impl Structure {
     }
 
     /// Whether `record` may come next.
-    pub(super) fn check(&self, record: &Record) -> Result<(), Error> {
+    pub(super) fn check(&self, record: &Record) -> Result<Checked, Error> {
+        let spot = if let Record::Row(row) = record { self.attempts.spot(row) } else { None };
+        self.check_at(spot, record).map(|()| Checked(spot))
+    }
+
+    fn check_at(&self, spot: Option<Spot>, record: &Record) -> Result<(), Error> {
         let line = self.records + 1;
         if let Record::Header(header) = record {
             return self.check_header(line, header);
@@ -83,7 +92,7 @@ impl Structure {
             Record::Preflight(preflight) => self.check_preflight(line, segment, preflight),
             Record::LaunchStart(start) => self.check_start(line, segment, start),
             Record::LaunchEnd(end) => self.check_end(line, end),
-            Record::Row(row) => self.check_row(line, segment, row),
+            Record::Row(row) => self.check_row(line, segment, row, spot),
             Record::Summary(summary) => self.check_summary(line, summary),
             Record::Observation(observation) => self.check_observation(line, segment, observation),
             Record::Seal(seal) => self.check_seal(line, seal),
@@ -91,7 +100,7 @@ impl Structure {
     }
 
     /// Takes in a record that [`Self::check`] let pass.
-    pub(super) fn take(&mut self, record: &Record) {
+    pub(super) fn take(&mut self, record: &Record, Checked(spot): Checked) {
         self.records += 1;
         self.sealed = matches!(record, Record::Seal(_));
         match record {
@@ -122,7 +131,7 @@ impl Structure {
             }
             Record::Row(row) => {
                 self.rows += 1;
-                self.attempts.take(row, self.records);
+                self.attempts.take(spot, row, self.records);
             }
             Record::Summary(summary) => drop(self.tables.insert(summary.table.clone(), summary.row)),
             Record::Observation(observation) => {
@@ -194,17 +203,17 @@ impl Structure {
         }
     }
 
-    fn check_row(&self, line: usize, segment: &OpenSegment, row: &Row) -> Result<(), Error> {
+    fn check_row(&self, line: usize, segment: &OpenSegment, row: &Row, spot: Option<Spot>) -> Result<(), Error> {
         if row.plan != segment.plan {
             return Err(Error::OtherPlan { line, expected: segment.plan, found: row.plan });
         }
         segment.check_lane(line, &row.lane)?;
-        if let Some(first) = self.attempts.line(row, row.attempt) {
+        if let Some(first) = self.attempts.line(spot, row, row.attempt) {
             let Row { lane, block, cell, rep, attempt, .. } = row;
             let (lane, block, cell, rep, attempt) = (lane.clone(), *block, cell.clone(), *rep, *attempt);
             return Err(Error::Duplicate { line, first, lane, block, cell, rep, attempt });
         }
-        self.check_attempt(line, row)?;
+        self.check_attempt(line, row, spot)?;
         match (row.launch, row.outcome) {
             (Some(launch), _) => self.check_launched(line, segment, launch, &row.lane, Some(row.block)),
             (None, Outcome::Crashed | Outcome::Refused | Outcome::Skipped) => Ok(()),
@@ -213,9 +222,9 @@ impl Structure {
     }
 
     /// Attempts count from 0, and the next one is made when the run goes on.
-    fn check_attempt(&self, line: usize, row: &Row) -> Result<(), Error> {
+    fn check_attempt(&self, line: usize, row: &Row, spot: Option<Spot>) -> Result<(), Error> {
         let Some(previous) = row.attempt.checked_sub(1) else { return Ok(()) };
-        let what = match self.attempts.line(row, previous) {
+        let what = match self.attempts.line(spot, row, previous) {
             Some(before) if before < self.since => return Ok(()),
             Some(_) => "and the run has not been gone on with since the one before",
             None => "and the one before is not there",

@@ -83,7 +83,7 @@ impl Writer {
         if self.failed {
             return Err(Error::Spent { path: self.path.clone() });
         }
-        self.structure.check(record)?;
+        let checked = self.structure.check(record)?;
         let (line, head) = chain::encode(&self.head, record)?;
         let grown_bytes = self.length_bytes + line.len() as u64;
         if grown_bytes > MAX_JOURNAL_BYTES {
@@ -95,7 +95,7 @@ impl Writer {
             let cut_back = self.file.set_len(self.length_bytes).and_then(|()| self.file.sync_data());
             return Err(Error::Write { path: self.path.clone(), source, readable: cut_back.is_ok() });
         }
-        self.structure.take(record);
+        self.structure.take(record, checked);
         self.head = head;
         self.length_bytes = grown_bytes;
         Ok(())

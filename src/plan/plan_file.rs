@@ -335,10 +335,12 @@ impl Plan {
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let document = Document::new(file, text);
         if document.has("published") {
-            let hint =
-                "judge a journal of its tables: `lockstep judge PLAN JOURNAL`; `lockstep import table` makes one";
+            let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".toml");
+            let hint = format!(
+                "judge a journal of its tables: `lockstep judge {name} JOURNAL`; `lockstep import table` makes one"
+            );
             let message = "this is the design of a published report, which is judged and never run";
-            return Err(document.fault("published", message, Some(hint.to_owned())));
+            return Err(document.fault("published", message, Some(hint)));
         }
         check_plan::check(&document, document.read()?)
     }

@@ -15,7 +15,7 @@ use crate::journal::{LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::launch::LaunchRequest;
 use crate::plan::CellOrder;
 use crate::terms::{
-    self, Cell, Contradiction, Digest, Expectations, Failure, FailureClass, Outcome, Signal, Stage, assess,
+    self, Cell, Contradiction, Digest, Evidence, Expectations, Failure, FailureClass, Outcome, Signal, Stage, assess,
     axis_contradictions, canonical_json, observed_axes,
 };
 use crate::wire::{self, RunRequest, Work};
@@ -265,15 +265,16 @@ impl Launch<'_, '_> {
                     floor_ns_per_forward: self.track.floor_ns_per_forward,
                     vocab_size: self.track.inputs.plan.model.vocab_size,
                 };
-                let wire::RunResult { wall_ns, tokens, stop, evidence, .. } = &result;
-                let answer = terms::Answer { wall_ns: *wall_ns, outside_ns, tokens, stop: *stop, evidence };
+                let wire::RunResult { wall_ns, tokens, stop, evidence, .. } = result;
+                let evidence = Evidence::from(evidence);
+                let answer = terms::Answer { wall_ns, outside_ns, tokens: &tokens, stop, evidence: &evidence };
                 (row.outcome, row.failure) = assess(&answer, &expect);
-                row.wall_ns = Some(result.wall_ns);
+                row.wall_ns = Some(wall_ns);
                 row.outside_ns = Some(outside_ns);
-                row.output_sha256 = canonical_json(&result.tokens).ok().map(|text| Digest::of(text.as_bytes()));
-                row.tokens = result.tokens;
-                row.stop = Some(result.stop);
-                row.evidence = result.evidence;
+                row.output_sha256 = canonical_json(&tokens).ok().map(|text| Digest::of(text.as_bytes()));
+                row.tokens = tokens;
+                row.stop = Some(stop);
+                row.evidence = evidence;
             }
             Answer::Failed { class, message } => row.failure = Some(Failure::new(class, message)),
         }

@@ -4,12 +4,7 @@
 //! `containers/WIRE.md` lists the evidence and this rule for those who write a runner. A mechanism that leaves its own trace is
 //! named; where the proof is missing without a known cause, that is `unexplained`, which is a fall-back too.
 
-use std::collections::BTreeMap;
-
-use super::{FailureClass, SignalValue};
-
-/// Evidence by name.
-type Evidence = BTreeMap<String, SignalValue>;
+use super::{Evidence, FailureClass, SignalValue};
 
 /// The least share of the profiled time that generated kernels must have had. A matrix product stays with the vendor's
 /// library, so the share is far from one where all is well; where nothing was generated it is zero.
@@ -156,7 +151,7 @@ mod tests {
             assert_eq!(class(mode, &shown(&[])), None, "{mode}");
         }
         assert_eq!(class("aot_eager", &shown(&[("compile.backend", "aot_eager".into())])), None);
-        assert_eq!(class("eager", &Evidence::new()), None);
+        assert_eq!(class("eager", &Evidence::default()), None);
     }
 
     #[test]
@@ -193,6 +188,6 @@ mod tests {
         let mut evidence = shown(&[]);
         evidence.remove("cuda_graphs.replays");
         assert_eq!(class("reduce-overhead", &evidence), Some(FailureClass::NoCudaGraph));
-        assert_eq!(class("default", &Evidence::new()), Some(FailureClass::Unexplained));
+        assert_eq!(class("default", &Evidence::default()), Some(FailureClass::Unexplained));
     }
 }

@@ -2,9 +2,7 @@
 //! the supervisor's own clock saw and what is physically possible; only then is it `ok`. The supervisor asks when the
 //! answer comes, the judge asks again of every row.
 
-use std::collections::BTreeMap;
-
-use super::{Axes, Cell, Failure, FailureClass, Outcome, SignalValue, StopReason, fell_back};
+use super::{Axes, Cell, Evidence, Failure, FailureClass, Outcome, SignalValue, StopReason, fell_back};
 
 /// Axes that a runner's evidence can contradict: the work was done, and by another path than the declared one.
 const PATH_AXES: &[&str] =
@@ -25,7 +23,7 @@ pub struct Answer<'a> {
     /// Why generation ended.
     pub stop: StopReason,
     /// What shows which path did the work.
-    pub evidence: &'a BTreeMap<String, SignalValue>,
+    pub evidence: &'a Evidence,
 }
 
 /// What an answer is held against.
@@ -44,7 +42,54 @@ pub struct Expectations<'a> {
 /// The outcome of `result`, and what went wrong where something did.
 #[must_use]
 pub fn assess(result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Option<Failure>) {
-    let wrong = |outcome, message: String| (outcome, Some(Failure::new(FailureClass::Implausible, message)));
+    Proven::default().assess(result, expect)
+}
+
+/// The last evidence that proved the path of a lane's work. Repetitions show the same again and again, and what it proved
+/// once it proves again for equal work.
+#[derive(Debug, Default)]
+pub struct Proven {
+    evidence: Option<Evidence>,
+    axes: Axes,
+    passes: u64,
+}
+
+impl Proven {
+    /// [`assess`] of the answers of one lane, whose declared axes never change.
+    pub fn assess(&mut self, result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Option<Failure>) {
+        let passes = match plausible(result, expect) {
+            Ok(passes) => passes,
+            Err((outcome, message)) => return (outcome, Some(Failure::new(FailureClass::Implausible, message))),
+        };
+        if !self.holds(result.evidence, expect.cell, passes) {
+            if let Some((class, message)) = unproven(result, expect, passes) {
+                return (Outcome::FellBack, Some(Failure::new(class, message)));
+            }
+            self.keep(result.evidence, expect.cell, passes);
+        }
+        match unequal(result, expect) {
+            Some(message) => (Outcome::UnequalWork, Some(Failure::new(FailureClass::Implausible, message))),
+            None => (Outcome::Ok, None),
+        }
+    }
+
+    fn holds(&self, evidence: &Evidence, cell: &Cell, passes: u64) -> bool {
+        let shown_before = self.evidence.as_ref().is_some_and(|before| before.is_copy_of(evidence));
+        shown_before && self.passes == passes && self.axes == cell.axes
+    }
+
+    fn keep(&mut self, evidence: &Evidence, cell: &Cell, passes: u64) {
+        self.evidence = Some(evidence.clone());
+        self.passes = passes;
+        if self.axes != cell.axes {
+            self.axes.clone_from(&cell.axes);
+        }
+    }
+}
+
+/// The forward passes of the work, unless nothing can have done it in that time.
+fn plausible(result: &Answer<'_>, expect: &Expectations<'_>) -> Result<u64, (Outcome, String)> {
+    let wrong = |outcome, message: String| Err((outcome, message));
     let early = result.stop == StopReason::Eos && !expect.cell.ignore_eos;
     if result.tokens.is_empty() && early {
         return wrong(Outcome::UnequalWork, "the sequence ended before the first timed pass".to_owned());
@@ -70,29 +115,28 @@ pub fn assess(result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Optio
         );
         return wrong(Outcome::Crashed, message);
     }
+    Ok(passes)
+}
+
+/// Why the evidence does not prove that the work took the path that was asked for, if it does not.
+fn unproven(result: &Answer<'_>, expect: &Expectations<'_>, passes: u64) -> Option<(FailureClass, String)> {
+    let implausible = |message| Some((FailureClass::Implausible, message));
     let mut shown = result.evidence.keys();
     // Both are in order, so one pass over what is shown finds all.
     if let Some(missing) = EVIDENCE.iter().find(|key| !shown.any(|shown| shown == **key)) {
-        return wrong(Outcome::FellBack, format!("the evidence says nothing of {missing}, so no path is proven"));
+        return implausible(format!("the evidence says nothing of {missing}, so no path is proven"));
     }
     if let Some((axis, want, seen)) = contradicted_path(result, expect) {
-        return wrong(Outcome::FellBack, format!("{axis} is declared {want:?}, and the evidence says {seen:?}"));
+        return implausible(format!("{axis} is declared {want:?}, and the evidence says {seen:?}"));
     }
-    if let Some((class, message)) = expect.axis("compile_mode").and_then(|mode| fell_back(mode, result.evidence)) {
-        return (Outcome::FellBack, Some(Failure::new(class, message)));
+    if let Some(found) = expect.axis("compile_mode").and_then(|mode| fell_back(mode, result.evidence)) {
+        return Some(found);
     }
-    if let Some(SignalValue::Int(found)) = result.evidence.get("forward_passes")
-        && u64::try_from(*found) != Ok(passes)
-    {
-        return wrong(Outcome::FellBack, format!("the evidence says {found} forward passes, the work takes {passes}"));
-    }
-    if let Some(token) = result.tokens.iter().find(|token| **token >= expect.vocab_size) {
-        let message = format!("holds the token {token}, and the model's vocabulary ends before {}", expect.vocab_size);
-        return wrong(Outcome::UnequalWork, message);
-    }
-    match unequal(result, expect.cell) {
-        Some(message) => wrong(Outcome::UnequalWork, message),
-        None => (Outcome::Ok, None),
+    match result.evidence.get("forward_passes") {
+        Some(SignalValue::Int(found)) if u64::try_from(*found) != Ok(passes) => {
+            implausible(format!("the evidence says {found} forward passes, the work takes {passes}"))
+        }
+        _ => None,
     }
 }
 
@@ -120,7 +164,11 @@ fn contradicted_path<'a>(result: &Answer<'_>, expect: &'a Expectations<'_>) -> O
     })
 }
 
-fn unequal(result: &Answer<'_>, cell: &Cell) -> Option<String> {
+fn unequal(result: &Answer<'_>, expect: &Expectations<'_>) -> Option<String> {
+    if let Some(token) = result.tokens.iter().find(|token| **token >= expect.vocab_size) {
+        return Some(format!("holds the token {token}, and the model's vocabulary ends before {}", expect.vocab_size));
+    }
+    let cell = expect.cell;
     let (found, asked) = (result.tokens.len() as u64, u64::from(cell.new_tokens));
     let ended_early = result.stop == StopReason::Eos;
     if found > asked || (found < asked && !ended_early) {
@@ -142,7 +190,7 @@ mod tests {
         wall_ns: u64,
         tokens: Vec<u32>,
         stop: StopReason,
-        evidence: BTreeMap<String, SignalValue>,
+        evidence: Evidence,
     }
 
     fn cell() -> Cell {
@@ -163,7 +211,7 @@ mod tests {
     }
 
     /// What a runner shows, but for these.
-    fn evidence(other: &[(&str, SignalValue)]) -> BTreeMap<String, SignalValue> {
+    fn evidence(other: &[(&str, SignalValue)]) -> Evidence {
         let all = [("cache", "dynamic".into()), ("dtype", "f32".into()), ("threads", 1.into())];
         let all = all.into_iter().chain([("forward_passes", 3.into())]).chain(other.iter().cloned());
         all.map(|(key, value)| (key.to_owned(), value)).collect()
@@ -174,6 +222,27 @@ mod tests {
         let Result { wall_ns, tokens, stop, evidence } = result;
         let answer = Answer { wall_ns: *wall_ns, outside_ns: 6_000, tokens, stop: *stop, evidence };
         assess(&answer, &Expectations { cell, declared: &declared, floor_ns_per_forward: 1_000, vocab_size: 10 }).0
+    }
+
+    #[test]
+    fn what_was_proven_once_proves_equal_work_and_no_other() {
+        let mut proven = Proven::default();
+        let (shown, declared) = (result(), Axes::from([("cache".into(), "dynamic".into())]));
+        let mut outcome = |cell: &Cell, evidence: &Evidence| {
+            let tokens = &shown.tokens[..cell.new_tokens as usize];
+            let answer = Answer { wall_ns: 5_000, outside_ns: 6_000, tokens, stop: shown.stop, evidence };
+            let expect = Expectations { cell, declared: &declared, floor_ns_per_forward: 1_000, vocab_size: 10 };
+            let outcome = proven.assess(&answer, &expect).0;
+            assert_eq!(outcome, assess(&answer, &expect).0, "{cell:?}");
+            outcome
+        };
+        assert_eq!(outcome(&cell(), &shown.evidence), Outcome::Ok);
+        assert_eq!(outcome(&cell(), &shown.evidence.clone()), Outcome::Ok);
+        assert_eq!(outcome(&Cell { new_tokens: 2, ..cell() }, &shown.evidence), Outcome::FellBack);
+        let fixed = Cell { axes: Axes::from([("cache".into(), "static".into())]), ..cell() };
+        assert_eq!(outcome(&fixed, &shown.evidence), Outcome::FellBack);
+        assert_eq!(outcome(&cell(), &evidence(&[("cache", "none".into())])), Outcome::FellBack);
+        assert_eq!(outcome(&cell(), &shown.evidence), Outcome::Ok);
     }
 
     #[test]
@@ -190,7 +259,7 @@ mod tests {
             (Result { wall_ns: 6_001, ..result() }, Outcome::Crashed),
             (Result { evidence: evidence(&[("cache", "none".into())]), ..result() }, Outcome::FellBack),
             (Result { evidence: evidence(&[("forward_passes", 1.into())]), ..result() }, Outcome::FellBack),
-            (Result { evidence: BTreeMap::new(), ..result() }, Outcome::FellBack),
+            (Result { evidence: Evidence::default(), ..result() }, Outcome::FellBack),
             (Result { tokens: vec![7, 8], ..result() }, Outcome::UnequalWork),
             (Result { tokens: vec![7, 8, 9, 1], ..result() }, Outcome::UnequalWork),
             (Result { stop: StopReason::Eos, ..result() }, Outcome::UnequalWork),

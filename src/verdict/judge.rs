@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::decide::{decide, is_control};
 use super::expected::Expectations;
+use super::inspect::Inspector;
 use super::judging::{Judging, Taken};
-use super::reduce::{Entry, LaunchTime, Outputs, Table};
+use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::round;
 use super::row_rules::rule_hypotheses;
 use super::{
@@ -26,10 +28,10 @@ const FORMAT: u32 = 1;
 /// # Errors
 /// Plan and journal are no pair, or a row contradicts itself. A bad result is no error.
 pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
-    let mut judging = Judging::of(plan);
-    let mut outputs = Outputs::default();
+    let mut judging = Judging::of(plan)?;
+    let mut inspector = Inspector::of(judging.index());
     for record in &journal.records {
-        judging.take(record, outputs.inspect(record))?;
+        judging.take(record, inspector.inspect(record))?;
     }
     conclude(judging.finish(journal.ending(), NonZeroUsize::MIN)?)
 }
@@ -40,15 +42,16 @@ pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
 /// # Errors
 /// Those of the journal's file, else those of [`judge`].
 pub fn judge_file(plan: &Plan, path: &Path, threads: NonZeroUsize) -> Result<Verdict, Error> {
-    let mut judging = Judging::of(plan);
+    let mut judging = Judging::of(plan)?;
     let mut refused = None;
+    let index = judging.index();
     let inspector = || {
-        let mut outputs = Outputs::default();
-        move |record: &Record| outputs.inspect(record)
+        let mut inspector = Inspector::of(Arc::clone(&index));
+        move |record: &Record| inspector.inspect(record)
     };
-    let ending = stream_file(path, threads, inspector, &mut |_, record, output| {
+    let ending = stream_file(path, threads, inspector, &mut |_, record, seen| {
         if refused.is_none() {
-            refused = judging.take(record, output).err();
+            refused = judging.take(record, seen).err();
         }
     })?;
     match refused {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::admission::Admission;
 use super::contamination::Disturbance;
-use super::reduce::{Disowned, Output, PlannedCells, Reduction, Table};
+use super::inspect::{Index, Seen};
+use super::reduce::{Disowned, Reduction, Table};
 use super::{Contamination, Error, JournalFacts, LaneVerdict, SegmentFacts};
 use crate::journal::{Ending, Header, LaneState, Measured, Record};
 use crate::plan::Plan;
@@ -16,6 +17,7 @@ use crate::terms::{Digest, Outcome};
 pub(super) struct Judging<'a> {
     plan: &'a Plan,
     digest: Digest,
+    index: Arc<Index>,
     /// The last header.
     header: Option<Header>,
     segments: Vec<SegmentFacts>,
@@ -45,10 +47,11 @@ pub(super) struct Taken<'a> {
 }
 
 impl<'a> Judging<'a> {
-    pub(super) fn of(plan: &'a Plan) -> Self {
-        Self {
+    pub(super) fn of(plan: &'a Plan) -> Result<Self, Error> {
+        Ok(Self {
             plan,
             digest: plan.digest(),
+            index: Arc::new(Index::of(plan)?),
             header: None,
             segments: Vec::new(),
             rows: 0,
@@ -59,17 +62,22 @@ impl<'a> Judging<'a> {
             launches: BTreeMap::new(),
             unlocked: BTreeSet::new(),
             disowned: Disowned::new(),
-        }
+        })
     }
 
-    /// Takes in the next record of a journal whose structure holds. `output` is what was found of its output.
-    pub(super) fn take(&mut self, record: &Record, output: Output) -> Result<(), Error> {
+    /// What inspectors need.
+    pub(super) fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.index)
+    }
+
+    /// Takes in the next record of a journal whose structure holds. `seen` is what an inspector found of it.
+    pub(super) fn take(&mut self, record: &Record, seen: Seen) -> Result<(), Error> {
         self.line += 1;
         if let Record::Header(header) = record {
             self.take_header(header)?;
         }
         if let Some(admission) = &mut self.admission {
-            admission.take(self.line, record)?;
+            admission.take(self.line, record, seen.spot)?;
         }
         match record {
             Record::LaunchStart(start) => {
@@ -90,7 +98,7 @@ impl<'a> Judging<'a> {
                 if row.unlocked && !self.unlocked.contains(&row.lane) {
                     self.unlocked.insert(row.lane.clone());
                 }
-                reduction.take(header.segment, row, output)?;
+                reduction.take(header.segment, row, seen)?;
             }
             Record::Preflight(look) => self.disturbance.look(look),
             Record::Header(_)
@@ -122,9 +130,8 @@ impl<'a> Judging<'a> {
         }
         self.header = Some(header.clone());
         if self.reduction.is_none() {
-            let cells = Arc::new(PlannedCells::of(self.plan)?);
-            self.admission = Some(Admission::of(self.plan, Arc::clone(&cells)));
-            self.reduction = Some(Reduction::of(self.plan, cells));
+            self.admission = Some(Admission::of(self.plan, self.index()));
+            self.reduction = Some(Reduction::of(self.plan, self.index()));
         }
         Ok(())
     }

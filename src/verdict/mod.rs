@@ -1,6 +1,6 @@
 //! What the rows say: a pure function of plan and journal, with a reason for everything.
 //!
-//! The way data takes: records → `admission` (can a run of this plan have left them behind?), `judging` and `reduce` (one number per launch and cell) → `contrast` and `parity` (tests per
+//! The way data takes: records → `inspect` (each by itself) → `admission` (can a run of this plan have left them behind?), `judging` and `reduce` (one number per launch and cell) → `contrast` and `parity` (tests per
 //! comparison) → `decide` (each hypothesis), `measured_tables` and `row_rules` (those of a decision rule) → `judge` (lanes, cells, one conclusion) → [`Verdict`].
 //!
 //! What others published takes its own way: printed rows → `published` → [`PublishedVerdict`]. Both ways decide by the same
@@ -18,6 +18,7 @@ mod decide;
 mod error;
 mod expected;
 mod expected_value;
+mod inspect;
 mod judge;
 mod judging;
 mod measured_tables;

@@ -4,15 +4,14 @@
 //! A row leaves a [`Mark`] of 24 bytes. It cannot become a part of a number at once: a later attempt may take its
 //! place, and the end of its launch may disown it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
+use super::inspect::{Index, Output, Seen};
 use super::times::Summaries;
 use super::{Error, TimeSummary, parallel};
-use crate::journal::{Record, Row};
+use crate::journal::Row;
 use crate::plan::{LaunchStatistic, Plan};
 use crate::stats::{Percent, Sample, percentile};
 use crate::terms::{Cell, CellId, Digest, FailureClass, Outcome};
@@ -20,41 +19,11 @@ use crate::terms::{Cell, CellId, Digest, FailureClass, Outcome};
 /// The rows of a journal by lane and cell, as they come.
 pub(super) struct Reduction<'a> {
     plan: &'a Plan,
-    index: Index,
+    index: Arc<Index>,
     /// Lane by lane, and cell by cell within a lane.
     marked: Vec<Marked>,
     places: Vec<Place>,
     rows: usize,
-}
-
-/// The lanes and cells of a plan by name.
-struct Index {
-    lanes: Vec<String>,
-    cells: Arc<PlannedCells>,
-}
-
-/// The cells of a plan, in its order.
-pub(super) struct PlannedCells {
-    list: Vec<(CellId, Cell)>,
-    by_id: FxHashMap<CellId, usize>,
-}
-
-impl PlannedCells {
-    pub(super) fn of(plan: &Plan) -> Result<Self, Error> {
-        let list: Vec<(CellId, Cell)> = plan.cells()?.into_iter().map(|cell| (cell.id(), cell)).collect();
-        let by_id = list.iter().enumerate().map(|(number, (id, _))| (id.clone(), number)).collect();
-        Ok(Self { list, by_id })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// The cell and its number.
-    pub(super) fn get(&self, id: &CellId) -> Option<(usize, &Cell)> {
-        let number = *self.by_id.get(id)?;
-        self.list.get(number).map(|(_, cell)| (number, cell))
-    }
 }
 
 /// Launches that were not what they declare when they left, and the class of what was found. Their rows are refused,
@@ -98,24 +67,23 @@ struct Place {
 }
 
 impl<'a> Reduction<'a> {
-    pub(super) fn of(plan: &'a Plan, cells: Arc<PlannedCells>) -> Self {
-        let lanes: Vec<String> = plan.lanes.iter().map(|lane| lane.name.clone()).collect();
-        let marked = (0..lanes.len() * cells.len()).map(|_| Marked::default()).collect();
-        Self { plan, index: Index { lanes, cells }, marked, places: Vec::new(), rows: 0 }
+    pub(super) fn of(plan: &'a Plan, index: Arc<Index>) -> Self {
+        let marked = (0..plan.lanes.len() * index.cells().len()).map(|_| Marked::default()).collect();
+        Self { plan, index, marked, places: Vec::new(), rows: 0 }
     }
 
     /// Takes in the next row, which stands in `segment`.
-    pub(super) fn take(&mut self, segment: u32, row: &Row, output: Output) -> Result<(), Error> {
+    pub(super) fn take(&mut self, segment: u32, row: &Row, seen: Seen) -> Result<(), Error> {
         self.rows += 1;
-        if let (Output::Contradicts, Some(digest)) = (output, row.output_sha256) {
+        if let (Output::Contradicts, Some(digest)) = (seen.output, row.output_sha256) {
             return Err(Error::RowContradictsItself { row: self.rows, lane: row.lane.clone(), digest });
         }
         let stranger = |what: String| Error::Stranger { row: self.rows, what };
-        let Some(at) = self.index.at(&row.lane, &row.cell) else {
+        let Some(spot) = seen.spot else {
             return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
         };
-        let lane = self.plan.lane(&row.lane).filter(|lane| row.rep < lane.repetitions);
-        let (Some(lane), Some(marked)) = (lane, self.marked.get_mut(at)) else {
+        let lane = self.plan.lanes.get(spot.lane).filter(|lane| row.rep < lane.repetitions);
+        let (Some(lane), Some(marked)) = (lane, self.marked.get_mut(self.index.number(spot))) else {
             return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
         };
         let place = Place { segment, block: row.block, launch: row.launch, attempt: row.attempt };
@@ -140,7 +108,7 @@ impl<'a> Reduction<'a> {
     /// What the rows come to, `disowned` launches left out.
     pub(super) fn finish(self, disowned: &Disowned, threads: NonZeroUsize) -> Result<Table, Error> {
         let Self { plan, index, marked, places, .. } = self;
-        let cells = index.cells.len();
+        let cells = index.cells().len();
         let planned = |number: usize| {
             let lane = plan.lanes.get(number / cells.max(1));
             lane.map_or(0, |lane| u64::from(lane.launches) * u64::from(lane.repetitions))
@@ -153,14 +121,6 @@ impl<'a> Reduction<'a> {
             Ok(entry)
         });
         Ok(Table { index, entries: entries.into_iter().collect::<Result<_, Error>>()?, threads })
-    }
-}
-
-impl Index {
-    /// The number of a cell in a lane.
-    fn at(&self, lane: &str, cell: &CellId) -> Option<usize> {
-        let lane = self.lanes.iter().position(|name| name == lane)?;
-        Some(lane * self.cells.len() + self.cells.by_id.get(cell)?)
     }
 }
 
@@ -254,7 +214,7 @@ impl LastAttempts {
 
 /// The rows of a journal by lane and cell.
 pub(super) struct Table {
-    index: Index,
+    index: Arc<Index>,
     entries: Vec<Entry>,
     /// How many threads may work on it.
     pub threads: NonZeroUsize,
@@ -311,66 +271,19 @@ pub(super) struct LaunchTime {
 impl Table {
     /// The plan's cells, in plan order.
     pub(super) fn cells(&self) -> &[(CellId, Cell)] {
-        &self.index.cells.list
+        self.index.cells()
     }
 
     /// The cell in the lane; every pair of the plan has an entry.
     pub(super) fn entry(&self, lane: &str, cell: &CellId) -> Option<&Entry> {
-        self.entries.get(self.index.at(lane, cell)?)
+        self.entries.get(self.index.number(self.index.spot(lane, cell)?))
     }
 
     /// All entries of a lane.
     pub(super) fn of_lane<'a>(&'a self, lane: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        let cells = self.index.cells.len();
-        let lane = self.index.lanes.iter().position(|name| name == lane);
-        let mine = lane.and_then(|lane| self.entries.get(lane * cells..(lane + 1) * cells));
+        let cells = self.index.cells().len();
+        let mine = self.index.lane(lane).and_then(|lane| self.entries.get(lane * cells..(lane + 1) * cells));
         mine.unwrap_or_default().iter()
-    }
-}
-
-/// Whether a record's output is the one of its digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Output {
-    /// It is, or the record has none.
-    Agrees,
-    /// It is not.
-    Contradicts,
-}
-
-/// Holds outputs against their digests, record by record and in any order.
-#[derive(Default)]
-pub(super) struct Outputs {
-    /// Outputs that were found to be those of their digests: repetitions of a cell give them again and again.
-    agreed: FxHashMap<Digest, Vec<u32>>,
-    /// What they take, in tokens.
-    kept: usize,
-    text: Vec<u8>,
-}
-
-/// What is kept at the most, in tokens: the outputs of ten thousand cells of a hundred tokens.
-const MOST_KEPT: usize = 1 << 20;
-
-/// What an output takes beside its tokens, in tokens.
-const ENTRY: usize = 16;
-
-impl Outputs {
-    pub(super) fn inspect(&mut self, record: &Record) -> Output {
-        let Record::Row(row) = record else { return Output::Agrees };
-        let Some(digest) = row.output_sha256 else { return Output::Agrees };
-        if self.agreed.get(&digest).is_some_and(|tokens| *tokens == row.tokens) {
-            return Output::Agrees;
-        }
-        // The canonical JSON of a list of whole numbers is its compact JSON.
-        self.text.clear();
-        let written = serde_json::to_writer(&mut self.text, &row.tokens).is_ok();
-        if !written || Digest::of(&self.text) != digest {
-            return Output::Contradicts;
-        }
-        if self.kept + ENTRY + row.tokens.len() <= MOST_KEPT {
-            self.kept += ENTRY + row.tokens.len();
-            self.agreed.insert(digest, row.tokens.clone());
-        }
-        Output::Agrees
     }
 }
 
@@ -383,14 +296,11 @@ struct Timed {
 /// One number per launch, in order of first appearance.
 fn per_launch(times: &[Timed], statistic: LaunchStatistic) -> Result<Vec<LaunchTime>, Error> {
     let mut launches: Vec<((u32, u32, u32), Vec<f64>)> = Vec::new();
-    let mut known: HashMap<(u32, u32, u32), usize> = HashMap::new();
     for Timed { launch, ms } in times {
-        let at = *known.entry(*launch).or_insert_with(|| {
-            launches.push((*launch, Vec::new()));
-            launches.len() - 1
-        });
-        if let Some((_, list)) = launches.get_mut(at) {
-            list.push(*ms);
+        // One launch has the host at a time, so the last one is nearly always meant.
+        match launches.iter_mut().rev().find(|(known, _)| known == launch) {
+            Some((_, list)) => list.push(*ms),
+            None => launches.push((*launch, vec![*ms])),
         }
     }
     launches

@@ -12,7 +12,7 @@ use crate::journal::{
 };
 use crate::plan::{Plan, Repetition, Schedule};
 use crate::terms::{
-    Axes, Cell, CpuFacts, Digest, Failure, FailureClass, HostFacts, Outcome, SignalValue, Stage, StopReason,
+    Axes, Cell, CpuFacts, Digest, Evidence, Failure, FailureClass, HostFacts, Outcome, Stage, StopReason,
     canonical_json,
 };
 
@@ -103,7 +103,7 @@ impl Default for Fixture {
 
 const LOOKS: [Stage; 4] = [Stage::BeforeImports, Stage::AfterImports, Stage::AfterWarmup, Stage::AtExit];
 
-fn evidence(cell: &Cell) -> BTreeMap<String, SignalValue> {
+fn evidence(cell: &Cell) -> Evidence {
     let passes = i64::from(cell.forward_passes()).into();
     let all = [("cache", "dynamic".into()), ("dtype", "f32".into()), ("forward_passes", passes), ("threads", 1.into())];
     all.map(|(key, value)| (key.to_owned(), value)).into()

@@ -10,6 +10,7 @@ pub const TRIALS: &[Named] = &[
     Named("every_schema_is_a_schema_document", Needs::Nothing, all_schemas),
     Named("schemas_take_the_shipped_plans_lanes_and_locks", Needs::Nothing, shipped_files),
     Named("schemas_take_what_a_run_writes", Needs::Nothing, written_files),
+    Named("schemas_take_the_public_claims_and_what_the_audit_answers", Needs::Nothing, claims),
     Named("schemas_refuse_unknown_and_missing_keys", Needs::Nothing, refusals),
 ];
 
@@ -182,6 +183,22 @@ fn written_files() {
         let found = fault(&schema, &schema, &line, &format!("line {}", number + 1));
         assert_eq!(found, None, "the schema journal does not take a journal's line");
     }
+}
+
+fn claims() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/claims");
+    let file = root.join("public.jsonl");
+    let schema = schema("claims");
+    let text = std::fs::read_to_string(&file).expect("the public claims can be read");
+    for (number, line) in text.lines().enumerate() {
+        let line: Value = serde_json::from_str(line).expect("a claim's line is JSON");
+        let found = fault(&schema, &schema, &line, &format!("line {}", number + 1));
+        assert_eq!(found, None, "the schema claims does not take a public claim");
+    }
+    assert_eq!(text.lines().count(), 133);
+    let (file, data) = (file.to_string_lossy(), root.join("data"));
+    let answers = prepared().0.lockstep(&["audit", &file, "--data", &data.to_string_lossy(), "--format", "json"]);
+    takes("audit", &answers.exits(1).json(), "the audit's answers");
 }
 
 fn refusals() {

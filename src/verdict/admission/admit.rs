@@ -4,21 +4,23 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::super::Error;
-use super::super::reduce::PlannedCells;
+use super::super::inspect::{Index, Spot};
 use super::copies::{Copies, Times};
 use super::launch::OpenLaunch;
 use super::{header, row};
 use crate::journal::{Header, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::plan::{Plan, Repetition, Schedule};
-use crate::terms::{Axes, Outcome, observed_axes};
+use crate::terms::{Axes, Outcome, Proven, observed_axes};
 
 /// What is known after some records.
 pub(in super::super) struct Admission<'a> {
     plan: &'a Plan,
-    cells: Arc<PlannedCells>,
+    index: Arc<Index>,
     /// The stage of each cell.
     stages: Vec<u32>,
     header: Option<Header>,
+    /// What is known of the plan's lanes, in its order.
+    lanes: Vec<Lane>,
     /// What the segment's first looks at each lane showed.
     looks: BTreeMap<String, Axes>,
     /// The repetitions of the last block that a launch was in.
@@ -28,28 +30,36 @@ pub(in super::super) struct Admission<'a> {
     open: Option<(OpenLaunch, Times)>,
     /// A launch that left without its last look.
     owing: Option<(u32, String)>,
-    /// Repetitions that have a row, by lane.
-    met: BTreeMap<String, u64>,
     /// Repetitions whose last attempt is not ok: lane, block, cell, repetition.
     undone: HashSet<(String, u32, usize, u32)>,
     copies: Copies,
     rows: usize,
 }
 
+/// A lane of the plan.
+#[derive(Default)]
+struct Lane {
+    /// Where the header declares it.
+    declared: Option<usize>,
+    /// Repetitions that have a row.
+    met: u64,
+    proven: Proven,
+}
+
 impl<'a> Admission<'a> {
-    pub(in super::super) fn of(plan: &'a Plan, cells: Arc<PlannedCells>) -> Self {
+    pub(in super::super) fn of(plan: &'a Plan, index: Arc<Index>) -> Self {
         let stages = plan.stages();
         Self {
             plan,
             order: (0, Schedule::repetitions(plan, &stages, 0)),
-            cells,
+            index,
             stages,
             header: None,
+            lanes: plan.lanes.iter().map(|_| Lane::default()).collect(),
             looks: BTreeMap::new(),
             latest: None,
             open: None,
             owing: None,
-            met: BTreeMap::new(),
             undone: HashSet::new(),
             copies: Copies::default(),
             rows: 0,
@@ -57,7 +67,8 @@ impl<'a> Admission<'a> {
     }
 
     /// Takes in the next record, unless no run of the plan can have left it there.
-    pub(in super::super) fn take(&mut self, line: usize, record: &Record) -> Result<(), Error> {
+    /// A row stands at `spot` of the plan.
+    pub(in super::super) fn take(&mut self, line: usize, record: &Record, spot: Option<Spot>) -> Result<(), Error> {
         let goes_on = matches!(record, Record::Pause { .. } | Record::Reopen { .. } | Record::Header(_));
         if let (Some((launch, lane)), false) = (self.owing.take(), goes_on) {
             let what = "left without its last look, and the run was not paused".to_owned();
@@ -66,6 +77,10 @@ impl<'a> Admission<'a> {
         match record {
             Record::Header(header) => {
                 header::check(self.plan, self.header.as_ref(), header, line)?;
+                for (lane, planned) in self.lanes.iter_mut().zip(&self.plan.lanes) {
+                    lane.declared = header.lanes.iter().position(|declared| declared.lane == planned.name);
+                    lane.proven = Proven::default();
+                }
                 self.header = Some(header.as_ref().clone());
                 self.looks.clear();
                 self.go_on();
@@ -78,7 +93,7 @@ impl<'a> Admission<'a> {
             Record::Preflight(preflight) => self.look(line, preflight),
             Record::LaunchStart(start) => self.start(line, start),
             Record::LaunchEnd(end) => self.end(line, end),
-            Record::Row(row) => self.row(line, row),
+            Record::Row(row) => self.row(line, row, spot),
             Record::Pause { .. } | Record::Seal(_) | Record::Summary(_) | Record::Observation(_) => Ok(()),
         }
     }
@@ -87,9 +102,11 @@ impl<'a> Admission<'a> {
     pub(in super::super) fn finish(self, sealed: bool) -> Result<(), Error> {
         let Some(header) = self.header.filter(|_| sealed) else { return Ok(()) };
         for declared in header.lanes.iter().filter(|declared| declared.state == LaneState::Ready) {
-            let Some(lane) = self.plan.lane(&declared.lane) else { continue };
-            let planned = u64::from(lane.launches) * u64::from(lane.repetitions) * self.cells.len() as u64;
-            let found = self.met.get(&lane.name).copied().unwrap_or(0);
+            let number = self.index.lane(&declared.lane);
+            let known = |number: usize| Some((self.plan.lanes.get(number)?, self.lanes.get(number)?));
+            let Some((lane, known)) = number.and_then(known) else { continue };
+            let planned = u64::from(lane.launches) * u64::from(lane.repetitions) * self.index.cells().len() as u64;
+            let found = known.met;
             if found < planned {
                 return Err(Error::Missing { lane: lane.name.clone(), missing: planned - found, planned });
             }
@@ -181,28 +198,28 @@ impl<'a> Admission<'a> {
         Ok(())
     }
 
-    fn row(&mut self, line: usize, row: &Row) -> Result<(), Error> {
+    fn row(&mut self, line: usize, row: &Row, spot: Option<Spot>) -> Result<(), Error> {
         self.rows += 1;
         let stranger = |what: String| Error::Stranger { row: self.rows, what };
-        let (Some((index, cell)), Some(declared)) = (self.cells.get(&row.cell), self.declared(&row.lane)) else {
+        let known = spot.and_then(|Spot { lane, cell }| {
+            let (planned, known) = (self.plan.lanes.get(lane)?, self.lanes.get_mut(lane)?);
+            let declared = self.header.as_ref()?.lanes.get(known.declared?)?;
+            Some((planned, known, declared, cell, &self.index.cells().get(cell)?.1))
+        });
+        let Some((planned, known, declared, index, cell)) = known else {
             return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
         };
-        let planned = self.plan.lane(&row.lane);
         let stage = self.stages.get(index).copied().unwrap_or(0);
-        let in_plan = |lane| Schedule::is_planned(self.plan, lane, stage, row.block) && row.rep < lane.repetitions;
-        if !planned.is_some_and(in_plan) {
+        if !Schedule::is_planned(self.plan, planned, stage, row.block) || row.rep >= planned.repetitions {
             return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
         }
         let wrong = |what: String| Error::Row { line, lane: row.lane.clone(), cell: row.cell.clone(), what };
-        if let Some(what) = row::contradiction(self.plan, declared, cell, row) {
+        if let Some(what) = row::contradiction(self.plan, declared, cell, row, &mut known.proven) {
             return Err(wrong(what));
         }
         let place = || (row.lane.clone(), row.block, index, row.rep);
         if row.attempt == 0 {
-            match self.met.get_mut(&row.lane) {
-                Some(met) => *met += 1,
-                None => drop(self.met.insert(row.lane.clone(), 1)),
-            }
+            known.met += 1;
         } else if !self.undone.remove(&place()) {
             return Err(wrong(format!("is attempt {} at a repetition that was ok before", row.attempt)));
         }

@@ -2,10 +2,16 @@
 
 use crate::journal::{LaneDeclaration, LaneState, Row};
 use crate::plan::Plan;
-use crate::terms::{Answer, Cell, Expectations, Outcome, assess};
+use crate::terms::{Answer, Cell, Expectations, Outcome, Proven};
 
 /// What in `row` contradicts its outcome, its lane or its cell, if anything does.
-pub(super) fn contradiction(plan: &Plan, declared: &LaneDeclaration, cell: &Cell, row: &Row) -> Option<String> {
+pub(super) fn contradiction(
+    plan: &Plan,
+    declared: &LaneDeclaration,
+    cell: &Cell,
+    row: &Row,
+    proven: &mut Proven,
+) -> Option<String> {
     let unlocked = declared.state == LaneState::Ready && declared.lock.is_none();
     if row.unlocked != unlocked {
         let told = |unlocked| if unlocked { "unlocked" } else { "locked" };
@@ -23,14 +29,14 @@ pub(super) fn contradiction(plan: &Plan, declared: &LaneDeclaration, cell: &Cell
     let outcome = row.outcome;
     match (outcome, answer(row)) {
         (Outcome::Ok, Err(missing)) => Some(format!("is ok and has no {missing}")),
-        (Outcome::Ok, Ok(answer)) => match assess(&answer, &expect) {
+        (Outcome::Ok, Ok(answer)) => match proven.assess(&answer, &expect) {
             (Outcome::Ok, _) => row.failure.is_some().then(|| "is ok and names a failure".to_owned()),
             (other, failure) => {
                 let why = failure.map(|failure| failure.message).unwrap_or_default();
                 Some(format!("is ok, and what it says of itself is {other}: {why}"))
             }
         },
-        (_, Ok(answer)) if assess(&answer, &expect).0 == Outcome::Ok => {
+        (_, Ok(answer)) if proven.assess(&answer, &expect).0 == Outcome::Ok => {
             Some(format!("is {outcome}, and nothing in its numbers is wrong"))
         }
         (_, _) => row.failure.is_none().then(|| format!("is {outcome} and does not say why")),
