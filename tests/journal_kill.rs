@@ -80,7 +80,14 @@ fn try_append(path: &Path, more: usize) -> Result<(), Error> {
         }
         println!("{rep}");
     }
-    let end = LaunchEnd { launch: start.launch, exit_status: Some(0), signal: None, busy: None, disowned: None };
+    let end = LaunchEnd {
+        launch: start.launch,
+        exit_status: Some(0),
+        signal: None,
+        busy: None,
+        disowned: None,
+        telemetry: Vec::new(),
+    };
     writer.append(&Record::LaunchEnd(Box::new(end)))?;
     writer.seal().map(|_| ())
 }

@@ -140,6 +140,7 @@ fn rows<'a>(
                 ("threads".to_owned(), SignalValue::from(1)),
             ]
             .into(),
+            telemetry: Vec::new(),
             failure: None,
         }))
     })
@@ -154,7 +155,7 @@ fn end(launch: u32, rows: u64) -> LaunchEnd {
     let window_ms = 8 * rows;
     let own_ms = Some(window_ms);
     let busy = Busy { window_ms, others_ms: rows / 100, steal_ms: 0, pressure_ms: Some(0), own_ms, cores: 2 };
-    LaunchEnd { launch, exit_status: Some(0), signal: None, busy: Some(busy), disowned: None }
+    LaunchEnd { launch, exit_status: Some(0), signal: None, busy: Some(busy), disowned: None, telemetry: Vec::new() }
 }
 
 fn header(plan: &Plan, plan_sha256: Digest) -> Header {
@@ -200,6 +201,7 @@ fn header(plan: &Plan, plan_sha256: Digest) -> Header {
         plan_sha256,
         lanes: vec![lane("eager"), lane("compiled")],
         calibration: None,
+        telemetry: None,
         imported: None,
     }
 }

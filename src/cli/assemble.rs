@@ -31,6 +31,8 @@ pub(super) struct Assembly<'a> {
     pub slowdowns: BTreeMap<String, f64>,
     /// How long the run may take until it pauses by itself.
     pub time_budget: Option<Duration>,
+    /// Whether GPUs are sampled while lanes are measured.
+    pub telemetry: bool,
 }
 
 impl<'a> Assembly<'a> {
@@ -50,6 +52,7 @@ impl<'a> Assembly<'a> {
             calibration: None,
             slowdowns: BTreeMap::new(),
             time_budget: None,
+            telemetry: true,
         }
     }
 
@@ -79,6 +82,7 @@ impl<'a> Assembly<'a> {
             calibration: self.calibration,
             slowdowns: self.slowdowns,
             time_budget: self.time_budget,
+            telemetry: self.telemetry,
         })
     }
 }

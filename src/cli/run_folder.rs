@@ -47,6 +47,9 @@ pub(super) struct RunFacts {
     pub model_dir: PathBuf,
     /// Whether lanes may run without a lock.
     pub unlocked: bool,
+    /// Whether no GPU is sampled while lanes are measured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_telemetry: bool,
     /// The run that this one was made to confirm, as its plan asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirms: Option<String>,

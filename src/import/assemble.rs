@@ -162,6 +162,7 @@ fn header(from: &ImportedFrom, plan: &PlanIdentity, run: &str) -> Header {
         plan_sha256: plan.sha256,
         lanes: Vec::new(),
         calibration: None,
+        telemetry: None,
         imported: Some(from.clone()),
     }
 }

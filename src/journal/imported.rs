@@ -159,6 +159,7 @@ mod tests {
             plan_sha256: Digest::of(b"plan"),
             lanes: Vec::new(),
             calibration: None,
+            telemetry: None,
             imported: Some(ImportedFrom {
                 kind: "table".into(),
                 axes: Axes::from([("torch".to_owned(), "2.6.0".to_owned())]),

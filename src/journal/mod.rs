@@ -26,6 +26,7 @@ mod record;
 mod row_text;
 mod stream;
 mod structure;
+mod telemetry;
 mod writer;
 
 pub use archive::{compress, decompress};
@@ -38,6 +39,10 @@ pub use record::{
     ToolFacts,
 };
 pub use stream::{Ending, stream_file};
+pub use telemetry::{
+    Absence, ClockReason, Energy, EnergySource, GpuMetric, GpuTelemetry, LaunchTelemetry, SegmentTelemetry, Sharing,
+    Spread,
+};
 pub use writer::{Opened, Writer};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Calibration, ImportedFrom, Observation, Summary};
+use super::{Calibration, GpuTelemetry, ImportedFrom, LaunchTelemetry, Observation, SegmentTelemetry, Summary};
 use crate::terms::{Axes, CellId, Digest, Evidence, Failure, HostFacts, Outcome, Signal, Stage, StopReason};
 
 /// The format version that this build writes and reads.
@@ -94,6 +94,9 @@ pub struct Header {
     /// How far the host can be believed, where `calibrate` has measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// How the GPUs are watched; absent in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<SegmentTelemetry>,
     /// Where the records come from, when others measured them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedFrom>,
@@ -122,8 +125,8 @@ impl Header {
         }
     }
 
-    /// Whether `next` is of the same host, boot, devices, executable and lanes, so that what it would open belongs to
-    /// this segment.
+    /// Whether `next` is of the same host, boot, devices, executable and lanes, and watched alike, so that what it would
+    /// open belongs to this segment.
     #[must_use]
     pub fn is_continued_by(&self, next: &Self) -> bool {
         let machine = |header: &Self| {
@@ -133,7 +136,8 @@ impl Header {
         };
         let same_lanes = self.lanes.len() == next.lanes.len()
             && self.lanes.iter().zip(&next.lanes).all(|(one, other)| one.is_same_as(other));
-        same_lanes && machine(self).is_some_and(|here| Some(here) == machine(next))
+        let same_watch = SegmentTelemetry::is_same_as(self.telemetry.as_ref(), next.telemetry.as_ref());
+        same_lanes && same_watch && machine(self).is_some_and(|here| Some(here) == machine(next))
     }
 }
 
@@ -260,6 +264,9 @@ pub struct LaunchEnd {
     /// Why the launch's rows do not count: at its exit the lane was not what it declares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disowned: Option<Failure>,
+    /// The GPUs that the lane used, over all that was measured; empty: none was sampled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub telemetry: Vec<LaunchTelemetry>,
 }
 
 /// Processor time that others took while this launch measured.
@@ -336,6 +343,9 @@ pub struct Row {
     /// What shows which path did the work.
     #[serde(default, skip_serializing_if = "Evidence::is_empty")]
     pub evidence: Evidence,
+    /// The GPUs that the lane used, while this was measured; empty: none was sampled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub telemetry: Vec<GpuTelemetry>,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,

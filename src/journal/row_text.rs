@@ -1,7 +1,7 @@
 //! A row's line in the form that we write, read into a row that was read before.
 //!
 //! Nearly every line of a journal is such a row, and neighbours differ in a few numbers. So what a row says in the words
-//! of the one before it is not read again, and nothing is made anew that can stay. Whatever is not exactly in that form (another order of keys, white space, an escape, a failure) is not read
+//! of the one before it is not read again, and nothing is made anew that can stay. Whatever is not exactly in that form (another order of keys, white space, an escape, telemetry, a failure) is not read
 //! here but by serde, which takes the same and more, and knows what to say of the rest.
 
 use std::collections::BTreeMap;
@@ -71,6 +71,8 @@ impl Reader {
         } else {
             row.evidence = terms::Evidence::default();
         }
+        // What was sampled of GPUs is left to serde, as is a failure.
+        row.telemetry.clear();
         row.failure = None;
         text.rest.is_empty().then_some(())
     }

@@ -288,9 +288,14 @@ impl Structure {
 
 /// A header states either who measured or what was imported, and nothing that its kind of segment cannot know.
 fn check_origin(line: usize, header: &Header) -> Result<(), Error> {
-    let Header { started_at, tool, host, signals, lanes, calibration, imported, .. } = header;
+    let Header { started_at, tool, host, signals, lanes, calibration, telemetry, imported, .. } = header;
     let stated = [("started_at", started_at.is_some()), ("tool", tool.is_some()), ("host", host.is_some())];
-    let ours = [("signals", !signals.is_empty()), ("lanes", !lanes.is_empty()), ("calibration", calibration.is_some())];
+    let ours = [
+        ("signals", !signals.is_empty()),
+        ("lanes", !lanes.is_empty()),
+        ("calibration", calibration.is_some()),
+        ("telemetry", telemetry.is_some()),
+    ];
     let no_time = started_at.as_ref().filter(|at| at.parse::<jiff::Timestamp>().is_err());
     if let Some(found) = no_time {
         return Err(Error::Origin { line, what: format!("measured and started at {found:?}, which is no time") });

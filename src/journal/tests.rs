@@ -13,7 +13,14 @@ fn start(launch: u32) -> Record {
 }
 
 fn end(launch: u32) -> Record {
-    Record::LaunchEnd(Box::new(LaunchEnd { launch, exit_status: Some(0), signal: None, busy: None, disowned: None }))
+    Record::LaunchEnd(Box::new(LaunchEnd {
+        launch,
+        exit_status: Some(0),
+        signal: None,
+        busy: None,
+        disowned: None,
+        telemetry: Vec::new(),
+    }))
 }
 
 /// A sealed journal that is short enough to try every byte of it.

@@ -39,6 +39,7 @@ pub use docker::{
 pub use error::Error;
 pub use interpreter::{HostAxes, host_axes};
 pub use launched::{Launched, start};
+pub use outside::tree::descends_from;
 pub use pipes::{LaneInput, LaneOutput};
 pub use request::{Exit, LaunchRequest};
 pub use self_image::{ImageArchive, SelfImage, build_self_image, prune_self_images, recipe_digest};

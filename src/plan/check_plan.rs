@@ -251,7 +251,7 @@ fn check_lanes(
     let mut lanes = Vec::with_capacity(raw.len());
     for (index, lane) in raw.into_iter().enumerate() {
         let at = |key: &str| format!("lane[{index}].{key}");
-        let RawPlannedLane { name, optional, launches, repetitions, warmup, max_model_mib } = lane;
+        let RawPlannedLane { name, optional, launches, repetitions, warmup, max_model_mib, telemetry } = lane;
         self::name(document, &at("name"), &name)?;
         let launches = launches.unwrap_or(run.launches);
         let repetitions = repetitions.unwrap_or(run.repetitions);
@@ -259,7 +259,7 @@ fn check_lanes(
         range(document, &at("launches"), launches, MIN_LAUNCHES, MAX_COUNT)?;
         range(document, &at("repetitions"), repetitions, 1, MAX_COUNT)?;
         range(document, &at("warmup"), warmup, 0, MAX_COUNT)?;
-        lanes.push(PlannedLane { name, optional, launches, repetitions, warmup, max_model_mib });
+        lanes.push(PlannedLane { name, optional, launches, repetitions, warmup, max_model_mib, telemetry });
     }
     Ok(lanes)
 }

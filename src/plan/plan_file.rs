@@ -180,6 +180,13 @@ pub struct PlannedLane {
     /// The largest checkpoint, in MiB, that the lane takes part with; it is skipped for a larger one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_model_mib: Option<u32>,
+    /// Whether its GPUs are sampled while it is measured. A plan that says nothing of it keeps the digest that it had.
+    #[serde(skip_serializing_if = "is_sampled")]
+    pub telemetry: bool,
+}
+
+fn is_sampled(telemetry: &bool) -> bool {
+    *telemetry
 }
 
 /// A statement that the verdict decides.

@@ -114,6 +114,13 @@ pub(super) struct RawPlannedLane {
     pub warmup: Option<u32>,
     #[serde(default)]
     pub max_model_mib: Option<u32>,
+    #[serde(default = "telemetry")]
+    pub telemetry: bool,
+}
+
+/// What is sampled is evidence; a lane goes without it only to show what sampling costs.
+fn telemetry() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::gpu_section::gpus;
 use super::number::{NONE, ms, significant};
 use super::page::{Page, Table, Tone, numbers, words};
 use super::sections::{coverage, describe, tokens_per_second};
@@ -35,6 +36,7 @@ pub fn cell_text(verdict: &Verdict, rows: &[Row], cell: &CellId, style: Style) -
     outputs(&rows, &mut page);
     failures(&rows, &mut page);
     launches(found, &mut page);
+    gpus(&rows, &mut page);
     table_of_rows(&rows, found, &mut page);
     Ok(terminal::render(&page, style))
 }
@@ -248,7 +250,14 @@ fn counts(row: &Row, last_attempt: u32, cell: &CellVerdict) -> String {
         return format!("no: attempt {last_attempt} took its place");
     }
     match (row.outcome, row.wall_ns, row.launch) {
-        (Outcome::Ok, Some(_), Some(launch)) if counted(launch) => "yes".to_owned(),
+        (Outcome::Ok, Some(_), Some(launch)) if counted(launch) => {
+            let disturbed: Vec<&str> = row.telemetry.iter().flat_map(|gpu| gpu.disturbances()).collect();
+            if disturbed.is_empty() {
+                "yes".to_owned()
+            } else {
+                format!("yes; GPU disturbed: {}", disturbed.join(", "))
+            }
+        }
         (Outcome::Ok, Some(_), Some(_)) => "no: at its exit the lane was not what it declares".to_owned(),
         (Outcome::Ok, ..) => "no: it has no time".to_owned(),
         (outcome, ..) => format!("no: {outcome}"),

@@ -12,6 +12,7 @@ mod comparison_junit;
 mod comparison_pages;
 mod error;
 mod expected_section;
+mod gpu_section;
 mod json;
 mod junit;
 mod markdown_page;

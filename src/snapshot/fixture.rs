@@ -66,6 +66,8 @@ pub(crate) fn good() -> Verdict {
             contaminated: false,
             share_pct: Some(1.25),
             pressure_pct: Some(0.5),
+            gpu_pct: None,
+            gpu_disturbances: Vec::new(),
             unknown_launches: 0,
             limit_pct: 10.0,
             window_ms: 41_250,

@@ -123,6 +123,7 @@ mod tests {
             output_sha256: None,
             stop: None,
             evidence: Default::default(),
+            telemetry: Vec::new(),
             failure: None,
         }
     }

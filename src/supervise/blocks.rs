@@ -7,6 +7,7 @@ use super::launch_run::{LaunchOutcome, launch_once};
 use super::probe::Probed;
 use super::segment::{Recorder, Track};
 use super::stop::Stop;
+use super::telemetry::Telemetry;
 use super::{Ended, Error, Event, Inputs};
 use crate::journal::{LaneState, Record, Row};
 use crate::launch::Engine;
@@ -25,6 +26,7 @@ pub(super) struct Run<'a> {
     pub stop: &'a Stop,
     pub probed: &'a [Probed],
     pub cores: u32,
+    pub telemetry: &'a Telemetry,
 }
 
 impl<'a> Run<'a> {
@@ -39,6 +41,7 @@ impl<'a> Run<'a> {
             floor_ns_per_forward: self.inputs.plan.run.floor_ns_per_forward,
             max_positions: self.inputs.max_positions,
             cores: self.cores,
+            telemetry: self.telemetry,
             engine: self.engine,
             stop: self.stop,
             image: probed.image.as_ref(),

@@ -47,6 +47,8 @@ pub struct Inputs {
     pub slowdowns: BTreeMap<String, f64>,
     /// How long the run may take until it pauses by itself.
     pub time_budget: Option<Duration>,
+    /// Whether GPUs are sampled while lanes are measured.
+    pub telemetry: bool,
 }
 
 /// A lane with everything its launches need.

@@ -1,6 +1,7 @@
 //! One launch of one lane, from open to gone: preflight, load, warmup, repetitions.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
@@ -10,6 +11,7 @@ use super::busy::Reading;
 use super::gates::gate_contradictions;
 use super::segment::{Recorder, Track};
 use super::session::{Answer, Gone, Halt, Session};
+use super::telemetry::Watch;
 use super::{Error, Event, host};
 use crate::journal::{LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::launch::LaunchRequest;
@@ -72,6 +74,8 @@ struct Launch<'a, 'r> {
     cell: Option<usize>,
     /// What the kernel had charged when measuring began, and when it was last read.
     charged: Option<(Reading, Reading)>,
+    /// The GPUs, from before the lane was started.
+    watch: Watch,
 }
 
 /// How long measuring goes on before the kernel's accounts are read again: a lane that breaks down leaves no account, so
@@ -95,7 +99,8 @@ pub(super) async fn launch_once(
     }))?;
     recorder.tell(Event::Launch { lane: lane.clone(), block: *block });
     let request = LaunchRequest { launch: number, ..track.request() };
-    let mut launch = Launch { track, recorder, planned, number, next_id: 0, done: 0, cell: None, charged: None };
+    let watch = track.telemetry.watch(track.input.planned.telemetry);
+    let mut launch = Launch { track, recorder, planned, number, next_id: 0, done: 0, cell: None, charged: None, watch };
     if let Err(failure) = track.check_files() {
         return launch.halted(Halt::Broken(Outcome::Refused, failure), due, Gone::default());
     }
@@ -115,7 +120,12 @@ impl Launch<'_, '_> {
         if let Err(trouble) = self.prepare(&mut session, due).await {
             return self.troubled(session, trouble, due).await;
         }
-        if let Err(trouble) = self.measure_all(&mut session, due).await {
+        if let Err(reason) = self.watch.begin(session.pid()) {
+            self.recorder.tell(Event::Warning(format!("lane {}: {reason}", self.planned.lane)));
+        }
+        let measured = self.measure_all(&mut session, due).await;
+        self.watch.end();
+        if let Err(trouble) = measured {
             return self.troubled(session, trouble, due).await;
         }
         // A lane that gives no account of itself as it leaves has not passed its last preflight, whatever kept it.
@@ -255,8 +265,10 @@ impl Launch<'_, '_> {
     /// One measured repetition and its row.
     async fn measure(&mut self, session: &mut Session, item: &Due) -> Result<Outcome, Trouble> {
         let Some(cell) = self.track.cells.get(item.cell) else { return Ok(Outcome::Skipped) };
+        let asked = Instant::now();
         let answer = session.repetition(self.request(cell, false)).await?;
         let mut row = self.row(cell, item);
+        row.telemetry = self.watch.between(asked, Instant::now());
         match answer {
             Answer::Done { result, outside_ns } => {
                 let expect = Expectations {
@@ -343,7 +355,8 @@ impl Launch<'_, '_> {
         let charged = self.charged.filter(|(first, last)| first != last);
         let busy = charged.map(|(first, last)| first.until(&last, self.track.cores));
         let (exit_status, signal) = gone.exit.map_or((None, None), |exit| (exit.status, exit.signal));
-        let end = LaunchEnd { launch: self.number, exit_status, signal, busy, disowned };
+        let end =
+            LaunchEnd { launch: self.number, exit_status, signal, busy, disowned, telemetry: self.watch.account() };
         self.recorder.append(&Record::LaunchEnd(Box::new(end)))
     }
 }

@@ -17,6 +17,7 @@
 //! | `gates` | signals against gates (pure) |
 //! | `missing` | what a lane lacks on this host, before anything starts |
 //! | `host`, `busy` | what this host is, and who else used it |
+//! | `telemetry` | the GPUs while a lane measures |
 //! | `probe` | the first launch of each lane, which fills the header |
 //! | `segment` | the run as a whole: lanes, header, what is due |
 //! | `blocks` | the launches in order, and what is given up |
@@ -38,6 +39,7 @@ mod segment;
 mod session;
 mod stop;
 mod tasks;
+mod telemetry;
 
 pub use agenda::Mode;
 pub use error::Error;

@@ -8,8 +8,11 @@ use super::blocks::Run;
 use super::host::{self, HostLook};
 use super::probe::{Probed, probe};
 use super::stop::Stop;
+use super::telemetry::Telemetry;
 use super::{Ended, Error, Event, Inputs, LaneInput};
-use crate::journal::{self, Header, Journal, LaneDeclaration, LaneState, Preflight, Record, Row, ToolFacts, Writer};
+use crate::journal::{
+    self, Header, Journal, LaneDeclaration, LaneState, Preflight, Record, Row, SegmentTelemetry, ToolFacts, Writer,
+};
 use crate::launch::{Engine, LaunchRequest, ResolvedImage, sweep};
 use crate::plan::Schedule;
 use crate::terms::{Axes, Cell, CellId, Digest, Failure, FailureClass, Outcome};
@@ -62,14 +65,16 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
     if known.as_ref().is_some_and(|journal| journal.sealed && due.is_empty()) {
         return Ok(Ended::NothingToDo);
     }
-    let header = header(inputs, &look, &probed, known.as_ref());
+    let telemetry = Telemetry::open(inputs.telemetry);
+    let header = header(inputs, &look, &probed, known.as_ref(), telemetry.facts());
     let segment = open_segment(&mut writer, header, &probed, known.as_ref(), inputs)?;
     write_locks(inputs, &probed, segment)?;
     let mut recorder = Recorder { writer, listener, launches: launches(known.as_ref()) };
     let pending: usize = due.iter().map(|launch| launch.due.len()).sum();
     let done = rows.len() as u64;
     recorder.tell(Event::Begin { segment, done, total: done + pending as u64 });
-    let run = Run { inputs, engine: engine.as_ref(), stop: &stop, probed: &probed, cores: look.facts.cpu.cores };
+    let cores = look.facts.cpu.cores;
+    let run = Run { inputs, engine: engine.as_ref(), stop: &stop, probed: &probed, cores, telemetry: &telemetry };
     run.note_absent_lanes(&mut recorder, &rows)?;
     run.launches(&mut recorder, &due).await
 }
@@ -122,7 +127,13 @@ fn launches(known: Option<&Journal>) -> u32 {
     started.max().unwrap_or(0)
 }
 
-fn header(inputs: &Inputs, look: &HostLook, probed: &[Probed], known: Option<&Journal>) -> Header {
+fn header(
+    inputs: &Inputs,
+    look: &HostLook,
+    probed: &[Probed],
+    known: Option<&Journal>,
+    telemetry: &SegmentTelemetry,
+) -> Header {
     Header {
         format: journal::FORMAT,
         run: inputs.run.clone(),
@@ -139,6 +150,7 @@ fn header(inputs: &Inputs, look: &HostLook, probed: &[Probed], known: Option<&Jo
         plan_sha256: inputs.plan.digest(),
         lanes: probed.iter().map(|probed| probed.declaration.clone()).collect(),
         calibration: inputs.calibration.clone(),
+        telemetry: Some(telemetry.clone()),
         imported: None,
     }
 }
@@ -240,6 +252,7 @@ pub(super) struct Track<'a> {
     pub floor_ns_per_forward: u64,
     pub max_positions: u32,
     pub cores: u32,
+    pub telemetry: &'a Telemetry,
     pub engine: Option<&'a Engine>,
     pub stop: &'a Stop,
     pub image: Option<&'a ResolvedImage>,
@@ -285,6 +298,7 @@ impl<'a> Track<'a> {
             output_sha256: None,
             stop: None,
             evidence: Default::default(),
+            telemetry: Vec::new(),
             failure: None,
         }
     }

@@ -160,6 +160,11 @@ impl Session {
         }
     }
 
+    /// The runner's process on this host, where it is visible.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.launched.pid()
+    }
+
     /// Processor time of the lane so far, in nanoseconds.
     pub(super) async fn cpu_ns(&self) -> Option<u64> {
         self.launched.cpu_ns().await

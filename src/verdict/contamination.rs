@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Contamination;
+use super::gpu_time::GpuTime;
 use super::rounding::round;
-use crate::journal::{Busy, LaunchEnd, LaunchStart, Preflight};
+use crate::journal::{Busy, LaunchEnd, LaunchStart, Preflight, Row};
 use crate::plan::Plan;
 use crate::terms::{Stage, significant};
 
@@ -38,8 +39,9 @@ impl Contamination {
     /// What is known, in words, for example `others took 1.25 % of the host's processor time`.
     #[must_use]
     pub fn told(&self) -> String {
+        let gpu = self.gpu_told();
         let Some(share) = self.share_pct else {
-            return "nothing is known of others' use of the host".to_owned();
+            return format!("nothing is known of others' use of the host{gpu}");
         };
         let share = significant(share, 3);
         let waited = self.pressure_pct.map(|pct| {
@@ -48,7 +50,18 @@ impl Contamination {
                 significant(pct, 3)
             )
         });
-        format!("others took {share} % of the host's processor time{}", waited.unwrap_or_default())
+        format!("others took {share} % of the host's processor time{}{gpu}", waited.unwrap_or_default())
+    }
+
+    fn gpu_told(&self) -> String {
+        match self.gpu_pct {
+            None => String::new(),
+            Some(pct) if pct > 0.0 => {
+                let what = self.gpu_disturbances.join(", ");
+                format!(", and the GPU was disturbed ({what}) in {} % of a cell's time", significant(pct, 3))
+            }
+            Some(_) => ", and no GPU was seen throttled or shared".to_owned(),
+        }
     }
 }
 
@@ -60,6 +73,7 @@ pub(super) struct Disturbance {
     /// Launches that were looked at as they left.
     finished: BTreeSet<u32>,
     unknown_launches: u64,
+    gpus: GpuTime,
 }
 
 impl Disturbance {
@@ -73,8 +87,13 @@ impl Disturbance {
         }
     }
 
+    pub(super) fn row(&mut self, row: &Row) {
+        self.gpus.row(row);
+    }
+
     /// A launch that broke down may have left no account of itself; one that came to its end has.
     pub(super) fn end(&mut self, end: &LaunchEnd) {
+        self.gpus.end(end);
         match (&end.busy, self.lanes.get(&end.launch)) {
             (Some(busy), Some(lane)) => self.windows.entry(lane.clone()).or_default().take(busy),
             _ => self.unknown_launches += u64::from(self.finished.contains(&end.launch)),
@@ -82,15 +101,19 @@ impl Disturbance {
     }
 
     /// By the lane that others disturbed most: a lane with long windows must not hide what hit one with short ones.
-    pub(super) fn contamination(&self, plan: &Plan) -> Contamination {
+    pub(super) fn contamination(self, plan: &Plan) -> Contamination {
         let share_pct = worst_pct(self.windows.values().map(|windows| (windows.taken, windows.capacity)));
         let pressure_pct = worst_pct(self.windows.values().map(|windows| (windows.pressed.1, windows.pressed.0)));
+        let (gpu_time, gpu_disturbances) = self.gpus.finish();
+        let gpu_pct = worst_pct(gpu_time.into_iter());
         let limit_pct = plan.run.busy_limit_pct;
         let beyond = |pct: Option<f64>| pct.is_some_and(|pct| pct > limit_pct);
         Contamination {
-            contaminated: beyond(share_pct) || beyond(pressure_pct),
+            contaminated: beyond(share_pct) || beyond(pressure_pct) || beyond(gpu_pct),
             share_pct,
             pressure_pct,
+            gpu_pct,
+            gpu_disturbances,
             limit_pct,
             unknown_launches: self.unknown_launches,
             window_ms: self.windows.values().map(|windows| windows.window).fold(0, u64::saturating_add),

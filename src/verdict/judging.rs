@@ -95,6 +95,7 @@ impl<'a> Judging<'a> {
                     return Err(Error::NoHeader);
                 };
                 self.rows += 1;
+                self.disturbance.row(row);
                 if row.unlocked && !self.unlocked.contains(&row.lane) {
                     self.unlocked.insert(row.lane.clone());
                 }

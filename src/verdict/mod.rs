@@ -18,6 +18,7 @@ mod decide;
 mod error;
 mod expected;
 mod expected_value;
+mod gpu_time;
 mod inspect;
 mod judge;
 mod judging;

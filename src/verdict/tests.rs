@@ -1,6 +1,7 @@
 //! Fixture → judge → verdict. Rows are made up; the journal around them is a real one.
 
 mod expected_failures;
+mod gpus;
 mod row_rules;
 
 use std::collections::BTreeMap;
@@ -176,7 +177,14 @@ impl Fixture {
             own_ms: Some(500),
             cores: 2,
         };
-        LaunchEnd { launch, exit_status: Some(0), signal: None, busy: Some(busy), disowned: None }
+        LaunchEnd {
+            launch,
+            exit_status: Some(0),
+            signal: None,
+            busy: Some(busy),
+            disowned: None,
+            telemetry: Vec::new(),
+        }
     }
 
     fn header(&self, plan: &Plan, segment: u32) -> Header {
@@ -220,6 +228,7 @@ impl Fixture {
             plan_sha256: plan.digest(),
             lanes: vec![lane("base", LaneState::Ready), lane("same", LaneState::Ready), lane("other", self.other)],
             calibration: None,
+            telemetry: None,
             imported: None,
         }
     }
@@ -244,6 +253,7 @@ impl Fixture {
             tokens,
             stop: wall_ns.map(|_| StopReason::Length),
             evidence: evidence(cell),
+            telemetry: Vec::new(),
             failure: (outcome != Outcome::Ok).then(|| Failure::new(FailureClass::Exception, "it broke")),
         }
     }

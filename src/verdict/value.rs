@@ -115,7 +115,7 @@ pub struct SegmentFacts {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Contamination {
-    /// Whether the share is above the plan's limit.
+    /// Whether a share is above the plan's limit.
     pub contaminated: bool,
     /// Share of the host's processor time that others and the hypervisor took, in percent, in the windows of the lane
     /// where it was largest; absent when no window was measured.
@@ -124,10 +124,17 @@ pub struct Contamination {
     /// for the lane where it was largest; absent on a kernel without pressure accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure_pct: Option<f64>,
+    /// Share of a cell's measured time, in percent, in which a GPU was throttled or shared with others, for the lane and
+    /// cell where it was largest; absent where no GPU was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_pct: Option<f64>,
+    /// What that was, by name: clock reasons, `shared`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpu_disturbances: Vec<String>,
     /// Launches that came to their end without an account of what others did in their windows.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown_launches: u64,
-    /// The plan's limit, for either share.
+    /// The plan's limit, for each share.
     pub limit_pct: f64,
     /// Length of all measured windows, in milliseconds.
     pub window_ms: u64,

@@ -171,6 +171,7 @@ impl<'a> Bench<'a> {
             lane_sources: lanes.iter().map(|l| (l.lane.name.clone(), l.source.clone())).collect::<BTreeMap<_, _>>(),
             model_dir: self.experiment.model_dir.clone(),
             unlocked: false,
+            no_telemetry: false,
             confirms: None,
         };
         folder.fill(&mut facts, text, &lanes)?;

@@ -44,6 +44,7 @@ pub(super) fn run_again(project: &Project, first: &RunFolder) -> Result<Option<C
     note(&format!("run {} of plan {} confirms run {}", folder.id, experiment.plan.name, first.id));
     let assembly = Assembly {
         unlocked: facts.unlocked,
+        telemetry: !facts.no_telemetry,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
         ..Assembly::of(experiment, lanes, &folder)
     };

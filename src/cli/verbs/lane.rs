@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::run::{Pause, begin};
+use super::run::{Way, begin};
 use crate::cli::assemble::missing_of;
 use crate::cli::counts::Counts;
 use crate::cli::output::{Format, emit, emit_json};
@@ -24,11 +24,8 @@ pub(in crate::cli) struct Options {
     model: Option<PathBuf>,
     #[command(flatten)]
     counts: Counts,
-    /// Let the lane run without a lock.
-    #[arg(long)]
-    unlocked: bool,
     #[command(flatten)]
-    pause: Pause,
+    way: Way,
     /// How the verdict is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -36,7 +33,7 @@ pub(in crate::cli) struct Options {
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let found = project.lane(&options.name)?;
-    let missing = missing_of(project, &found, options.unlocked)?;
+    let missing = missing_of(project, &found, options.way.unlocked)?;
     if !missing.is_empty() {
         tell(&options.name, &missing, options.format)?;
         return Ok(Exit::Refused);
@@ -45,7 +42,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let text = with_lane_alone(&found.text, &plan, &options.name)?;
     let experiment =
         experiment(project, &options.plan, &text, Model::chosen(options.model.as_deref()), options.counts)?;
-    begin(project, experiment, &found.source, options.unlocked, options.pause, options.format)
+    begin(project, experiment, &found.source, options.way, options.format)
 }
 
 /// What the lane lacks here, as `--format json` prints it.

@@ -45,6 +45,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         lane_sources: BTreeMap::new(),
         model_dir: experiment.model_dir.clone(),
         unlocked: options.unlocked,
+        no_telemetry: true,
         confirms: None,
     };
     let folder = Passing(RunFolder::aside(preflight_folder(project)));

@@ -36,6 +36,7 @@ pub(super) fn go_on(project: &Project, run: &str, mode: Mode, pause: Pause, form
     let Again { experiment, text: _, lanes, facts } = again(project, &folder)?;
     let assembly = Assembly {
         unlocked: facts.unlocked,
+        telemetry: !facts.no_telemetry,
         mode,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
         time_budget: pause.after(),

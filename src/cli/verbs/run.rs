@@ -25,14 +25,24 @@ pub(in crate::cli) struct Options {
     model: Option<PathBuf>,
     #[command(flatten)]
     counts: Counts,
-    /// Let lanes without a lock run; their rows say so, and no snapshot can be accepted from them.
-    #[arg(long)]
-    unlocked: bool,
     #[command(flatten)]
-    pause: Pause,
+    way: Way,
     /// How the verdict is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// How a run goes about it.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(in crate::cli) struct Way {
+    /// Let lanes without a lock run; their rows say so, and no snapshot can be accepted from them.
+    #[arg(long)]
+    pub(super) unlocked: bool,
+    /// Do not sample GPUs (power, clocks, heat, memory, PCIe) while lanes are measured; the journal says so.
+    #[arg(long)]
+    no_telemetry: bool,
+    #[command(flatten)]
+    pause: Pause,
 }
 
 /// When a run pauses by itself.
@@ -53,7 +63,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let (_, found) = project.plan(&options.plan)?;
     let model = Model::chosen(options.model.as_deref());
     let experiment = experiment(project, &options.plan, &found.text, model, options.counts)?;
-    begin(project, experiment, &found.source, options.unlocked, options.pause, options.format)
+    begin(project, experiment, &found.source, options.way, options.format)
 }
 
 /// Makes the run's folder and measures.
@@ -61,10 +71,10 @@ pub(super) fn begin(
     project: &Project,
     experiment: Experiment,
     plan_source: &str,
-    unlocked: bool,
-    pause: Pause,
+    way: Way,
     format: Format,
 ) -> Result<Exit, Error> {
+    let Way { unlocked, no_telemetry, pause } = way;
     let lanes = experiment.plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
     let mut facts = RunFacts {
         schema: 1,
@@ -73,12 +83,14 @@ pub(super) fn begin(
         lane_sources: lanes.iter().map(|l| (l.lane.name.clone(), l.source.clone())).collect::<BTreeMap<_, _>>(),
         model_dir: experiment.model_dir.clone(),
         unlocked,
+        no_telemetry,
         confirms: None,
     };
     let folder = RunFolder::create(project, &mut facts, &experiment.text, &lanes)?;
     note(&format!("run {} of plan {} ({plan_source})", folder.id, experiment.plan.name));
     let assembly = Assembly {
         unlocked,
+        telemetry: !no_telemetry,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
         time_budget: pause.after(),
         ..Assembly::of(experiment, lanes, &folder)

@@ -117,6 +117,23 @@ fn ended(members: &[Member], stats: &[Stat]) -> Vec<Member> {
     stats.iter().filter(|stat| stat.is_dead()).map(member).filter(|dead| members.contains(dead)).collect()
 }
 
+/// Whether process `pid` is one of `roots` or descends from one of them; `None` where it cannot be seen from here, for
+/// it has ended or lives in another process id namespace.
+#[must_use]
+pub fn descends_from(pid: u32, roots: &[u32]) -> Option<bool> {
+    let mut at = procfs::stat(pid)?;
+    loop {
+        if roots.contains(&at.pid) {
+            return Some(true);
+        }
+        // The first process has no parent; one that ended on the way has been given to another meanwhile.
+        match procfs::stat(at.ppid) {
+            Some(parent) if parent.pid != at.pid => at = parent,
+            _ => return Some(false),
+        }
+    }
+}
+
 fn with_descendants(mut found: BTreeSet<u32>, stats: &[Stat]) -> BTreeSet<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for stat in stats {
@@ -136,6 +153,19 @@ fn with_descendants(mut found: BTreeSet<u32>, stats: &[Stat]) -> BTreeSet<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_process_descends_from_its_parents_and_from_itself_and_not_from_its_child() {
+        let own = std::process::id();
+        let parent = procfs::stat(own).unwrap().ppid;
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let found = [descends_from(own, &[own]), descends_from(own, &[parent]), descends_from(own, &[child.id()])];
+        let of_child = descends_from(child.id(), &[own]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((found, of_child), ([Some(true), Some(true), Some(false)], Some(true)));
+        assert_eq!(descends_from(u32::MAX, &[own]), None);
+    }
 
     #[test]
     fn descendants_are_followed_through_every_generation() {

@@ -250,6 +250,7 @@ pub(super) fn row(lane: &str, block: u32, rep: u32, attempt: u32, outcome: Outco
         output_sha256: None,
         stop: ok.then_some(StopReason::Length),
         evidence: Default::default(),
+        telemetry: Vec::new(),
         failure: None,
     }
 }

@@ -7,7 +7,7 @@ use super::super::Error;
 use super::super::inspect::{Index, Spot};
 use super::copies::{Copies, Times};
 use super::launch::OpenLaunch;
-use super::{header, row};
+use super::{header, row, telemetry};
 use crate::journal::{Header, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::plan::{Plan, Repetition, Schedule};
 use crate::terms::{Axes, Outcome, Proven, observed_axes};
@@ -214,7 +214,8 @@ impl<'a> Admission<'a> {
             return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
         }
         let wrong = |what: String| Error::Row { line, lane: row.lane.clone(), cell: row.cell.clone(), what };
-        if let Some(what) = row::contradiction(self.plan, declared, cell, row, &mut known.proven) {
+        let of_gpus = || telemetry::contradiction(self.header.as_ref()?, planned, row);
+        if let Some(what) = row::contradiction(self.plan, declared, cell, row, &mut known.proven).or_else(of_gpus) {
             return Err(wrong(what));
         }
         let place = || (row.lane.clone(), row.block, index, row.rep);

@@ -15,5 +15,6 @@ mod copies;
 mod header;
 mod launch;
 mod row;
+mod telemetry;
 
 pub(super) use admit::Admission;
