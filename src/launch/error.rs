@@ -154,6 +154,12 @@ pub enum Error {
         /// How long it was waited for, in seconds.
         waited_s: f64,
     },
+    /// Nothing is left of the lane, and how it ended nobody can say any more.
+    #[error("the container of lane {lane:?} was removed by somebody else before its exit was read")]
+    EndUnseen {
+        /// The lane.
+        lane: String,
+    },
     /// A pipe to the lane, or waiting for its process, failed.
     #[error("lane {lane:?}: cannot {doing}: {source}")]
     Lane {
@@ -183,6 +189,21 @@ impl Error {
     pub(super) fn is_unknown(&self) -> bool {
         use bollard::errors::Error::DockerResponseServerError;
         matches!(self, Self::Engine { source, .. } if matches!(**source, DockerResponseServerError { status_code: 404, .. }))
+    }
+
+    /// Whether the engine did not answer at all, as when it is restarted.
+    pub(super) fn is_silence(&self) -> bool {
+        use bollard::errors::Error::DockerResponseServerError;
+        match self {
+            Self::Engine { source, .. } => !matches!(**source, DockerResponseServerError { .. }),
+            other => matches!(other, Self::Slow { .. }),
+        }
+    }
+
+    /// Whether nothing is left of the lane although its end was not seen.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::EndUnseen { .. })
     }
 
     /// Whether what started was refused, since it was another image or less confined than asked.

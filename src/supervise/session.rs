@@ -205,6 +205,7 @@ impl Session {
         drop((input, output));
         let gone = match launched.stop(seconds(limits.grace_s)).await {
             Ok(exit) => Gone { exit: Some(exit), trouble: None },
+            Err(error) if error.is_gone() => Gone::default(),
             Err(error) => Gone { exit: None, trouble: Some(error.to_string()) },
         };
         (gone, launched.stderr_tail())

@@ -363,7 +363,7 @@ fn removed_by_others(bench: &Bench) -> Result<(), String> {
         let options = RemoveContainerOptionsBuilder::default().force(true).build();
         ask_engine().remove_container(&id, Some(options)).await.map_err(|error| error.to_string())?;
         match talk.launched.stop(GRACE).await {
-            Err(Error::Engine { .. }) => Ok(()),
+            Err(Error::EndUnseen { .. }) => Ok(()),
             other => Err(format!("an end that nobody saw was reported as {other:?}")),
         }
     })

@@ -1,8 +1,9 @@
 //! Small images made byte for byte the same each time, and their way into a registry by our own requests.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use flate2::{Compression, GzBuilder};
+use lockstep::launch::ImageArchive;
 use lockstep::terms::Digest;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -148,6 +149,29 @@ impl Pusher {
         }
         let digest = image.manifest.digest().to_string();
         self.document(&image.manifest, tag.unwrap_or(&digest)).await
+    }
+
+    /// Pushes every blob of `archive`; its manifest, which is given back, is still to be put under a tag.
+    pub async fn archive(&self, archive: &ImageArchive) -> Result<Document> {
+        let mut bytes = Vec::new();
+        archive.write_to(&mut bytes).map_err(|error| error.to_string())?;
+        let mut manifest = None;
+        let mut entries = tar::Archive::new(bytes.as_slice());
+        for entry in entries.entries().map_err(|error| error.to_string())? {
+            let mut entry = entry.map_err(|error| error.to_string())?;
+            let path = entry.path().map_err(|error| error.to_string())?.display().to_string();
+            let Some(hex) = path.strip_prefix("blobs/sha256/").filter(|hex| !hex.is_empty()) else { continue };
+            let is_manifest = format!("sha256:{hex}") == archive.manifest.to_string();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).map_err(|error| error.to_string())?;
+            if is_manifest {
+                let text = String::from_utf8(content).map_err(|error| error.to_string())?;
+                manifest = Some(Document { media_type: "application/vnd.oci.image.manifest.v1+json", text });
+            } else {
+                self.blob(&content).await?;
+            }
+        }
+        manifest.ok_or_else(|| "the archive has no manifest".to_owned())
     }
 
     /// Puts a manifest or an index under a tag or digest.

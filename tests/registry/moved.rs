@@ -9,7 +9,7 @@ use lockstep::launch::ImageArchive;
 use lockstep::terms::Digest;
 
 use super::Outcome;
-use super::images::{Document, Family, Image, Pusher};
+use super::images::{Family, Image, Pusher};
 
 /// What the lane's container runs: the scripted runner with its libraries, as one image.
 pub fn scripted_runner() -> Result<PathBuf, String> {
@@ -50,7 +50,7 @@ impl Project<'_> {
 pub async fn a_lane_runs_the_locked_digest(docker: &Docker, host: &str, runner: &Path) -> Outcome {
     let archive = ImageArchive::of(runner)?;
     let pusher = Pusher::new(host, "lanes/moving", None)?;
-    let manifest = push(&pusher, &archive).await?;
+    let manifest = pusher.archive(&archive).await?;
     pusher.document(&manifest, "1").await?;
     let folder = tempfile::tempdir()?;
     std::fs::create_dir_all(folder.path().join("lanes"))?;
@@ -79,29 +79,6 @@ pub async fn a_lane_runs_the_locked_digest(docker: &Docker, host: &str, runner: 
     project.expect(&["lock", "moving"], 0, &["written"])?;
     project.expect(&["lock", "moving", "--diff"], 0, &["moving: unchanged"])?;
     Ok(())
-}
-
-/// Pushes every blob of the archive; its manifest is still to be put under a tag.
-async fn push(pusher: &Pusher, archive: &ImageArchive) -> Result<Document, String> {
-    let mut bytes = Vec::new();
-    archive.write_to(&mut bytes).map_err(|error| error.to_string())?;
-    let mut manifest = None;
-    let mut entries = tar::Archive::new(bytes.as_slice());
-    for entry in entries.entries().map_err(|error| error.to_string())? {
-        let mut entry = entry.map_err(|error| error.to_string())?;
-        let path = entry.path().map_err(|error| error.to_string())?.display().to_string();
-        let Some(hex) = path.strip_prefix("blobs/sha256/").filter(|hex| !hex.is_empty()) else { continue };
-        let is_manifest = format!("sha256:{hex}") == archive.manifest.to_string();
-        let mut content = Vec::new();
-        std::io::Read::read_to_end(&mut entry, &mut content).map_err(|error| error.to_string())?;
-        if is_manifest {
-            let text = String::from_utf8(content).map_err(|error| error.to_string())?;
-            manifest = Some(Document { media_type: "application/vnd.oci.image.manifest.v1+json", text });
-        } else {
-            pusher.blob(&content).await?;
-        }
-    }
-    manifest.ok_or_else(|| "the archive has no manifest".to_owned())
 }
 
 async fn remove(docker: &Docker, config: Digest) -> Result<(), String> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Names of the program: Debian's, and upstream's.
-const PROGRAMS: &[&str] = &["docker-registry", "registry"];
+pub const PROGRAMS: &[&str] = &["docker-registry", "registry"];
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The registry; it is stopped, and its folder removed, when it is dropped.

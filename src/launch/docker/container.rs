@@ -199,17 +199,42 @@ impl ContainerLaunch {
             }
             self.container.kill(signal).await;
             self.stopped = true;
-            // Somebody else may have removed it meanwhile; what counts is that it is gone, which is confirmed below.
+            // The engine may be restarting, or somebody else has removed it; both are looked into below.
             unknown = tokio::time::timeout(limit, self.wait()).await.ok().and_then(Result::err);
+        }
+        if unknown.is_some() {
+            self.outlast().await?;
         }
         self.container.remove().await?;
         let left = [self.init, *self.runner.lock().unwrap_or_else(PoisonError::into_inner)];
         if let Some(process) = left.into_iter().flatten().find(|process| tree::is_living(*process)) {
             return Err(self.container.still_there(format!("process {} of its container", process.pid)));
         }
-        let unseen =
-            || unknown.unwrap_or_else(|| self.container.still_there(format!("container {}", self.container.id)));
-        self.exit.ok_or_else(unseen)
+        self.exit.ok_or_else(|| Error::EndUnseen { lane: self.container.lane.clone() })
+    }
+
+    /// After an answer that broke off: waits until the engine, which may be restarting, says how the container ended or
+    /// that it knows none.
+    async fn outlast(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + END_DEADLINE;
+        loop {
+            match self.container.inspect().await {
+                Ok(inspect) if inspect.state.as_ref().is_some_and(|state| state.running == Some(true)) => {
+                    self.container.kill("SIGKILL").await;
+                }
+                Ok(_) => {
+                    self.exit = self.read_exit().await.ok();
+                    return Ok(());
+                }
+                Err(error) if error.is_silence() && Instant::now() < deadline => {}
+                Err(error) if error.is_silence() => {
+                    return Err(self.container.still_there(format!("container {} ({error})", self.container.id)));
+                }
+                // That it knows no such container is confirmed by removing it.
+                Err(_) => return Ok(()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn read_exit(&self) -> Result<Exit, Error> {
@@ -324,12 +349,15 @@ async fn remove_until_unknown(
         *refusal = engine.docker().remove_container(id, Some(options.clone())).await.err();
         match engine.docker().inspect_container(id, None::<InspectContainerOptions>).await {
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
-            Err(error) => {
+            Err(error @ bollard::errors::Error::DockerResponseServerError { .. }) => {
                 let doing = format!("confirming that the container of lane {lane} is gone");
                 return Err(Error::engine(doing)(error));
             }
-            Ok(_) => tokio::time::sleep(PAUSE).await,
+            // An engine that is restarting answers again.
+            Err(error) => *refusal = Some(error),
+            Ok(_) => {}
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

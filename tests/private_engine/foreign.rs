@@ -1,0 +1,120 @@
+//! Other people's containers, images and networks.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, NetworkCreateRequest};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptions,
+    StartContainerOptions, TagImageOptionsBuilder,
+};
+use lockstep::launch::{Engine, Marker, Supervisor, build_self_image};
+
+use crate::block_on;
+use crate::daemon::{Daemon, Settings};
+use crate::lane_project::{ContainerLane, IMAGE, load, lockstep, settled};
+use crate::project::{PlanText, Project, faulty_runner};
+
+/// Everything that an engine holds, by name.
+#[derive(Debug, PartialEq)]
+struct Inventory {
+    running: BTreeSet<String>,
+    containers: BTreeSet<String>,
+    images: BTreeSet<String>,
+    networks: BTreeSet<String>,
+}
+
+async fn inventory(client: &Docker) -> Inventory {
+    let options = ListContainersOptionsBuilder::default().all(true).build();
+    let containers = client.list_containers(Some(options)).await.expect("the daemon answers");
+    let options = ListImagesOptionsBuilder::default().build();
+    let images = client.list_images(Some(options)).await.expect("the daemon answers");
+    let networks = client.list_networks(None::<ListNetworksOptions>).await.expect("the daemon answers");
+    let is_running = |state: &bollard::models::ContainerSummaryStateEnum| state.to_string() == "running";
+    Inventory {
+        running: containers.iter().filter(|c| c.state.as_ref().is_some_and(is_running)).flat_map(names).collect(),
+        containers: containers.iter().flat_map(names).collect(),
+        images: images.into_iter().flat_map(|image| image.repo_tags).collect(),
+        networks: networks.into_iter().filter_map(|network| network.name).collect(),
+    }
+}
+
+fn names(container: &bollard::models::ContainerSummary) -> Vec<String> {
+    container.names.clone().unwrap_or_default()
+}
+
+async fn container(client: &Docker, name: &str, labels: HashMap<String, String>, running: bool) {
+    let body = ContainerCreateBody {
+        image: Some(IMAGE.to_owned()),
+        // Reads its input, which never ends.
+        cmd: Some(vec!["no-greeting".to_owned()]),
+        open_stdin: Some(true),
+        labels: Some(labels),
+        network_disabled: Some(true),
+        ..Default::default()
+    };
+    let options = CreateContainerOptionsBuilder::default().name(name).build();
+    client.create_container(Some(options), body).await.expect("a container is made");
+    if running {
+        client.start_container(name, None::<StartContainerOptions>).await.expect("it starts");
+    }
+}
+
+/// What others may have, some of it close to what is ours.
+async fn foreign(client: &Docker) {
+    let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    container(client, "database", labels(&[("org.example.kind", "database")]), true).await;
+    container(client, "finished", labels(&[]), false).await;
+    let half = [("org.lockstep.run", "20260101-a"), ("org.lockstep.supervisor", "no such mark")];
+    container(client, "half-marked", labels(&half), true).await;
+    for (repository, tag) in [("somebody/else", "1"), ("lockstep-lane", "by-hand"), ("lockstep/selfmade", "1")] {
+        let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
+        client.tag_image(IMAGE, Some(options)).await.expect("an image gets a name");
+    }
+    let network = NetworkCreateRequest {
+        name: "backend".to_owned(),
+        driver: Some("bridge".to_owned()),
+        internal: Some(true),
+        ..Default::default()
+    };
+    client.create_network(network).await.expect("a network is made");
+}
+
+/// A container of a lane whose supervisor is gone: its process id was given to another process.
+async fn orphan(client: &Docker) {
+    let here = Supervisor::current().expect("this process is in /proc");
+    let supervisor = Supervisor { start_ticks: here.start_ticks + 1, ..here };
+    let marker = Marker { run: "20260101-b".into(), lane: "gone".into(), launch: 3, supervisor };
+    container(client, "orphan", marker.labels(), true).await;
+}
+
+pub fn left_alone(_: &Daemon) {
+    let daemon = Daemon::start(Settings::default()).expect("a daemon started before");
+    load(&daemon);
+    let before = block_on(async {
+        let client = daemon.client_within().await;
+        foreign(&client).await;
+        inventory(&client).await
+    });
+    assert_eq!((before.running.len(), before.containers.len(), before.images.len()), (2, 3, 4), "{before:?}");
+
+    let project = Project::new();
+    ContainerLane::new("ours", "none").write(&project, IMAGE);
+    project.plan(&PlanText { repetitions: 1, ..PlanText::new("one", &["ours"]) });
+    settled(&project, &daemon, lockstep(&project, &daemon, &["run", "one", "--unlocked"])).0.exits(0);
+    let after_run = block_on(async { inventory(&daemon.client_within().await).await });
+    assert_eq!(after_run, before, "a run leaves the engine as it was");
+
+    let own = block_on(async {
+        orphan(&daemon.client_within().await).await;
+        let engine = Engine::connect(Some(&daemon.host())).await.expect("the daemon answers");
+        let runner = faulty_runner().expect("the test is not run without it");
+        build_self_image(&engine, &runner).await.expect("an image of ours is loaded").reference
+    });
+    let cleaned = lockstep(&project, &daemon, &["clean", "--images"]);
+    cleaned.exits(0).prints(&[" of lane gone, launch 3, run 20260101-b", &format!("removed image {own}")]);
+    assert_eq!(cleaned.stdout.lines().count(), 2, "it says what it removed and nothing else: {cleaned:?}");
+    let after_clean = block_on(async { inventory(&daemon.client_within().await).await });
+    assert_eq!(after_clean, before);
+    lockstep(&project, &daemon, &["clean", "--images"]).exits(0).prints(&["nothing was left behind"]);
+}
