@@ -11,9 +11,10 @@
 //! | [`wire`] supervisor and runner talk | [`report`] how it reads | |
 //! | [`runner`] the process in a lane | | |
 //! | [`engine`] native inference | [`import`] what others measured | |
-//! | [`supervise`] walks lanes through cells | [`audit`] what others claim | |
+//! | [`supervise`] walks lanes through cells | [`audit`] what others claim | [`bundle`] all of it in one archive |
 
 pub mod audit;
+pub mod bundle;
 pub mod cli;
 pub mod engine;
 pub mod import;

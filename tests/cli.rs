@@ -3,6 +3,8 @@
 
 #[path = "cli/acceptance.rs"]
 mod acceptance;
+#[path = "cli/bundles.rs"]
+mod bundles;
 #[path = "cli/calibrations.rs"]
 mod calibrations;
 #[path = "cli/help.rs"]
@@ -40,6 +42,10 @@ pub enum Needs {
     Scripted,
     /// A program on the search path, here for its own sake.
     Program(&'static str),
+    /// To run a command where there is no network.
+    NetworkNamespace,
+    /// That, and a Docker engine.
+    EngineAndNamespace,
 }
 
 /// A test.
@@ -49,6 +55,7 @@ pub struct Named(&'static str, Needs, fn());
 fn main() -> ExitCode {
     let files = [
         acceptance::TRIALS,
+        bundles::TRIALS,
         calibrations::TRIALS,
         help::TRIALS,
         imports::TRIALS,
@@ -82,5 +89,26 @@ fn lacking(needs: Needs) -> Option<String> {
             let asked = Command::new(name).arg("--version").stdin(Stdio::null()).output();
             asked.err().map(|error| format!("{name} cannot be started: {error}"))
         }
+        Needs::NetworkNamespace => no_namespace(),
+        Needs::EngineAndNamespace => no_namespace().or_else(no_engine),
     }
+}
+
+fn no_namespace() -> Option<String> {
+    let words = ["--user", "--map-root-user", "--net", "true"];
+    let asked = Command::new("unshare").args(words).stdin(Stdio::null()).output();
+    match asked {
+        Err(error) => Some(format!("unshare cannot be started: {error}")),
+        Ok(ended) if ended.status.success() => None,
+        Ok(ended) => {
+            let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+            Some(format!("this user may not make a network namespace: {said}"))
+        }
+    }
+}
+
+fn no_engine() -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let host = std::env::var("DOCKER_HOST").ok();
+    runtime.block_on(lockstep::launch::Engine::connect(host.as_deref())).err().map(|error| error.to_string())
 }

@@ -11,6 +11,8 @@ mod engines;
 mod images;
 #[path = "docker/lanes.rs"]
 mod lanes;
+#[path = "docker/packed.rs"]
+mod packed;
 #[path = "docker/registry.rs"]
 mod registry;
 #[path = "docker/runner.rs"]
@@ -126,7 +128,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     let shared = Arc::new(Shared { bench: OnceLock::new(), model: images::model_folder() });
-    let tests = [lanes::TESTS, engines::TESTS, images::TESTS, abandoned::TESTS].concat();
+    let tests = [lanes::TESTS, engines::TESTS, images::TESTS, packed::TESTS, abandoned::TESTS].concat();
     let trial = |(name, test): (&'static str, TestBody)| {
         let shared = Arc::clone(&shared);
         Trial::ignorable_test(name, move || shared.run(test))

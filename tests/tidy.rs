@@ -42,6 +42,7 @@ const ROOMS: imports::Table = &[
     ("verdict", &["terms", "stats", "plan", "journal"]),
     ("snapshot", &["terms", "verdict"]),
     ("report", &["terms", "stats", "journal", "verdict", "snapshot", "audit"]),
+    ("bundle", &["terms"]),
     ("runner", &["terms", "wire", "engine"]),
     ("supervise", &["terms", "plan", "lock", "wire", "journal", "launch"]),
     (
@@ -60,6 +61,7 @@ const ROOMS: imports::Table = &[
             "verdict",
             "snapshot",
             "report",
+            "bundle",
             "runner",
             "supervise",
         ],

@@ -52,6 +52,8 @@ pub(super) enum Verb {
     Resume(verbs::resume::Options),
     /// Run again what failed in a run.
     Rerun(verbs::rerun::Options),
+    /// Write one archive of everything that a run of a plan uses, for a reviewer without network.
+    Bundle(verbs::bundle::Options),
     /// List the runs.
     Runs(verbs::runs::Options),
     /// Derive the verdict from a plan and a journal: the same bytes give the same verdict on any host.

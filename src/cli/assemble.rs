@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::bundled;
 use super::prepare::Experiment;
 use super::project::FoundLane;
 use super::run_folder::RunFolder;
 use super::{Error, Project};
+use crate::bundle::Bundle;
 use crate::journal::Calibration;
 use crate::lock::FolderDigest;
 use crate::plan::{Lane, Lock, Plan, PlannedLane};
-use crate::supervise::{Inputs, LaneInput, Missing, Mode, Question, Surroundings, missing};
+use crate::supervise::{
+    Inputs, LaneExecutable, LaneInput, Missing, Mode, Question, Surroundings, lock_faults, missing,
+};
 use crate::terms::{Axes, Digest};
 
 /// What differs between a first run, a resumed one and a rerun.
@@ -33,6 +37,10 @@ pub(super) struct Assembly<'a> {
     pub time_budget: Option<Duration>,
     /// Whether GPUs are sampled while lanes are measured.
     pub telemetry: bool,
+    /// What everything is taken from, if that is a bundle.
+    pub bundle: Option<Bundle>,
+    /// The lockstep that a lane runs in place of this one, by lane.
+    pub executables: BTreeMap<String, LaneExecutable>,
 }
 
 impl<'a> Assembly<'a> {
@@ -53,6 +61,8 @@ impl<'a> Assembly<'a> {
             slowdowns: BTreeMap::new(),
             time_budget: None,
             telemetry: true,
+            bundle: None,
+            executables: BTreeMap::new(),
         }
     }
 
@@ -62,7 +72,10 @@ impl<'a> Assembly<'a> {
         let mut lanes = Vec::with_capacity(self.lanes.len());
         for found in self.lanes {
             let planned = planned(&self.plan, &found.lane.name)?;
-            lanes.push(lane_input(found, planned, self.folder, self.unlocked));
+            let executable = self.executables.get(&found.lane.name).cloned();
+            let mut lane = lane_input(found, planned, self.folder, self.unlocked, self.bundle.as_ref());
+            lane.executable = executable.or(lane.executable);
+            lanes.push(lane);
         }
         Ok(Inputs {
             run: self.folder.id.clone(),
@@ -83,6 +96,7 @@ impl<'a> Assembly<'a> {
             slowdowns: self.slowdowns,
             time_budget: self.time_budget,
             telemetry: self.telemetry,
+            signals: self.bundle.as_ref().map(bundled::signals).unwrap_or_default(),
         })
     }
 }
@@ -92,7 +106,13 @@ fn planned(plan: &Plan, lane: &str) -> Result<PlannedLane, Error> {
     planned.ok_or_else(|| Error::Internal(format!("lane {lane} was assembled and is not in the plan")))
 }
 
-fn lane_input(found: FoundLane, planned: PlannedLane, folder: &RunFolder, unlocked: bool) -> LaneInput {
+fn lane_input(
+    found: FoundLane,
+    planned: PlannedLane,
+    folder: &RunFolder,
+    unlocked: bool,
+    bundle: Option<&Bundle>,
+) -> LaneInput {
     let (files, stderr) = (folder.file("files"), folder.file("stderr"));
     let digests = found.file_digests();
     let files_dir = match &found.lane.launcher {
@@ -108,6 +128,8 @@ fn lane_input(found: FoundLane, planned: PlannedLane, folder: &RunFolder, unlock
         overlay_dir: overlay.map(|pin| found.overlays.unpacked(pin)),
         stderr_file: found.lane.exec.as_ref().map(|_| stderr.join(format!("{}.log", found.lane.name))),
         variables: variables(&found.lane),
+        executable: bundle.filter(|_| found.lane.launcher.is_own_executable()).map(bundled::executable),
+        packed: bundle.and_then(|bundle| bundled::packed(bundle, &found)),
         lock: found.lock,
         lane: found.lane,
         source: found.source,
@@ -119,6 +141,19 @@ fn lane_input(found: FoundLane, planned: PlannedLane, folder: &RunFolder, unlock
 pub(super) fn variables(lane: &Lane) -> BTreeSet<String> {
     let is_set = |name: &&String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     lane.needs.credentials.iter().filter(is_set).cloned().collect()
+}
+
+/// Why a lane's lock keeps it from running, here and everywhere.
+pub(super) fn lock_faults_of(found: &FoundLane) -> Vec<Missing> {
+    let (files, variables) = (found.file_digests(), variables(&found.lane));
+    lock_faults(Question {
+        lane: &found.lane,
+        lock: found.lock.as_ref(),
+        files: &files,
+        unlocked: false,
+        overlays: &found.overlays,
+        variables: &variables,
+    })
 }
 
 /// What keeps a lane from running here, its lock included.

@@ -37,6 +37,9 @@ pub enum Error {
     /// The model folder or its generation.
     #[error(transparent)]
     Engine(#[from] crate::engine::Error),
+    /// A bundle.
+    #[error(transparent)]
+    Bundle(#[from] crate::bundle::Error),
     /// A plan, lane or lock.
     #[error(transparent)]
     Plan(#[from] crate::plan::Error),

@@ -24,7 +24,7 @@ pub(super) fn partial_folder(models: &Path) -> PathBuf {
 /// Removes what processes that are no more left in `runs/` and among the models; the names of what went.
 pub(super) fn remove(project: &Project) -> Result<Vec<String>, Error> {
     let mut removed = Vec::new();
-    for folder in [project.runs(), project.models()] {
+    for folder in [project.runs(), project.models(), project.bundles()] {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_left(path)) {
             std::fs::remove_dir_all(&path).map_err(Error::file("removing", &path))?;

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod assemble;
+mod bundled;
 mod calibrations;
 mod counts;
 mod durable;
@@ -12,6 +13,7 @@ mod error;
 mod exit;
 mod leftovers;
 mod output;
+mod pack;
 mod pair_plan;
 mod prepare;
 mod progress;

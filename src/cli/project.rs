@@ -23,6 +23,8 @@ pub(super) const EMBEDDED: &str = "embedded";
 #[derive(Debug, Clone)]
 pub(super) struct Project {
     root: PathBuf,
+    /// The extracted bundle that everything but the runs is taken from; then nothing is taken from elsewhere.
+    bundle: Option<PathBuf>,
 }
 
 /// A text and where it came from.
@@ -56,7 +58,25 @@ impl Project {
     /// The project at `root`.
     #[must_use]
     pub fn at(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, bundle: None }
+    }
+
+    /// This project's runs, and everything else from the bundle extracted to `folder`: neither the project's own files
+    /// nor those built into the executable.
+    #[must_use]
+    pub fn within(&self, bundle: PathBuf) -> Self {
+        Self { root: self.root.clone(), bundle: Some(bundle) }
+    }
+
+    /// Whether everything is taken from a bundle.
+    #[must_use]
+    pub fn is_bundled(&self) -> bool {
+        self.bundle.is_some()
+    }
+
+    /// The folder whose files are used.
+    fn base(&self) -> &Path {
+        self.bundle.as_deref().unwrap_or(&self.root)
     }
 
     /// The folder.
@@ -80,13 +100,25 @@ impl Project {
     /// Folder of the snapshots.
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
-        self.root.join("snapshots")
+        self.base().join("snapshots")
+    }
+
+    /// Folder of the extracted bundles.
+    #[must_use]
+    pub fn bundles(&self) -> PathBuf {
+        self.runs().join(".bundles")
+    }
+
+    /// Folder in which overlays are packed and unpacked.
+    #[must_use]
+    pub fn overlay_folder(&self) -> PathBuf {
+        self.runs().join(".overlays")
     }
 
     /// Where overlays are packed and unpacked, and by what.
     pub(super) fn overlays(&self) -> Result<OverlayCache, Error> {
         let tool = self.shipped("overlays/wheel_overlay.py")?.unwrap_or_default();
-        Ok(OverlayCache { folder: self.runs().join(".overlays"), tool, search_path: search_path() })
+        Ok(OverlayCache { folder: self.overlay_folder(), tool, search_path: search_path() })
     }
 
     /// What public sources say about images and commits.
@@ -97,9 +129,10 @@ impl Project {
 
     /// A shipped file below `containers/`: the project's, or else the built-in one.
     pub(super) fn shipped(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        let own = self.root.join("containers").join(path);
+        let own = self.base().join("containers").join(path);
         match std::fs::read(&own) {
             Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.is_bundled() => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Ok(CONTAINERS.get_file(path).map(|file| file.contents().to_vec()))
             }
@@ -174,8 +207,9 @@ impl Project {
             _ => &LOCKS,
         };
         let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let mut names: BTreeSet<String> = embedded.files().filter_map(|file| stem(file.path())).collect();
-        if let Ok(entries) = std::fs::read_dir(self.root.join(folder)) {
+        let built_in = embedded.files().filter(|_| !self.is_bundled());
+        let mut names: BTreeSet<String> = built_in.filter_map(|file| stem(file.path())).collect();
+        if let Ok(entries) = std::fs::read_dir(self.base().join(folder)) {
             let files = entries.filter_map(Result::ok).map(|entry| entry.path());
             names.extend(
                 files.filter(|path| path.extension().is_some_and(|e| e == "toml")).filter_map(|path| stem(&path)),
@@ -186,16 +220,18 @@ impl Project {
 
     fn find(&self, kind: &str, folder: &str, embedded: &Dir<'_>, name: &str, extension: &str) -> Result<Found, Error> {
         let file = format!("{name}.{extension}");
-        let path = self.root.join(folder).join(&file);
+        let path = self.base().join(folder).join(&file);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 tracing::debug!(kind, name, path = %path.display(), digest = %Digest::of(text.as_bytes()), "found");
-                return Ok(Found { text, source: format!("{folder}/{file}") });
+                let from = if self.is_bundled() { "bundle:" } else { "" };
+                return Ok(Found { text, source: format!("{from}{folder}/{file}") });
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::file("reading", path)(error)),
         }
-        if let Some(text) = embedded.get_file(&file).and_then(|file| file.contents_utf8()) {
+        let built_in = embedded.get_file(&file).filter(|_| !self.is_bundled());
+        if let Some(text) = built_in.and_then(|file| file.contents_utf8()) {
             tracing::debug!(kind, name, digest = %Digest::of(text.as_bytes()), "found in the executable");
             return Ok(Found { text: text.to_owned(), source: EMBEDDED.to_owned() });
         }
@@ -210,10 +246,10 @@ impl Project {
     /// The files of `containers/FOLDER`: the project's when it has that folder, or else the built-in ones.
     fn files(&self, folder: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         let mut files = BTreeMap::new();
-        let below = self.root.join("containers");
+        let below = self.base().join("containers");
         if below.join(folder).is_dir() {
             read_below(&below, Path::new(folder), &mut files)?;
-        } else if let Some(embedded) = CONTAINERS.get_dir(folder) {
+        } else if let Some(embedded) = CONTAINERS.get_dir(folder).filter(|_| !self.is_bundled()) {
             embedded_below(embedded, &mut files);
         } else {
             let hint = "put the folder below `containers/` of the project, or remove `files`";

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! runs/ID/
+//!   bundle.json     what the bundle held that the run was made from, where it was one
 //!   run.json        where plan, lanes and model came from, and how the run was started
 //!   plan.toml       the plan as it was run
 //!   lanes/  locks/  lane manifests as used; locks with the executable and the image that ran
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::bundled::BundleFacts;
 use super::durable::write_whole;
 use super::project::FoundLane;
 use super::{Error, Project};
@@ -53,6 +55,29 @@ pub(super) struct RunFacts {
     /// The run that this one was made to confirm, as its plan asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirms: Option<String>,
+    /// The bundle that everything is taken from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleFacts>,
+    /// The lockstep that a lane runs in place of the running one, by lane.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub executables: BTreeMap<String, ExecutableFacts>,
+}
+
+/// A lockstep executable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExecutableFacts {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
+impl RunFacts {
+    /// Where the run takes everything from: the project, or the bundle that it was begun from.
+    pub(super) fn project(&self, project: &Project) -> Project {
+        self.bundle.as_ref().map_or_else(|| project.clone(), |bundle| project.within(bundle.folder.clone()))
+    }
 }
 
 impl RunFolder {

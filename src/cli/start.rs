@@ -78,6 +78,7 @@ fn of_project(project: &Project, verb: &Verb) -> Result<Exit, Error> {
         Verb::Calibrate(options) => verbs::calibrate::execute(project, options),
         Verb::Resume(options) => verbs::resume::execute(project, options),
         Verb::Rerun(options) => verbs::rerun::execute(project, options),
+        Verb::Bundle(options) => verbs::bundle::execute(project, options),
         Verb::Runs(options) => verbs::runs::execute(project, options),
         Verb::Judge(options) => verbs::judge::execute(project, options),
         Verb::Import(options) => verbs::import::execute(project, options),

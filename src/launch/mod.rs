@@ -12,6 +12,7 @@
 //! | `process` | a lane as a process: own group, cleared environment, marked |
 //! | `docker` | the engine, the create request, attach, images by digest |
 //! | `self_image` | an image made from the running executable and its libraries |
+//! | `image_layout`, `tar_stream` | images as an OCI layout in a folder, and as an archive that every engine loads |
 //! | `outside` | `/proc` and cgroups: signals, processor time, the lane's process tree, and the children that this process was given |
 //! | `supervisor`, `sweep` | whose lane is it, is that supervisor alive, and the end of orphans |
 //!
@@ -21,6 +22,7 @@
 mod availability;
 mod docker;
 mod error;
+mod image_layout;
 mod interpreter;
 mod launched;
 mod outside;
@@ -30,13 +32,16 @@ mod request;
 mod self_image;
 mod supervisor;
 mod sweep;
+mod tar_stream;
 
 pub use availability::{Availability, EngineFacts, Found, availability};
 pub use docker::{
-    BuiltImage, Engine, ExpectedImage, ImageFacts, ImageStore, ModelMount, PullProgress, ResolvedImage,
-    build_arguments, build_lane_image, built_reference, create_body, ensure_image, local_image, prune_lane_images,
+    BuiltImage, Engine, ExpectedImage, ImageFacts, ImageStore, ModelMount, PackedImage, PullProgress, ResolvedImage,
+    build_arguments, build_lane_image, built_reference, create_body, ensure_image, load_packed_image, local_image,
+    prune_bundled_images, prune_lane_images, save_image,
 };
 pub use error::Error;
+pub use image_layout::{ImageLayout, LaidImage};
 pub use interpreter::{HostAxes, host_axes};
 pub use launched::{Launched, start};
 pub use outside::tree::descends_from;

@@ -1,14 +1,15 @@
 //! What a run needs, all of it checked before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::journal::Calibration;
+use crate::launch::PackedImage;
 use crate::lock::{FolderDigest, OverlayCache};
 use crate::plan::{Lane, Lock, OverlayPin, Plan, PlannedLane};
 use crate::supervise::Mode;
-use crate::terms::{Axes, Cell, Digest};
+use crate::terms::{Axes, Cell, Digest, Signal};
 
 /// What a run needs.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Inputs {
     pub calibration: Option<Calibration>,
     /// Lanes that are slowed down on purpose, and by how much in percent.
     pub slowdowns: BTreeMap<String, f64>,
+    /// What the caller saw of where everything comes from; it stands among the signals of the segment's start.
+    pub signals: Vec<Signal>,
     /// How long the run may take until it pauses by itself.
     pub time_budget: Option<Duration>,
     /// Whether GPUs are sampled while lanes are measured.
@@ -76,6 +79,38 @@ pub struct LaneInput {
     pub stderr_file: Option<PathBuf>,
     /// Which of the environment variables that it needs are set.
     pub variables: BTreeSet<String>,
+    /// The lockstep that it runs where its manifest says `self`; without one, the running one.
+    pub executable: Option<LaneExecutable>,
+    /// Where its image comes from in place of registry and build, for a container lane of a bundle.
+    pub packed: Option<Packed>,
+}
+
+/// A lockstep executable that a lane runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneExecutable {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// What a bundle holds of a container lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packed {
+    /// Its image.
+    Image(PackedImage),
+    /// Nothing, and why.
+    Missing(String),
+}
+
+impl Inputs {
+    /// The lockstep that `lane` runs where its manifest says `self`.
+    pub(super) fn executable<'a>(&'a self, lane: &'a LaneInput) -> (&'a Path, Digest) {
+        match &lane.executable {
+            Some(LaneExecutable { path, digest }) => (path, *digest),
+            None => (&self.own_executable, self.binary),
+        }
+    }
 }
 
 impl LaneInput {

@@ -248,7 +248,8 @@ fn of_overlay(lane: Question<'_>) -> Option<Missing> {
 }
 
 /// Why the lock keeps the lane from running.
-fn of_lock(lane: Question<'_>) -> Vec<Missing> {
+#[must_use]
+pub fn of_lock(lane: Question<'_>) -> Vec<Missing> {
     if lane.unlocked {
         return Vec::new();
     }

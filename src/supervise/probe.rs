@@ -7,11 +7,11 @@ use super::launch_run::contradiction_failure;
 use super::segment::launch_request;
 use super::session::{Gone, Halt, Session};
 use super::stop::Stop;
-use super::{Error, Inputs, LaneInput, Missing, Surroundings, missing};
+use super::{Error, Inputs, LaneInput, Missing, Packed, Surroundings, missing};
 use crate::journal::{LaneDeclaration, LaneState, Preflight};
 use crate::launch::{
     Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, built_reference, ensure_image,
-    local_image, recipe_digest,
+    load_packed_image, local_image, recipe_digest,
 };
 use crate::lock::{run_copy, unresolved, verify_lock};
 use crate::plan::{DockerLane, ImageSource, Lane, Launcher, Lock};
@@ -170,7 +170,7 @@ impl Prober<'_> {
             }
             probed.image = Some(image);
         }
-        let executable = self.lane.lane.launcher.is_own_executable().then_some(self.inputs.binary);
+        let executable = self.lane.lane.launcher.is_own_executable().then_some(self.inputs.executable(self.lane).1);
         if let Some(digest) = executable {
             probed.declaration.declared.insert("binary".to_owned(), digest.to_string());
         }
@@ -227,6 +227,30 @@ impl Prober<'_> {
         local_image(engine, &reference).await.map_err(|error| refuse(error.to_string()))
     }
 
+    /// The image that the bundle holds; nothing is pulled or built.
+    async fn packed_image(
+        &self,
+        engine: &Engine,
+        packed: &Packed,
+        lock: Option<&Lock>,
+    ) -> Result<ResolvedImage, Setback> {
+        let refuse = |message: String| Setback::Refused(Failure::new(FailureClass::Preflight, message));
+        let packed = match packed {
+            Packed::Image(packed) => packed,
+            Packed::Missing(reason) => {
+                let failure = Failure::new(FailureClass::Absent, format!("the bundle lacks its image: {reason}"));
+                return Err(Setback::Absent(failure.with_remedy("make the bundle where the lane runs")));
+            }
+        };
+        if let Some(pin) = lock.and_then(Lock::image)
+            && (pin.config != packed.image.config || pin.diff_ids != packed.image.diff_ids)
+        {
+            let found = packed.image.config;
+            return Err(refuse(format!("the bundle holds the image {found}, and the lock says {}", pin.config)));
+        }
+        load_packed_image(engine, packed).await.map_err(|error| refuse(format!("loading the image: {error}")))
+    }
+
     async fn image(
         &self,
         docker: &DockerLane,
@@ -240,10 +264,17 @@ impl Prober<'_> {
             let failure = Failure::new(FailureClass::Absent, "the Docker engine no longer answers");
             return Err(Setback::Absent(failure.with_remedy("start the engine")));
         };
+        if let Some(packed) = &self.lane.packed {
+            listener(Event::Preparing(format!("image of {} from the bundle", self.lane.lane.name)));
+            return self.packed_image(engine, packed, lock).await;
+        }
         let reference = match &docker.image {
             ImageSource::OwnExecutable => {
                 listener(Event::Preparing(format!("image of {} from its own executable", self.lane.lane.name)));
-                return Ok(build_self_image(engine, &self.inputs.own_executable).await.map_err(refuse)?.resolved());
+                return Ok(build_self_image(engine, self.inputs.executable(self.lane).0)
+                    .await
+                    .map_err(refuse)?
+                    .resolved());
             }
             ImageSource::Registry(reference) => reference,
             ImageSource::Build(_) => return self.built_image(engine, lock).await,

@@ -145,7 +145,7 @@ fn header(
             protocol: wire::PROTOCOL,
         }),
         host: Some(look.facts.clone()),
-        signals: look.signals.clone(),
+        signals: look.signals.iter().chain(&inputs.signals).cloned().collect(),
         plan: inputs.plan.name.clone(),
         plan_sha256: inputs.plan.digest(),
         lanes: probed.iter().map(|probed| probed.declaration.clone()).collect(),
@@ -317,7 +317,7 @@ pub(super) fn launch_request<'a>(
         files_dir: input.files_dir.as_deref(),
         overlay_dir: input.overlay_dir.as_deref(),
         stderr_file: input.stderr_file.as_deref(),
-        own_executable: &inputs.own_executable,
+        own_executable: inputs.executable(input).0,
         search_path: &inputs.search_path,
         image,
     }

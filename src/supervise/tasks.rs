@@ -1,13 +1,16 @@
 //! The other things that need the island: images and orphans.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Error;
 use super::segment::runtime;
 use crate::launch::{
-    BuiltImage, Engine, SelfImage, build_lane_image, build_self_image, prune_lane_images, prune_self_images, sweep,
+    BuiltImage, Engine, ImageArchive, ImageLayout, LaidImage, PullProgress, SelfImage, build_lane_image,
+    build_self_image, built_reference, ensure_image, local_image, prune_bundled_images, prune_lane_images,
+    prune_self_images, save_image, sweep,
 };
-use crate::plan::{Build, Lane, Lock};
+use crate::plan::{Build, ImagePin, Lane, Lock};
 use crate::terms::HostFacts;
 
 /// What `clean` removed.
@@ -56,6 +59,55 @@ pub fn build_from_lock(
     })
 }
 
+/// Where an image that is packed comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum ImageOrigin<'a> {
+    /// It is made from this executable; no engine is needed.
+    Executable(&'a Path),
+    /// The engine holds it, or pulls it by its digest.
+    Pinned(&'a ImagePin),
+    /// The engine holds it, built from this lock.
+    Built(&'a Lock),
+}
+
+/// Puts an image into `layout`. `scratch` is a file for the archive on its way, removed afterwards.
+///
+/// # Errors
+/// No engine answers, or it does not hold, pull or save the image.
+pub fn pack_image(
+    docker_host: Option<&str>,
+    layout: &mut ImageLayout,
+    origin: ImageOrigin<'_>,
+    scratch: &Path,
+    progress: &mut dyn FnMut(String),
+) -> Result<LaidImage, Error> {
+    let failed = |doing| move |source| Error::File { doing, path: scratch.to_owned(), source };
+    let saved = |name: String, id: Option<&ImagePin>, progress: &mut dyn FnMut(String)| {
+        runtime()?.block_on(async {
+            let engine = Engine::connect(docker_host).await?;
+            let id = match id {
+                Some(pin) => ensure_image(&engine, pin, |news: PullProgress| progress(news.to_string())).await?.id,
+                None => local_image(&engine, &name).await?.id,
+            };
+            Ok::<_, Error>(save_image(&engine, &id.to_string(), scratch).await?)
+        })
+    };
+    let mut own = None;
+    match origin {
+        ImageOrigin::Executable(path) => {
+            let archive = ImageArchive::of(path)?;
+            let mut out = std::fs::File::create(scratch).map_err(failed("creating"))?;
+            archive.write_to(&mut out).map_err(failed("writing"))?;
+            own = Some(archive.reference);
+        }
+        ImageOrigin::Pinned(pin) => saved(pin.reference.clone(), Some(pin), progress)?,
+        ImageOrigin::Built(lock) => saved(built_reference(lock), None, progress)?,
+    }
+    let image = layout.add_saved(scratch, own.as_deref())?;
+    std::fs::remove_file(scratch).map_err(failed("removing"))?;
+    Ok(image)
+}
+
 /// Removes orphans, and the images built from executables and locks when `images` is set.
 ///
 /// # Errors
@@ -80,6 +132,7 @@ pub fn clean(docker_host: Option<&str>, images: bool) -> Result<Cleaned, Error> 
         if let (true, Some(engine)) = (images, &engine) {
             cleaned.images = prune_self_images(engine, |_| false).await?;
             cleaned.images.extend(prune_lane_images(engine).await?);
+            cleaned.images.extend(prune_bundled_images(engine).await?);
         }
         Ok(cleaned)
     })

@@ -173,6 +173,8 @@ impl<'a> Bench<'a> {
             unlocked: false,
             no_telemetry: false,
             confirms: None,
+            bundle: None,
+            executables: BTreeMap::new(),
         };
         folder.fill(&mut facts, text, &lanes)?;
         let inputs = Assembly {

@@ -15,6 +15,9 @@ pub(in crate::cli) struct Options {
     /// Also remove generated models; the next run generates them again.
     #[arg(long)]
     models: bool,
+    /// Also remove extracted bundles; `run --bundle` extracts them again.
+    #[arg(long)]
+    bundles: bool,
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -32,9 +35,10 @@ struct Removed<'a> {
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let cleaned = supervise::clean(docker_host().as_deref(), options.images)?;
     let folders = leftovers::remove(project)?;
-    let models = project.models();
-    if options.models && models.exists() {
-        std::fs::remove_dir_all(&models).map_err(Error::file("removing", &models))?;
+    for (asked, folder) in [(options.models, project.models()), (options.bundles, project.bundles())] {
+        if asked && folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(Error::file("removing", &folder))?;
+        }
     }
     match options.format {
         Format::Json => emit_json(&Removed { cleaned: &cleaned, folders: &folders })?,

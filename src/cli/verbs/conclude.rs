@@ -7,7 +7,8 @@ use crate::cli::run_folder::RunFolder;
 use crate::cli::{Error, Exit, Project};
 use crate::plan::Plan;
 use crate::report;
-use crate::snapshot::{Comparison, HostClass, Snapshot, compare, host_class, refusal_reasons, store};
+use crate::snapshot::store::Found;
+use crate::snapshot::{Comparison, HostClass, Snapshot, Status, compare, host_class, refusal_reasons, store};
 use crate::supervise::{self, Ended};
 use crate::verdict::Verdict;
 
@@ -16,15 +17,6 @@ use crate::verdict::Verdict;
 struct Concluded<'a> {
     verdict: &'a Verdict,
     comparison: Option<&'a Comparison>,
-}
-
-/// Measures what is due, and concludes.
-pub(super) fn measure_and_conclude(project: &Project, assembly: Assembly<'_>, format: Format) -> Result<Exit, Error> {
-    let folder = assembly.folder.clone();
-    if !measure(assembly)? {
-        return Ok(Exit::Inconclusive);
-    }
-    conclude(project, &folder, format)
 }
 
 /// Measures what is due; says whether there is anything to judge.
@@ -58,7 +50,7 @@ pub(super) fn judged(folder: &RunFolder) -> Result<(Plan, Verdict), Error> {
 }
 
 /// Judges the run, writes its verdict and report, prints it, and compares it with the host class's snapshot.
-fn conclude(project: &Project, folder: &RunFolder, format: Format) -> Result<Exit, Error> {
+pub(super) fn conclude(project: &Project, folder: &RunFolder, format: Format) -> Result<Exit, Error> {
     let (plan, verdict) = judged(folder)?;
     // A run that confirms another is asked for no confirmation of its own.
     let asked = if folder.facts()?.confirms.is_none() { plan.gate.confirm_by_rerun } else { 0 };
@@ -76,6 +68,8 @@ fn conclude(project: &Project, folder: &RunFolder, format: Format) -> Result<Exi
     }
     note(&format!("run {}: {}", folder.id, folder.file("report.md").display()));
     let accepted = accepted.map(|(then, comparison)| (then.conclusion, comparison.status()));
+    // What a reviewer's host of another class reproduces of a bundle is all that it can: its times are its own.
+    let accepted = accepted.filter(|(_, status)| *status != Status::OtherHostClass);
     Ok(Exit::of(verdict.conclusion, accepted))
 }
 
@@ -95,15 +89,19 @@ pub(super) fn class_of(verdict: &Verdict) -> Result<HostClass, Error> {
     Ok(host_class(&segment.host))
 }
 
-/// The comparison with the snapshot of the verdict's own host class, where there is one.
+/// The comparison with the snapshot of the verdict's own host class, where there is one. A bundle is there to be held
+/// against: of that, another class's snapshot will do for all but times.
 fn own_snapshot(
     project: &Project,
     plan: &Plan,
     verdict: &Verdict,
     asked: u32,
 ) -> Result<Option<(Snapshot, Comparison)>, Error> {
-    let place = store::place(&project.snapshots(), &plan.name, &class_of(verdict)?)?;
-    let Some(then) = store::read(&place)? else { return Ok(None) };
+    let (place, then) = match store::find(&project.snapshots(), &plan.name, &class_of(verdict)?)? {
+        Found::Own(place, then) => (place, *then),
+        Found::Other(place, then) if project.is_bundled() => (place, *then),
+        Found::Other(..) | Found::None => return Ok(None),
+    };
     tracing::debug!(snapshot = %place.snapshot.display(), seal = %then.seal, "comparing with the accepted verdict");
     let comparison = compare(&then, verdict, plan.statistics.band_pct).confirmed_by(asked, &[]);
     Ok(Some((then, comparison)))

@@ -38,7 +38,8 @@ pub(super) fn confirming(project: &Project, first: &RunFolder) -> Result<Vec<Con
 
 /// Runs the plan of `first` again, as a run of its own; nothing when it was stopped before its end.
 pub(super) fn run_again(project: &Project, first: &RunFolder) -> Result<Option<Confirming>, Error> {
-    let Again { experiment, text, lanes, facts } = again(project, first)?;
+    let Again { project, experiment, text, lanes, facts, bundle, executables } = again(project, first)?;
+    let project = &project;
     let mut facts = RunFacts { confirms: Some(first.id.clone()), ..facts };
     let folder = RunFolder::create(project, &mut facts, &text, &lanes)?;
     note(&format!("run {} of plan {} confirms run {}", folder.id, experiment.plan.name, first.id));
@@ -46,6 +47,8 @@ pub(super) fn run_again(project: &Project, first: &RunFolder) -> Result<Option<C
         unlocked: facts.unlocked,
         telemetry: !facts.no_telemetry,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
+        bundle,
+        executables,
         ..Assembly::of(experiment, lanes, &folder)
     };
     if !measure(assembly)? {

@@ -1,8 +1,9 @@
 //! `lockstep lane NAME`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::run::{Way, begin};
+use super::run::{Start, Way, begin};
 use crate::cli::assemble::missing_of;
 use crate::cli::counts::Counts;
 use crate::cli::output::{Format, emit, emit_json};
@@ -42,7 +43,10 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let text = with_lane_alone(&found.text, &plan, &options.name)?;
     let experiment =
         experiment(project, &options.plan, &text, Model::chosen(options.model.as_deref()), options.counts)?;
-    begin(project, experiment, &found.source, options.way, options.format)
+    let Options { way, format, .. } = *options;
+    let executables = BTreeMap::new();
+    let start = Start { plan_source: found.source, way, format, executables, bundle: None };
+    begin(project, experiment, start)
 }
 
 /// What the lane lacks here, as `--format json` prints it.

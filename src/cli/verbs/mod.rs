@@ -3,6 +3,7 @@
 pub(super) mod accept;
 pub(super) mod audit;
 pub(super) mod audit_formula;
+pub(super) mod bundle;
 pub(super) mod calibrate;
 pub(super) mod clean;
 pub(super) mod compare;

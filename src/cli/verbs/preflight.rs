@@ -47,6 +47,8 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         unlocked: options.unlocked,
         no_telemetry: true,
         confirms: None,
+        bundle: None,
+        executables: BTreeMap::new(),
     };
     let folder = Passing(RunFolder::aside(preflight_folder(project)));
     folder.0.fill(&mut facts, &experiment.text, &lanes)?;

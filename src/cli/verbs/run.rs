@@ -1,30 +1,47 @@
-//! `lockstep run PLAN`.
+//! `lockstep run PLAN`, and `lockstep run --bundle FILE`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::conclude::measure_and_conclude;
+use super::conclude::{conclude, measure};
+use crate::bundle::{self, Bundle};
 use crate::cli::assemble::Assembly;
+use crate::cli::bundled::{BundleFacts, has_route, lay_out_overlays, unpack};
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
 use crate::cli::output::{Format, note};
 use crate::cli::prepare::{Experiment, Model, experiment};
-use crate::cli::run_folder::{RunFacts, RunFolder};
+use crate::cli::run_folder::{ExecutableFacts, RunFacts, RunFolder};
 use crate::cli::{Error, Exit, Project};
-use crate::supervise;
+use crate::supervise::{self, LaneExecutable};
+use crate::terms::Digest;
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  lockstep run quickstart\n  lockstep run quickstart --model ~/models/Qwen2.5-0.5B")]
+#[command(
+    after_help = "Examples:\n  lockstep run quickstart\n  lockstep run quickstart --model ~/models/Qwen2.5-0.5B\n  \
+    lockstep run --bundle quickstart.bundle\n  \
+    lockstep run gate --executable native-base=base/lockstep --executable native-base-again=base/lockstep"
+)]
 pub(in crate::cli) struct Options {
     /// Name of a plan, or a file ending in .toml.
-    plan: String,
+    #[arg(required_unless_present = "bundle", conflicts_with = "bundle")]
+    plan: Option<String>,
+    /// Take plan, lanes, locks, images, model and lockstep for the lanes from this bundle, and nothing from elsewhere.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "launches", "repetitions", "warmup", "unlocked", "executable"])]
+    bundle: Option<PathBuf>,
+    /// The digest that the bundle was published with.
+    #[arg(long, value_name = "DIGEST", requires = "bundle")]
+    expect: Option<Digest>,
     /// Checkpoint folder (config.json, safetensors, tokenizer.json) to run the plan on, in place of its own model.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     #[command(flatten)]
     counts: Counts,
+    /// The lockstep that a lane of the built-in engine runs in place of this one; may be given once for each lane.
+    #[arg(long, value_name = "LANE=PATH", value_parser = lane_and_path)]
+    executable: Vec<(String, PathBuf)>,
     #[command(flatten)]
     way: Way,
     /// How the verdict is printed.
@@ -59,41 +76,149 @@ impl Pause {
     }
 }
 
-pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    let (_, found) = project.plan(&options.plan)?;
-    let model = Model::chosen(options.model.as_deref());
-    let experiment = experiment(project, &options.plan, &found.text, model, options.counts)?;
-    begin(project, experiment, &found.source, options.way, options.format)
+/// `LANE=PATH`.
+fn lane_and_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((lane, path)) if !lane.is_empty() && !path.is_empty() => Ok((lane.to_owned(), PathBuf::from(path))),
+        _ => Err("expected a lane's name, `=` and the path of a lockstep executable".to_owned()),
+    }
 }
 
-/// Makes the run's folder and measures.
-pub(super) fn begin(
-    project: &Project,
-    experiment: Experiment,
-    plan_source: &str,
-    way: Way,
-    format: Format,
-) -> Result<Exit, Error> {
+pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
+    if let Some(file) = &options.bundle {
+        return of_bundle(project, file, options);
+    }
+    let Some(name) = &options.plan else {
+        return Err(Error::usage("neither a plan nor a bundle", "name a plan, or a bundle by --bundle FILE"));
+    };
+    let (_, found) = project.plan(name)?;
+    let model = Model::chosen(options.model.as_deref());
+    let experiment = experiment(project, name, &found.text, model, options.counts)?;
+    let executables = executables(&experiment, &options.executable)?;
+    let Options { way, format, .. } = *options;
+    let start = Start { plan_source: found.source, way, format, executables, bundle: None };
+    begin(project, experiment, start)
+}
+
+/// Runs what a bundle holds. That nothing else is used is seen to by construction (the project is the extracted bundle,
+/// no image is pulled, the model is not generated) and shown afterwards, by comparing every byte again.
+fn of_bundle(project: &Project, file: &Path, options: &Options) -> Result<Exit, Error> {
+    let bundle = unpack(project, file, options.expect)?;
+    let contents = &bundle.contents;
+    note(&format!("bundle {}: {} files, each as its list says", contents.digest, contents.files.len()));
+    for lane in contents.lanes.iter().filter(|lane| !lane.from_host.is_empty()) {
+        note(&format!("lane {} runs {} of this host, which no bundle holds", lane.name, lane.from_host.join(", ")));
+    }
+    lay_out_overlays(project, &bundle)?;
+    let project = project.within(bundle.folder.clone());
+    let (_, found) = project.plan(&contents.plan)?;
+    let model_dir = bundle.path(&contents.model.folder);
+    let experiment = experiment(&project, &contents.plan, &found.text, Model::Known(&model_dir), Counts::default())?;
+    if experiment.plan.digest() != contents.plan_sha256 {
+        let found =
+            format!("the bundle's plan is {}, and its list says {}", experiment.plan.digest(), contents.plan_sha256);
+        return Err(Error::usage(found, "the bundle was made by another lockstep: run the one in its folder bin"));
+    }
+    let Options { way, format, .. } = *options;
+    let start = Start {
+        plan_source: found.source,
+        way: Way { unlocked: false, ..way },
+        format,
+        executables: BTreeMap::new(),
+        bundle: Some(bundle),
+    };
+    begin(&project, experiment, start)
+}
+
+/// The executables that lanes were given, each read now.
+fn executables(
+    experiment: &Experiment,
+    given: &[(String, PathBuf)],
+) -> Result<BTreeMap<String, LaneExecutable>, Error> {
+    let mut executables = BTreeMap::new();
+    for (lane, path) in given {
+        if experiment.plan.lane(lane).is_none() {
+            let names: Vec<&str> = experiment.plan.lanes.iter().map(|lane| lane.name.as_str()).collect();
+            let found =
+                format!("--executable names the lane {lane:?}, which plan {} does not have", experiment.plan.name);
+            return Err(Error::usage(found, format!("its lanes: {}", names.join(", "))));
+        }
+        let path = std::path::absolute(path).map_err(Error::file("finding", path))?;
+        let digest = Digest::of_file(&path).map_err(Error::file("reading the executable", &path))?;
+        if executables.insert(lane.clone(), LaneExecutable { path, digest }).is_some() {
+            return Err(Error::usage(format!("--executable names the lane {lane:?} twice"), "give one for each lane"));
+        }
+    }
+    Ok(executables)
+}
+
+/// What differs between the ways to begin a run.
+pub(super) struct Start {
+    pub plan_source: String,
+    pub way: Way,
+    pub format: Format,
+    pub executables: BTreeMap<String, LaneExecutable>,
+    pub bundle: Option<Bundle>,
+}
+
+/// Makes the run's folder, measures and concludes.
+pub(super) fn begin(project: &Project, experiment: Experiment, start: Start) -> Result<Exit, Error> {
+    let Start { plan_source, way, format, executables, bundle } = start;
     let Way { unlocked, no_telemetry, pause } = way;
     let lanes = experiment.plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(found) = lanes
+        .iter()
+        .find(|found| executables.contains_key(&found.lane.name) && !found.lane.launcher.is_own_executable())
+    {
+        let text = format!("lane {} does not run lockstep itself", found.lane.name);
+        return Err(Error::usage(text, "--executable is for lanes of the built-in engine"));
+    }
+    let named = |(lane, own): (&String, &LaneExecutable)| {
+        (lane.clone(), ExecutableFacts { path: own.path.clone(), sha256: own.digest })
+    };
     let mut facts = RunFacts {
         schema: 1,
         run: String::new(),
-        plan_source: plan_source.to_owned(),
+        plan_source,
         lane_sources: lanes.iter().map(|l| (l.lane.name.clone(), l.source.clone())).collect::<BTreeMap<_, _>>(),
         model_dir: experiment.model_dir.clone(),
         unlocked,
         no_telemetry,
         confirms: None,
+        bundle: bundle.as_ref().map(BundleFacts::of),
+        executables: executables.iter().map(named).collect(),
     };
     let folder = RunFolder::create(project, &mut facts, &experiment.text, &lanes)?;
-    note(&format!("run {} of plan {} ({plan_source})", folder.id, experiment.plan.name));
+    note(&format!("run {} of plan {} ({})", folder.id, experiment.plan.name, facts.plan_source));
     let assembly = Assembly {
         unlocked,
         telemetry: !no_telemetry,
         calibration: calibrations::known(project, supervise::host_facts().machine)?,
         time_budget: pause.after(),
+        bundle: bundle.clone(),
+        executables,
         ..Assembly::of(experiment, lanes, &folder)
     };
-    measure_and_conclude(project, assembly, format)
+    if !measure(assembly)? {
+        return Ok(Exit::Inconclusive);
+    }
+    if let Some(bundle) = &bundle {
+        show_unchanged(&folder, bundle)?;
+    }
+    conclude(project, &folder, format)
+}
+
+/// Compares the extracted bundle with its list again, and keeps the list with the run.
+pub(super) fn show_unchanged(folder: &RunFolder, bundle: &Bundle) -> Result<(), Error> {
+    let again = bundle::check(&bundle.folder)?;
+    let list = bundle.path("bundle.json");
+    folder.write("bundle.json", &std::fs::read(&list).map_err(Error::file("reading", &list))?)?;
+    let network =
+        if has_route() { "this host has a network, which nothing of the run asks" } else { "this host has no network" };
+    note(&format!(
+        "the run used bundle {} alone: its {} files are unchanged, no image was pulled, {network}",
+        again.contents.digest,
+        again.contents.files.len()
+    ));
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use schemars::{Schema, schema_for};
 
 use crate::audit::{Audited, ClaimLine};
+use crate::bundle::Contents;
 use crate::cli::output::emit_json;
 use crate::cli::run_folder::RunFacts;
 use crate::cli::{Error, Exit};
@@ -22,8 +23,9 @@ pub(in crate::cli) struct Options {
 }
 
 /// Formats that are no plan, lane or lock.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 12] = [
     "audit",
+    "bundle",
     "calibration",
     "claims",
     "comparison",
@@ -44,6 +46,7 @@ pub(in crate::cli) fn execute(options: &Options) -> Result<Exit, Error> {
     };
     let schema: Option<Schema> = match name {
         "audit" => Some(schema_for!(Vec<Audited>)),
+        "bundle" => Some(schema_for!(Contents)),
         "calibration" => Some(schema_for!(Calibration)),
         "claims" => Some(schema_for!(ClaimLine)),
         "comparison" => Some(schema_for!(Comparison)),

@@ -54,6 +54,7 @@ struct Missing<'a> {
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let folder = RunFolder::find(project, &options.run)?;
     let (plan, _, verdict) = folder.judge()?;
+    let project = &folder.facts()?.project(project);
     // That of an unfinished run may be missing or older than its last rows, and nobody's edit.
     if verdict.journal.sealed {
         check_stored_verdict(&folder, &verdict)?;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::layout::{self, CREATED, EXECUTABLE_INSIDE};
 use super::libraries::{Closure, closure};
-use super::tar_stream::TarStream;
 use crate::launch::Error;
+use crate::launch::tar_stream::TarStream;
 use crate::terms::{Digest, canonical_value};
 
 /// What the names of self images begin with.

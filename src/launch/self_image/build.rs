@@ -1,21 +1,16 @@
 //! The self image in an engine: loaded once, read back, compared, and cleared away when it is old.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
-use bollard::query_parameters::{ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
-use futures_util::{FutureExt as _, StreamExt as _, stream};
-use tokio::sync::mpsc::{self, Sender};
+use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
 
 use super::archive::{ImageArchive, REPOSITORY};
 use super::layout::IMAGE_LABEL;
 use crate::launch::Error;
-use crate::launch::docker::{Engine, ExpectedImage, ImageFacts, NEWS_DEADLINE, ResolvedImage, within};
+use crate::launch::docker::{Engine, ExpectedImage, ImageFacts, ResolvedImage, load_archive};
 use crate::terms::Digest;
-
-/// Bytes that are handed to the engine at a time.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// An image that was made from an executable and that the engine holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +65,8 @@ pub async fn build_self_image(engine: &Engine, executable: &Path) -> Result<Self
     {
         return Ok(image(facts.id, true));
     }
-    load(engine, archive).await?;
+    let name = archive.reference.clone();
+    load_archive(engine, &name, move |out| archive.write_to(out)).await?;
     let facts = ImageFacts::read(engine, &reference).await?.ok_or_else(|| Error::Answer {
         doing: format!("loading {reference}"),
         found: "the load ended well, and the image is not there".to_owned(),
@@ -100,57 +96,4 @@ pub async fn prune_self_images(engine: &Engine, keep: impl Fn(&str) -> bool) -> 
         }
     }
     Ok(removed)
-}
-
-async fn load(engine: &Engine, archive: ImageArchive) -> Result<(), Error> {
-    let doing = format!("loading {}", archive.reference);
-    let (sender, receiver) = mpsc::channel(4);
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut chunks = Chunks { sender, open: Vec::with_capacity(CHUNK_BYTES) };
-        if let Err(error) = archive.write_to(&mut chunks).and_then(|()| chunks.flush()) {
-            // The engine must not take a cut archive for a whole one; when it has hung up, it knows.
-            let _ = chunks.sender.blocking_send(Err(error));
-        }
-    });
-    let chunks = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
-    let chunks = chunks.map(|chunk: io::Result<Vec<u8>>| chunk.map(Into::into));
-    let options = ImportImageOptionsBuilder::default().quiet(true).build();
-    let mut messages = engine.docker().import_image_stream(options, chunks, None);
-    let mut outcome = Ok(());
-    loop {
-        let news = messages.next().map(Option::transpose);
-        match within(NEWS_DEADLINE, doing.clone(), news).await {
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(error) => {
-                outcome = Err(error);
-                break;
-            }
-        }
-    }
-    drop(messages);
-    let _ = writing.await;
-    outcome
-}
-
-/// Collects what is written into chunks and sends them.
-struct Chunks {
-    sender: Sender<io::Result<Vec<u8>>>,
-    open: Vec<u8>,
-}
-
-impl Write for Chunks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.open.extend_from_slice(bytes);
-        if self.open.len() >= CHUNK_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let chunk = std::mem::replace(&mut self.open, Vec::with_capacity(CHUNK_BYTES));
-        let hung_up = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the engine takes no more");
-        self.sender.blocking_send(Ok(chunk)).map_err(hung_up)
-    }
 }

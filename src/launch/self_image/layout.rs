@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::libraries::Closure;
-use super::tar_stream::TarStream;
 use crate::launch::Error;
 use crate::launch::docker::{MODEL_DIR_INSIDE, SCRATCH_DIR_INSIDE, USER};
+use crate::launch::tar_stream::TarStream;
 use crate::terms::{Digest, canonical_value};
 
 /// Where the executable stands.

@@ -13,7 +13,6 @@ mod build;
 mod elf;
 mod layout;
 mod libraries;
-mod tar_stream;
 
 pub use archive::ImageArchive;
 pub use build::{SelfImage, build_self_image, prune_self_images};
