@@ -7,6 +7,8 @@ mod acceptance;
 mod bundles;
 #[path = "cli/calibrations.rs"]
 mod calibrations;
+#[path = "cli/gates.rs"]
+mod gates;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/imports.rs"]
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         acceptance::TRIALS,
         bundles::TRIALS,
         calibrations::TRIALS,
+        gates::TRIALS,
         help::TRIALS,
         imports::TRIALS,
         inputs::TRIALS,
