@@ -33,6 +33,7 @@
       # names targets in them, and cargo reads no manifest whose targets are missing.
       buildSource = sourceWithout [
         ./.ci
+        ./.github
         ./LICENSE
         ./flake.lock
         ./flake.nix
@@ -77,11 +78,31 @@
             mainProgram = "lockstep";
           };
         };
+
+      # The native lane as a container, without the engine that builds it: `nix build .#image && docker load < result`.
+      # What lockstep makes of its own executable (lane native-container) needs no Nix; this one holds Nix's libraries.
+      imageFor =
+        pkgs:
+        pkgs.dockerTools.buildLayeredImage {
+          name = "${manifest.name}-native";
+          tag = manifest.version;
+          contents = [ (lockstepFor pkgs) ];
+          config = {
+            Entrypoint = [ (lib.getExe (lockstepFor pkgs)) ];
+            Cmd = [ "runner" ];
+            # As in lane native: one thread, and nobody's rights.
+            Env = [ "RAYON_NUM_THREADS=1" ];
+            User = "65534:65534";
+            WorkingDir = "/";
+            Labels."org.opencontainers.image.licenses" = manifest.license;
+          };
+        };
     in
     {
       packages = forAllSystems (pkgs: rec {
         lockstep = lockstepFor pkgs;
         default = lockstep;
+        image = imageFor pkgs;
       });
 
       apps = forAllSystems (

@@ -34,6 +34,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("a_lock_that_does_not_fit_the_inputs_is_refused", a_lock_that_does_not_fit_the_inputs_is_refused),
     ("every_system_offers_the_same_names", every_system_offers_the_same_names),
     ("flake_show_and_check_accept_it", flake_show_and_check_accept_it),
+    ("every_output_is_evaluated", every_output_is_evaluated),
+    ("the_image_runs_the_native_lane", the_image_runs_the_native_lane),
     ("the_package_is_built_from_what_it_is_made_of", the_package_is_built_from_what_it_is_made_of),
     ("the_checks_run_tests_lints_and_format", the_checks_run_tests_lints_and_format),
     ("apps_name_programs_of_the_package", apps_name_programs_of_the_package),
@@ -197,7 +199,7 @@ fn a_lock_that_does_not_fit_the_inputs_is_refused(flake: &Flake) -> Result<(), F
 fn every_system_offers_the_same_names(flake: &Flake) -> Result<(), Failed> {
     let names = |attribute| flake.eval(attribute, "builtins.mapAttrs (_: builtins.attrNames)");
     let on_each = |names: &[&str]| json!(SYSTEMS.iter().map(|system| (*system, names)).collect::<BTreeMap<_, _>>());
-    expect_equal("packages", names("#packages")?, on_each(&["default", "lockstep"]))?;
+    expect_equal("packages", names("#packages")?, on_each(&["default", "image", "lockstep"]))?;
     expect_equal("apps", names("#apps")?, on_each(&["default", "lane"]))?;
     expect_equal("checks", names("#checks")?, on_each(&["clippy", "fmt", "package", "tests"]))?;
     expect_equal("devShells", names("#devShells")?, on_each(&["default"]))?;
@@ -223,6 +225,50 @@ fn flake_show_and_check_accept_it(flake: &Flake) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Down to the last derivation and string, on each system: an output that nobody evaluates is one that may not exist.
+fn every_output_is_evaluated(flake: &Flake) -> Result<(), Failed> {
+    let derivations = "builtins.mapAttrs (_: builtins.mapAttrs (_: derivation: derivation.drvPath))";
+    let outputs = [
+        ("apps", "builtins.mapAttrs (_: builtins.mapAttrs (_: app: app.program + app.meta.description))"),
+        ("checks", derivations),
+        ("devShells", derivations),
+        ("formatter", "builtins.mapAttrs (_: derivation: derivation.drvPath)"),
+        ("packages", derivations),
+    ];
+    let shown = flake.stubbed(&flake.project(), &["flake", "show", "--json"], "", &[]);
+    let shown: BTreeMap<String, Value> = serde_json::from_str(&succeeded(shown)?)?;
+    expect_equal("outputs", shown.keys().map(String::as_str).collect(), outputs.map(|(name, _)| name).to_vec())?;
+    for (name, function) in outputs {
+        let found = flake.eval(&format!("#{name}"), function)?;
+        let systems: Vec<&str> = found.as_object().into_iter().flatten().map(|(system, _)| system.as_str()).collect();
+        expect_equal(name, systems, SYSTEMS.to_vec())?;
+        expect_equal(&format!("{name} holds nothing empty: {found}"), found.to_string().contains("\"\""), false)?;
+    }
+    Ok(())
+}
+
+fn the_image_runs_the_native_lane(flake: &Flake) -> Result<(), Failed> {
+    for system in SYSTEMS {
+        let recorded = flake.eval(
+            &format!("#packages.{system}.image.recorded"),
+            "image: image.config // { inherit (image) name tag; }",
+        )?;
+        let package = flake.eval(&format!("#packages.{system}.default"), "package: package.outPath")?;
+        let program = format!("{}/bin/lockstep", package.as_str().unwrap_or_default());
+        expect_equal("entrypoint", &recorded["Entrypoint"], &json!([program]))?;
+        expect_equal("command", &recorded["Cmd"], &json!(["runner"]))?;
+        expect_equal("user", &recorded["User"], &json!("65534:65534"))?;
+        expect_equal("name", &recorded["name"], &json!("lockstep-native"))?;
+        let manifest = std::fs::read_to_string(flake.project().join("Cargo.toml"))?;
+        expect_in(&manifest, &format!("version = {}", recorded["tag"]))?;
+        let lane = std::fs::read_to_string(flake.project().join("lanes/native.toml"))?;
+        expect_in(&lane, "arguments = [\"runner\"]")?;
+        expect_in(&lane, "RAYON_NUM_THREADS = \"1\"")?;
+        expect_equal("environment", &recorded["Env"], &json!(["RAYON_NUM_THREADS=1"]))?;
+    }
+    Ok(())
+}
+
 fn the_package_is_built_from_what_it_is_made_of(flake: &Flake) -> Result<(), Failed> {
     let recorded = flake.eval("#packages.x86_64-linux.default.recorded", "arguments: arguments")?;
     let manifest = std::fs::read_to_string(flake.project().join("Cargo.toml"))?;
@@ -234,7 +280,7 @@ fn the_package_is_built_from_what_it_is_made_of(flake: &Flake) -> Result<(), Fai
     expect_in(recorded["cargoLock"]["lockFile"].as_str().unwrap_or_default(), "Cargo.lock")?;
     let source = PathBuf::from(recorded["src"].as_str().unwrap_or_default());
     for path in tree::files(&flake.project()) {
-        let beside = [".ci/", "LICENSE", "README.md", "flake.lock", "flake.nix"];
+        let beside = [".ci/", ".github/", "LICENSE", "README.md", "flake.lock", "flake.nix"];
         let expected = !beside.iter().any(|name| path.starts_with(name));
         expect_equal(&format!("{path} is in the package's source"), source.join(&path).is_file(), expected)?;
     }

@@ -80,6 +80,13 @@
               ];
               inherit text;
             };
+          # What the real one refuses: no name, or a configuration that is no attribute set.
+          dockerTools.buildLayeredImage =
+            args:
+            assert lib.assertFields "buildLayeredImage" args [ "name" ];
+            assert builtins.isAttrs (args.config or { });
+            assert builtins.all builtins.isString (args.config.Entrypoint or [ ]);
+            package system "${args.name}.tar.gz" empty (args // { nativeBuildInputs = args.contents or [ ]; });
           mkShell = attrs: package system "nix-shell" empty attrs;
 
           autoAddDriverRunpath = tool "auto-add-driver-runpath-hook";
