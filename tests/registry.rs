@@ -13,6 +13,8 @@ use lockstep::terms::Digest;
 
 #[path = "registry/built.rs"]
 mod built;
+#[path = "registry/bundled.rs"]
+mod bundled;
 #[path = "registry/engine.rs"]
 mod engine;
 #[path = "registry/images.rs"]
@@ -21,6 +23,9 @@ mod images;
 mod moved;
 #[path = "registry/server.rs"]
 mod server;
+#[allow(dead_code, reason = "of the texts that other tests share, one plan is taken here")]
+#[path = "project/texts.rs"]
+mod texts;
 
 use images::{Document, Family, Image, Pusher, index};
 use server::{Absence, Server};
@@ -118,6 +123,16 @@ fn main() -> std::process::ExitCode {
             (_, Err(absence), _) => without_registry(absence),
             (Ok(docker), Ok(host), Ok(runner)) => runtime
                 .block_on(moved::a_lane_runs_the_locked_digest(&docker, host, &runner))
+                .map(|()| Completion::Completed),
+        }
+    }));
+    trials.push(Trial::ignorable_test("a_bundle_outlives_its_registry", || {
+        let runtime = runtime()?;
+        match (runtime.block_on(engine::connect()), Server::start(None), moved::scripted_runner()) {
+            (Err(reason), ..) | (.., Err(reason)) => Ok(Completion::ignored_with(reason)),
+            (_, Err(absence), _) => without_registry(&absence),
+            (Ok(docker), Ok(server), Ok(runner)) => runtime
+                .block_on(bundled::a_bundle_outlives_its_registry(&docker, server, &runner))
                 .map(|()| Completion::Completed),
         }
     }));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::prepared::prepared;
+use crate::prepared::{own_copy, prepared};
 use crate::project::{Ended, PlanText, Project, Run, Started};
 use crate::{Named, Needs};
 
@@ -14,6 +14,7 @@ pub const TRIALS: &[Named] = &[
     Named("a_bundle_with_a_changed_byte_is_refused_by_the_files_name", Needs::Nothing, changed),
     Named("an_extracted_bundle_that_was_changed_is_refused_by_the_files_name", Needs::Nothing, changed_afterwards),
     Named("a_run_from_a_bundle_goes_on_from_it", Needs::Nothing, goes_on),
+    Named("a_verdict_of_another_host_class_is_reproduced_in_all_but_times", Needs::Nothing, another_class),
     Named("what_cannot_be_bundled_says_why", Needs::Nothing, refused),
     Named("a_container_lane_runs_from_its_bundle_alone", Needs::EngineAndNamespace, container),
 ];
@@ -179,6 +180,34 @@ fn goes_on() {
     let again = project.lockstep(&["rerun", &run.id, "--failed"]);
     again.tells(&["nothing is left to do"]);
     assert_eq!(run.journal().segments().count(), 1);
+}
+
+fn another_class() {
+    const CLASS: &str = "intel-xeon-fam6-mod207-64c";
+    let (author, _) = own_copy();
+    let folder = author.file("snapshots/tiny");
+    let paths =
+        std::fs::read_dir(&folder).expect("it was accepted").map(|entry| entry.expect("it can be listed").path());
+    for path in paths.collect::<Vec<_>>() {
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let (own, ending) = name.split_once('.').expect("a class and an ending");
+        let target = folder.join(format!("{CLASS}.{ending}"));
+        std::fs::rename(&path, &target).expect("it can be moved");
+        if ending == "json" {
+            let text = std::fs::read_to_string(&target).expect("a snapshot is text");
+            std::fs::write(&target, text.replace(own, CLASS)).expect("it can be written");
+        }
+    }
+    author.lockstep(&["bundle", "tiny", "-o", "other.bundle"]).exits(0);
+    let reviewer = Project::new();
+    let run = Run::of(&reviewer, run_from(&reviewer, &author.file("other.bundle")));
+    // The run's own conclusion: that there is no snapshot of this class is no news to a reviewer.
+    run.exits(0).ended.prints(&[CLASS, "times were not compared"]);
+    let verified = reviewer.lockstep(&["verify", &run.id, "--format", "json"]).json();
+    let gates = verified["gates"].as_array().expect("a list of gates");
+    let standing = |kind: &str| gates.iter().find(|gate| gate["kind"] == kind).map(|gate| gate["standing"].clone());
+    assert_eq!(standing("tokens_changed"), Some("passed".into()), "{verified:#}");
+    assert_eq!(standing("magnitude_left_band"), Some("not_compared".into()), "{verified:#}");
 }
 
 fn refused() {

@@ -56,3 +56,11 @@ async fn compare(docker: &Docker, by_digest: &str, pin: &ImagePin) -> Result<(),
     }
     Ok(())
 }
+
+/// The engine holds the image that a bundle brought; its name goes again, and it with it.
+pub async fn image_of_bundle(docker: &Docker, config: Digest) -> Result<(), String> {
+    let name = format!("lockstep/bundle:{}", config.short());
+    let options = RemoveImageOptionsBuilder::default().force(true).build();
+    let removed = docker.remove_image(&name, Some(options), None).await;
+    removed.map(drop).map_err(|error| format!("removing {name}: {error}"))
+}

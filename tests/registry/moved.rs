@@ -81,7 +81,7 @@ pub async fn a_lane_runs_the_locked_digest(docker: &Docker, host: &str, runner: 
     Ok(())
 }
 
-async fn remove(docker: &Docker, config: Digest) -> Result<(), String> {
+pub async fn remove(docker: &Docker, config: Digest) -> Result<(), String> {
     let options = RemoveImageOptionsBuilder::default().force(true).build();
     let removed = docker.remove_image(&config.to_string(), Some(options), None).await;
     removed.map(drop).map_err(|error| format!("removing the image: {error}"))
