@@ -93,7 +93,22 @@ fn main() -> std::process::ExitCode {
             Trial::ignorable_test(*name, move || with_registry(&lab, test))
         })
         .collect();
-    let shared = Arc::clone(&lab);
+    trials.extend(with_an_engine(&lab));
+    trials.push(Trial::ignorable_test("a_registry_with_users_wants_credentials", || {
+        match Server::start(Some(USERS)) {
+            Ok(server) => a_registry_with_users_wants_credentials(&server).map(|()| Completion::Completed),
+            Err(absence) => without_registry(&absence),
+        }
+    }));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    lab.stop();
+    conclusion.exit_code()
+}
+
+/// Tests of an engine beside the registry.
+fn with_an_engine(lab: &Arc<Lab>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let shared = Arc::clone(lab);
     trials.push(Trial::ignorable_test("an_engine_pulls_by_digest_what_was_resolved", move || {
         let runtime = runtime()?;
         match (runtime.block_on(engine::connect()), shared.host()) {
@@ -104,7 +119,7 @@ fn main() -> std::process::ExitCode {
             }
         }
     }));
-    let shared = Arc::clone(&lab);
+    let shared = Arc::clone(lab);
     trials.push(Trial::ignorable_test("two_builds_of_one_lock_are_one_stack", move || {
         let runtime = runtime()?;
         match (runtime.block_on(engine::connect()), shared.host()) {
@@ -115,7 +130,7 @@ fn main() -> std::process::ExitCode {
                 .map(|()| Completion::Completed),
         }
     }));
-    let shared = Arc::clone(&lab);
+    let shared = Arc::clone(lab);
     trials.push(Trial::ignorable_test("a_lane_runs_the_locked_digest_after_its_tag_moved", move || {
         let runtime = runtime()?;
         match (runtime.block_on(engine::connect()), shared.host(), moved::scripted_runner()) {
@@ -136,15 +151,7 @@ fn main() -> std::process::ExitCode {
                 .map(|()| Completion::Completed),
         }
     }));
-    trials.push(Trial::ignorable_test("a_registry_with_users_wants_credentials", || {
-        match Server::start(Some(USERS)) {
-            Ok(server) => a_registry_with_users_wants_credentials(&server).map(|()| Completion::Completed),
-            Err(absence) => without_registry(&absence),
-        }
-    }));
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    lab.stop();
-    conclusion.exit_code()
+    trials
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
