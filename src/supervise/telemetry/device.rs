@@ -115,3 +115,30 @@ fn reasons(found: ThrottleReasons) -> Vec<ClockReason> {
     ];
     known.into_iter().filter(|(flag, _)| found.contains(*flag)).map(|(_, reason)| reason).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told_apart_by_its_cause() {
+        let found = [
+            NvmlError::NotSupported,
+            NvmlError::FailedToLoadSymbol("nvmlDeviceGetTotalEnergyConsumption".to_owned()),
+            NvmlError::FunctionNotFound,
+            NvmlError::NoPermission,
+            NvmlError::GpuLost,
+        ];
+        let expected =
+            [Absence::NotSupported, Absence::NotOffered, Absence::NotOffered, Absence::NoPermission, Absence::Failed];
+        assert_eq!(found.map(|error| absence(&error)), expected);
+    }
+
+    #[test]
+    fn each_reason_is_named() {
+        assert_eq!(reasons(ThrottleReasons::NONE), []);
+        let found = reasons(ThrottleReasons::GPU_IDLE | ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN);
+        assert_eq!(found, [ClockReason::GpuIdle, ClockReason::HwPowerBrakeSlowdown]);
+        assert_eq!(reasons(ThrottleReasons::all()).len(), 9);
+    }
+}
