@@ -27,6 +27,8 @@ mod restart;
 mod runners;
 #[path = "registry/server.rs"]
 mod server;
+#[path = "private_engine/servers.rs"]
+mod servers;
 #[path = "private_engine/vanish.rs"]
 mod vanish;
 
@@ -57,6 +59,19 @@ const WITH_REGISTRY: &[(&str, Test)] = &[
     ("a_pull_that_breaks_at_half_is_refused_and_works_later", pulls::broken_pull),
     ("a_full_disk_is_refused_and_the_lane_runs_once_there_is_room", disk::full),
 ];
+
+/// Those that need a registry and the stand-in for servers.
+const WITH_SERVERS: &[(&str, Test)] = &[
+    ("each_server_of_the_catalogue_is_started_and_proven_up_to_its_health", servers::proven),
+    ("a_server_of_another_version_is_refused_by_the_axis", servers::other_version),
+    ("a_server_that_does_not_come_up_is_refused_with_the_end_of_its_log", servers::broken_start),
+    ("a_server_may_load_for_as_long_as_it_says_so", servers::slow_start),
+    ("container_and_network_of_a_killed_supervisors_server_are_cleaned_away", servers::killed),
+];
+
+/// Those that need a Python.
+const WITH_PYTHON: &[(&str, Test)] =
+    &[("a_server_that_is_a_process_is_started_and_proven_up_to_its_health", servers::process)];
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -101,9 +116,14 @@ fn main() -> ExitCode {
             None => shared.run(test),
         })
     };
-    let plain = TESTS.iter().map(|test| trial(test, || None));
-    let with_registry = WITH_REGISTRY.iter().map(|test| trial(test, pulls::no_registry));
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), plain.chain(with_registry).collect());
+    let groups: [(&[(&'static str, Test)], fn() -> Option<String>); 4] = [
+        (TESTS, || None),
+        (WITH_REGISTRY, pulls::no_registry),
+        (WITH_SERVERS, servers::absence),
+        (WITH_PYTHON, servers::no_python),
+    ];
+    let trials = groups.iter().flat_map(|(tests, needed)| tests.iter().map(|test| trial(test, *needed))).collect();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     // The last of its holders: the daemon ends with it.
     drop(shared);
     conclusion.exit_code()

@@ -1,5 +1,6 @@
 //! The handle on a started lane, the same for a process and a container.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,6 +69,24 @@ impl Launched {
         match &self.lane {
             Lane::Process(process) => process.stderr_tail(),
             Lane::Container(container) => container.stderr_tail(),
+        }
+    }
+
+    /// Bytes that it wrote to standard error so far, and of a server to standard output too.
+    #[must_use]
+    pub fn output_bytes(&self) -> u64 {
+        match &self.lane {
+            Lane::Process(process) => process.output_bytes(),
+            Lane::Container(container) => container.output_bytes(),
+        }
+    }
+
+    /// Where a server is reached from this host; `None` of a lane that is none, and of one that ended as it started.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.lane {
+            Lane::Process(process) => process.address(),
+            Lane::Container(container) => container.address(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -101,6 +102,8 @@ impl Streams {
 #[derive(Debug, Clone, Default)]
 pub(super) struct StderrTail {
     kept: Arc<Mutex<VecDeque<u8>>>,
+    /// Bytes that came in all.
+    bytes: Arc<AtomicU64>,
     /// Where all of it goes, for a lane whose every word may matter.
     whole: Option<Arc<File>>,
 }
@@ -118,6 +121,7 @@ impl StderrTail {
 
     /// Takes in the next piece.
     pub(super) fn push(&self, bytes: &[u8]) {
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if let Some(mut file) = self.whole.as_deref() {
             // A full disk must not end the lane; what the journal keeps is the tail.
             let _ = file.write_all(bytes);
@@ -127,6 +131,11 @@ impl StderrTail {
         let surplus = (kept.len() + bytes.len()).saturating_sub(TAIL_BYTES);
         kept.drain(..surplus);
         kept.extend(bytes);
+    }
+
+    /// Bytes that came in all: while they grow, the lane lives.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// The last lines as text; bytes that are no UTF-8 show as replacement characters.

@@ -6,13 +6,14 @@
 //! ```
 //! The working folder is the supervisor's own, so that relative arguments mean what they mean to the user.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ use super::outside::{DigestCache, ProcessTree, procfs, signals};
 use super::pipes::{LaneInput, LaneOutput, StderrTail, Streams};
 use super::supervisor::Marker;
 use super::{Error, Exit, LaunchRequest, interpreter};
-use crate::plan::{ProcessLane, Program};
+use crate::plan::{ProcessLane, Program, Server};
 use crate::terms::Signal;
 
 /// How long KILL may take until nothing of the lane is left.
@@ -51,6 +52,7 @@ pub(super) struct ProcessLaunch {
     gone: bool,
     cpu_ns: AtomicU64,
     oom_kills: Option<u64>,
+    address: Option<SocketAddr>,
 }
 
 impl ProcessLaunch {
@@ -61,9 +63,11 @@ impl ProcessLaunch {
         let oom_kills = oom_kills();
         let failed = |doing, source| Error::Lane { lane: lane.clone(), doing, source };
         children::adopt_orphans().map_err(|source| failed("become the reaper of its processes", source))?;
+        let address = request.lane.is_server().then(free_address).transpose();
+        let address = address.map_err(|source| failed("find a free port", source))?;
         let mut command = Command::new(&program);
         command
-            .args(arguments(request, process)?)
+            .args(arguments(request, process, address)?)
             .env_clear()
             .env("PATH", request.search_path)
             .envs(request.lane.given_environment())
@@ -91,13 +95,15 @@ impl ProcessLaunch {
             StderrTail::with_whole(request.stderr_file).map_err(|source| failed("keep its standard error", source))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let stderr = child.stderr.take().ok_or_else(|| vanished("open the process's standard error"))?;
+        // A server's standard output is a log like its standard error, and goes the same way.
+        let (stdout, log) = if address.is_some() { (None, stdout) } else { (stdout, None) };
         Ok(Self {
             tree: ProcessTree::new(leader, marker),
             streams: Streams::new(
                 stdin.map(|pipe| LaneInput::new(Box::pin(pipe))),
                 stdout.map(|pipe| Box::new(pipe) as LaneOutput),
             ),
-            drain: tokio::spawn(tail.clone().fill_from(stderr)),
+            drain: tokio::spawn(drain(tail.clone(), stderr, log)),
             tail,
             model_dir: request.model_dir.to_owned(),
             declared: declared(request),
@@ -108,6 +114,7 @@ impl ProcessLaunch {
             gone: false,
             cpu_ns: AtomicU64::new(0),
             oom_kills,
+            address,
             lane,
             child,
             leader,
@@ -124,6 +131,15 @@ impl ProcessLaunch {
 
     pub(super) fn stderr_tail(&self) -> String {
         self.tail.text()
+    }
+
+    pub(super) fn output_bytes(&self) -> u64 {
+        self.tail.bytes()
+    }
+
+    /// Where a server is reached.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// What is seen of the first process; empty once it has ended.
@@ -246,7 +262,27 @@ fn program(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<PathBuf
     }
 }
 
-fn arguments(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<Vec<String>, Error> {
+/// Reads standard error, and the log that a server writes to standard output, to their ends.
+async fn drain(tail: StderrTail, stderr: ChildStderr, log: Option<ChildStdout>) {
+    let log = async {
+        if let Some(log) = log {
+            tail.clone().fill_from(log).await;
+        }
+    };
+    tokio::join!(tail.clone().fill_from(stderr), log);
+}
+
+/// A port of this host that nobody listens on now. The server is told of it and takes it a moment later; should somebody
+/// else be quicker, the server says so and ends.
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr())
+}
+
+fn arguments(
+    request: &LaunchRequest<'_>,
+    process: &ProcessLane,
+    address: Option<SocketAddr>,
+) -> Result<Vec<String>, Error> {
     let needs_files = process.arguments.iter().any(|argument| argument.contains("{files}"));
     let files = match request.files_dir {
         Some(folder) => folder.to_string_lossy().into_owned(),
@@ -259,7 +295,11 @@ fn arguments(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<Vec<S
         }
         None => String::new(),
     };
-    Ok(process.arguments.iter().map(|argument| argument.replace("{files}", &files)).collect())
+    let arguments: Vec<String> = process.arguments.iter().map(|argument| argument.replace("{files}", &files)).collect();
+    Ok(match address {
+        Some(address) => Server::filled(&arguments, address.port(), &request.model_dir.to_string_lossy()),
+        None => arguments,
+    })
 }
 
 /// Out-of-memory kills that the kernel counted since boot.

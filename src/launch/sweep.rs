@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use bollard::models::ContainerSummary;
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::models::{ContainerSummary, Network};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::Error;
-use super::docker::{Engine, remove_container};
+use super::docker::{Engine, remove_container, remove_network};
 use super::outside::procfs;
 use super::outside::tree::{self, Member};
 use super::supervisor::{Fate, Marker, SUPERVISOR_LABEL, Supervisor};
@@ -21,7 +21,7 @@ use super::supervisor::{Fate, Marker, SUPERVISOR_LABEL, Supervisor};
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A process or container of a lane whose supervisor is not known to be alive.
+/// A process, container or network of a lane whose supervisor is not known to be alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     /// What it is.
@@ -47,6 +47,11 @@ pub enum OrphanKind {
         /// The engine's id.
         id: String,
     },
+    /// The network of a server's container.
+    Network {
+        /// The engine's id.
+        id: String,
+    },
 }
 
 /// What a sweep did.
@@ -65,9 +70,11 @@ pub struct Sweep {
 impl fmt::Display for Orphan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Marker { run, lane, launch, .. } = &self.marker;
+        let short = |id: &str| id.chars().take(12).collect::<String>();
         match &self.kind {
             OrphanKind::Process { pid, .. } => write!(f, "process {pid}")?,
-            OrphanKind::Container { id } => write!(f, "container {}", id.chars().take(12).collect::<String>())?,
+            OrphanKind::Container { id } => write!(f, "container {}", short(id))?,
+            OrphanKind::Network { id } => write!(f, "network {}", short(id))?,
         }
         write!(f, " of lane {lane}, launch {launch}, run {run}")
     }
@@ -83,7 +90,7 @@ pub async fn sweep(engine: Option<&Engine>) -> Result<Sweep, Error> {
     let mut report = Sweep::default();
     let mut orphans = orphan_processes(&here);
     if let Some(engine) = engine {
-        match orphan_containers(engine, &here).await {
+        match orphans_of_engine(engine, &here).await {
             Ok(containers) => orphans.extend(containers),
             Err(error) => report.unlisted = Some(error),
         }
@@ -98,8 +105,9 @@ pub async fn sweep(engine: Option<&Engine>) -> Result<Sweep, Error> {
                 end_process(Member { pid: *pid, start_ticks: *start_ticks }, &orphan.marker.lane).await
             }
             (OrphanKind::Container { id }, Some(engine)) => remove_container(engine, id, &orphan.marker.lane).await,
-            // Containers are found through an engine alone.
-            (OrphanKind::Container { .. }, None) => continue,
+            (OrphanKind::Network { id }, Some(engine)) => remove_network(engine, id, &orphan.marker.lane).await,
+            // These are found through an engine alone.
+            (OrphanKind::Container { .. } | OrphanKind::Network { .. }, None) => continue,
         };
         match ended {
             Ok(()) => report.removed.push(orphan),
@@ -139,12 +147,28 @@ fn own_line(pid: u32) -> Vec<u32> {
     line
 }
 
-async fn orphan_containers(engine: &Engine, here: &Supervisor) -> Result<Vec<Orphan>, Error> {
+async fn orphans_of_engine(engine: &Engine, here: &Supervisor) -> Result<Vec<Orphan>, Error> {
     let filters = HashMap::from([("label", vec![SUPERVISOR_LABEL])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let question = engine.docker().list_containers(Some(options));
     let listed = engine.ask("listing the containers of lanes", question).await?;
-    Ok(listed.into_iter().filter_map(|container| orphan_container(container, here)).collect())
+    let containers = listed.into_iter().filter_map(|container| orphan_container(container, here));
+    // Behind the containers that are on them.
+    Ok(containers.chain(orphan_networks(engine, here).await?).collect())
+}
+
+async fn orphan_networks(engine: &Engine, here: &Supervisor) -> Result<Vec<Orphan>, Error> {
+    let filters = HashMap::from([("label", vec![SUPERVISOR_LABEL])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let question = engine.docker().list_networks(Some(options));
+    let listed = engine.ask("listing the networks of lanes", question).await?;
+    let orphan = |network: Network| {
+        let marker = Marker::of_labels(&network.labels?)?;
+        let fate = marker.supervisor.fate(here);
+        let kind = OrphanKind::Network { id: network.id? };
+        (fate != Fate::Alive).then_some(Orphan { kind, marker, fate })
+    };
+    Ok(listed.into_iter().filter_map(orphan).collect())
 }
 
 fn orphan_container(container: ContainerSummary, here: &Supervisor) -> Option<Orphan> {
@@ -193,7 +217,7 @@ mod tests {
     fn pids(orphans: &[Orphan]) -> Vec<u32> {
         let pid = |orphan: &Orphan| match orphan.kind {
             OrphanKind::Process { pid, .. } => Some(pid),
-            OrphanKind::Container { .. } => None,
+            OrphanKind::Container { .. } | OrphanKind::Network { .. } => None,
         };
         orphans.iter().filter_map(pid).collect()
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{Document, key};
 use super::launcher::{Launcher, check_launcher};
 use super::raw_lane::{RawGate, RawLane};
-use super::{EXEC_VARIABLE, Error, Exec, IMAGE_INPUT, Input, Needs, check_plan, input, needs};
+use super::{EXEC_VARIABLE, Error, Exec, IMAGE_INPUT, Input, Needs, Server, check_plan, input, needs, server};
 use crate::terms::{AXIS_NAMES, Axes, Digest, SignalValue, Stage, canonical_json, nearest};
 
 /// One stack.
@@ -39,6 +39,9 @@ pub struct Lane {
     /// The program that the `exec` backend runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<Exec>,
+    /// How it is asked, where its process is a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
 }
 
 /// A signal that must be as declared, or the lane is refused.
@@ -133,6 +136,7 @@ impl Lane {
             needs,
             inputs,
             exec,
+            server,
         } = document.read()?;
         check_plan::schema_version(&document, schema)?;
         check_plan::name(&document, "name", &name)?;
@@ -144,6 +148,7 @@ impl Lane {
         exec.iter().try_for_each(|exec| super::exec::check(&document, exec))?;
         let launcher = check_launcher(&document, launcher, process, docker)?;
         check_inputs(&document, &launcher, &inputs, &environment)?;
+        server::check(&document, &runner, server.as_ref(), &launcher)?;
         Ok(Self {
             launcher,
             gates: check_gates(&document, gates)?,
@@ -156,6 +161,7 @@ impl Lane {
             needs,
             inputs,
             exec,
+            server,
         })
     }
 
@@ -165,6 +171,12 @@ impl Lane {
         let exec = self.exec.as_ref().and_then(|exec| canonical_json(exec).ok());
         let exec = exec.map(|text| (EXEC_VARIABLE.to_owned(), text));
         self.environment.clone().into_iter().chain(exec).collect()
+    }
+
+    /// Whether its process is a server, which speaks HTTP and no wire.
+    #[must_use]
+    pub const fn is_server(&self) -> bool {
+        self.server.is_some()
     }
 
     /// The lane's canonical digest, which its lock repeats. Descriptions and comments are no part of it.

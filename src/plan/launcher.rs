@@ -57,6 +57,10 @@ pub struct DockerLane {
     pub command: Vec<String>,
     /// GPUs, by UUID or index; empty: none.
     pub gpus: Vec<String>,
+    /// Whether code may be executed and mapped from the scratch folder. A stack that compiles while it runs needs that: it
+    /// writes shared libraries there and loads them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scratch_exec: bool,
 }
 
 /// Where a container lane's image comes from.
@@ -159,7 +163,7 @@ pub(super) fn check_launcher(
 }
 
 fn check_docker(document: &Document<'_>, raw: RawDocker) -> Result<DockerLane, Error> {
-    let RawDocker { image, build, arguments, files, command, gpus } = raw;
+    let RawDocker { image, build, arguments, files, command, gpus, scratch_exec } = raw;
     let image = match (image, build) {
         (Some(image), None) if image.trim().is_empty() => {
             return Err(document.fault("docker.image", "is empty", Some("give a reference, or `self`".to_owned())));
@@ -180,7 +184,7 @@ fn check_docker(document: &Document<'_>, raw: RawDocker) -> Result<DockerLane, E
             return Err(document.fault("docker", "names no image", Some(hint)));
         }
     };
-    Ok(DockerLane { image, command, gpus })
+    Ok(DockerLane { image, command, gpus, scratch_exec })
 }
 
 fn check_build(

@@ -39,6 +39,7 @@ mod rule;
 mod schedule;
 mod schema;
 mod selection;
+mod server;
 
 pub use comparison::{
     GainReplication, InteractionSums, MatchedContrasts, ParitySide, PhaseSeparation, ScaleCrossover, TokenParity,
@@ -72,6 +73,7 @@ pub use rule::{
 };
 pub use schedule::{PlannedLaunch, Repetition, Schedule};
 pub use schema::{SCHEMA_NAMES, schema};
+pub use server::{Ask, Server};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::lane::{GateTest, Limits};
-use super::{Exec, Input, Needs};
+use super::{Exec, Input, Needs, Server};
 use crate::terms::Stage;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -35,6 +35,8 @@ pub(super) struct RawLane {
     pub inputs: BTreeMap<String, Input>,
     #[serde(default)]
     pub exec: Option<Exec>,
+    #[serde(default)]
+    pub server: Option<Server>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -71,6 +73,8 @@ pub(super) struct RawDocker {
     pub command: Vec<String>,
     #[serde(default)]
     pub gpus: Vec<String>,
+    #[serde(default)]
+    pub scratch_exec: bool,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]

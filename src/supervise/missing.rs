@@ -10,9 +10,6 @@ use crate::lock::{OverlayCache, Platform, unresolved, verify_lock};
 use crate::plan::{Input, Lane, Launcher, Lock, Needs, Program, is_version};
 use crate::terms::Digest;
 
-/// The runner's name of lanes whose process is a server and speaks no wire.
-const SERVER_RUNNER: &str = "server";
-
 /// Something that a lane needs and this host does not have.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Missing {
@@ -105,14 +102,6 @@ pub(super) async fn of_host(lane: Question<'_>, around: Surroundings<'_>, look: 
         Availability::Ready(Found::Engine(EngineFacts { root: Some(root), .. })) if root.is_dir() => disk_at = root,
         Availability::Ready(_) => {}
         Availability::Absent { reason, remedy } => found.push(Missing::new(launcher_word(lane), reason, remedy)),
-    }
-    if lane.lane.runner == SERVER_RUNNER {
-        let text = "it is a server, and this lockstep has no client that drives one";
-        found.push(Missing::new(
-            "runner",
-            text,
-            "lock and pull it as it is; measure it by its own benchmark, and `lockstep import` that",
-        ));
     }
     let needs = &lane.lane.needs;
     let memory_mib = |bytes: u64| bytes >> 20;

@@ -14,6 +14,7 @@
 //! | `inputs`, `event` | what a run needs; what it tells while it goes |
 //! | `agenda` | what is still to do (pure) |
 //! | `session` | one launched lane: conversation, deadlines, the end |
+//! | `server` | one launched server: readiness, what it says of itself, the end |
 //! | `gates` | signals against gates (pure) |
 //! | `missing` | what a lane lacks on this host, before anything starts |
 //! | `host`, `busy` | what this host is, and who else used it |
@@ -36,6 +37,7 @@ mod launch_run;
 mod missing;
 mod probe;
 mod segment;
+mod server;
 mod session;
 mod stop;
 mod tasks;

@@ -5,6 +5,7 @@ use super::gates::gate_contradictions;
 use super::host::HostLook;
 use super::launch_run::contradiction_failure;
 use super::segment::launch_request;
+use super::server::ServerSession;
 use super::session::{Gone, Halt, Session};
 use super::stop::Stop;
 use super::{Error, Inputs, LaneInput, Missing, Packed, Surroundings, missing};
@@ -14,7 +15,7 @@ use crate::launch::{
     load_packed_image, local_image, recipe_digest,
 };
 use crate::lock::{run_copy, unresolved, verify_lock};
-use crate::plan::{DockerLane, ImageSource, Lane, Launcher, Lock};
+use crate::plan::{DockerLane, ImageSource, Lane, Launcher, Lock, Server};
 use crate::terms::{
     Axes, Digest, Failure, FailureClass, Outcome, Signal, Stage, axes_by_own_word, axis_contradictions, canonical_json,
     observed_axes,
@@ -55,9 +56,19 @@ pub fn look_at_lane(
         let engine = Engine::connect(inputs.docker_host.as_deref()).await.ok();
         super::segment::sweep_orphans(engine.as_ref(), listener).await?;
         let host = super::host::look();
-        let probed = probe(inputs, lane, engine.as_ref(), &stop, &host, listener).await?;
+        let prober = Prober { inputs, lane, engine: engine.as_ref(), stop: &stop, host: &host, purpose: Purpose::Look };
+        let probed = probe(prober, listener).await?;
         Ok(probed.map(|Probed { declaration, looks, .. }| LaneLook { declaration, looks, host: host.signals }))
     })
+}
+
+/// What a lane is probed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To see whether it is what it declares.
+    Look,
+    /// To run cells in it.
+    Cells,
 }
 
 /// Why a lane takes no part, or that the run is asked to stop.
@@ -78,14 +89,8 @@ pub(super) fn own_recipe(lane: &Lane) -> Option<Digest> {
 }
 
 /// Probes a lane; nothing when the run is asked to stop.
-pub(super) async fn probe(
-    inputs: &Inputs,
-    lane: &LaneInput,
-    engine: Option<&Engine>,
-    stop: &Stop,
-    host: &HostLook,
-    listener: &mut dyn FnMut(Event),
-) -> Result<Option<Probed>, Error> {
+pub(super) async fn probe(prober: Prober<'_>, listener: &mut dyn FnMut(Event)) -> Result<Option<Probed>, Error> {
+    let Prober { inputs, lane, .. } = prober;
     let mut declared: Axes = lane.lane.axes.clone();
     declared.extend(inputs.model_axes.clone());
     let mut probed = Probed {
@@ -106,7 +111,6 @@ pub(super) async fn probe(
         run_lock: None,
         launcher: Vec::new(),
     };
-    let prober = Prober { inputs, lane, engine, stop, host };
     let setback = match prober.prepare(&mut probed, listener).await {
         Ok(()) => prober.launch(&mut probed).await.err(),
         Err(setback) => Some(setback),
@@ -125,12 +129,14 @@ pub(super) async fn probe(
     Ok(Some(probed))
 }
 
-struct Prober<'a> {
-    inputs: &'a Inputs,
-    lane: &'a LaneInput,
-    engine: Option<&'a Engine>,
-    stop: &'a Stop,
-    host: &'a HostLook,
+/// A lane that is to be probed, and with what.
+pub(super) struct Prober<'a> {
+    pub inputs: &'a Inputs,
+    pub lane: &'a LaneInput,
+    pub engine: Option<&'a Engine>,
+    pub stop: &'a Stop,
+    pub host: &'a HostLook,
+    pub purpose: Purpose,
 }
 
 impl Prober<'_> {
@@ -139,6 +145,9 @@ impl Prober<'_> {
         let Inputs { search_path, docker_host, .. } = self.inputs;
         if let Some(failure) = self.too_large() {
             return Err(Setback::LeftOut(failure));
+        }
+        if self.purpose == Purpose::Cells && self.lane.lane.is_server() {
+            return Err(Setback::Absent(no_client(&self.lane.lane.name)));
         }
         let around = Surroundings { search_path, docker_host: docker_host.as_deref(), folder: &self.inputs.directory };
         let missing = missing::of_host(self.lane.question(), around, self.host).await;
@@ -294,6 +303,9 @@ impl Prober<'_> {
 
     /// A launch up to the loaded model, for what it shows.
     async fn launch(&self, probed: &mut Probed) -> Result<(), Setback> {
+        if let Some(server) = &self.lane.lane.server {
+            return self.launch_server(server, probed).await;
+        }
         let request = launch_request(self.inputs, self.lane, probed.image.as_ref());
         let mut session =
             Session::open(&request, self.engine, self.stop).await.map_err(|halted| match setback(halted) {
@@ -316,27 +328,68 @@ impl Prober<'_> {
                 session.load(&probed.declaration.declared, self.inputs.max_positions).await?;
             }
             let signals = session.preflight(stage).await?;
-            let mut contradictions = gate_contradictions(&self.lane.lane.gates, Stage::Host, &self.host.signals);
-            contradictions.extend(gate_contradictions(&self.lane.lane.gates, stage, &signals));
-            let fresh = observed_axes(&signals);
-            // The last look at an axis decides, for its value as for who vouches for it.
-            probed.declaration.by_own_word.retain(|axis| !fresh.contains_key(axis));
-            probed.declaration.by_own_word.extend(axes_by_own_word(&signals));
-            probed.declaration.by_own_word.sort();
-            probed.declaration.observed.extend(fresh);
-            contradictions.extend(axis_contradictions(&probed.declaration.declared, &probed.declaration.observed));
-            // The supervisor hashed the folder that it hands to every lane.
-            probed.declaration.observed.insert("model".to_owned(), self.inputs.model.digest.to_string());
-            let lane = self.lane.lane.name.clone();
-            let signals = [std::mem::take(&mut probed.launcher), signals].concat();
-            probed.looks.push(Preflight { lane, launch: None, stage, signals });
-            if !contradictions.is_empty() {
-                let failure = contradiction_failure(stage, &contradictions);
-                return Err(Halt::Broken(Outcome::Refused, failure));
-            }
+            self.keep(stage, signals, probed)?;
         }
         Ok(())
     }
+
+    /// A launch up to a server that is ready, for what it shows. It has no rows that could say that it broke down, so one
+    /// that does is refused.
+    async fn launch_server(&self, server: &Server, probed: &mut Probed) -> Result<(), Setback> {
+        let refused = |ended| match setback(ended) {
+            Setback::Broken(failure) => Setback::Refused(failure),
+            other => other,
+        };
+        let request = launch_request(self.inputs, self.lane, probed.image.as_ref());
+        let mut session = ServerSession::open(&request, server, self.engine, self.stop).await.map_err(refused)?;
+        match self.looks_at_server(&mut session, probed).await {
+            Ok(()) => match session.leave().await.trouble {
+                None => Ok(()),
+                Some(trouble) => Err(Setback::Refused(Failure::new(FailureClass::Launch, trouble))),
+            },
+            Err(halt) => Err(refused(session.kill_for(halt).await)),
+        }
+    }
+
+    async fn looks_at_server(&self, session: &mut ServerSession, probed: &mut Probed) -> Result<(), Halt> {
+        let signals = session.look().await?;
+        self.keep(Stage::BeforeImports, signals, probed)?;
+        session.wait_until_ready().await?;
+        let mut signals = session.look().await?;
+        signals.extend(session.answers().await?);
+        self.keep(Stage::AfterImports, signals, probed)
+    }
+
+    /// A look: kept, then held against gates and axes.
+    fn keep(&self, stage: Stage, signals: Vec<Signal>, probed: &mut Probed) -> Result<(), Halt> {
+        let mut contradictions = gate_contradictions(&self.lane.lane.gates, Stage::Host, &self.host.signals);
+        contradictions.extend(gate_contradictions(&self.lane.lane.gates, stage, &signals));
+        let fresh = observed_axes(&signals);
+        // The last look at an axis decides, for its value as for who vouches for it.
+        probed.declaration.by_own_word.retain(|axis| !fresh.contains_key(axis));
+        probed.declaration.by_own_word.extend(axes_by_own_word(&signals));
+        probed.declaration.by_own_word.sort();
+        probed.declaration.observed.extend(fresh);
+        contradictions.extend(axis_contradictions(&probed.declaration.declared, &probed.declaration.observed));
+        // The supervisor hashed the folder that it hands to every lane.
+        probed.declaration.observed.insert("model".to_owned(), self.inputs.model.digest.to_string());
+        let lane = self.lane.lane.name.clone();
+        let signals = [std::mem::take(&mut probed.launcher), signals].concat();
+        probed.looks.push(Preflight { lane, launch: None, stage, signals });
+        if contradictions.is_empty() {
+            return Ok(());
+        }
+        Err(Halt::Broken(Outcome::Refused, contradiction_failure(stage, &contradictions)))
+    }
+}
+
+/// Why a server's cells are not run.
+fn no_client(lane: &str) -> Failure {
+    let message = "it is a server, and this lockstep has no client that drives its cells";
+    let remedy = format!(
+        "`lockstep preflight {lane}` proves it up to its health; measure it by its own benchmark, and `lockstep import` that"
+    );
+    Failure::new(FailureClass::Absent, message).with_remedy(remedy)
 }
 
 /// A lane that contradicts itself, does not start or does not speak the wire is refused. One that speaks and then hangs,

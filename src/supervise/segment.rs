@@ -6,7 +6,7 @@ use std::path::Path;
 use super::agenda::{DueLaunch, agenda};
 use super::blocks::Run;
 use super::host::{self, HostLook};
-use super::probe::{Probed, probe};
+use super::probe::{Probed, Prober, Purpose, probe};
 use super::stop::Stop;
 use super::telemetry::Telemetry;
 use super::{Ended, Error, Event, Inputs, LaneInput};
@@ -49,7 +49,9 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
     let look = host::look();
     let mut probed = Vec::with_capacity(inputs.lanes.len());
     for lane in &inputs.lanes {
-        let Some(found) = probe(inputs, lane, engine.as_ref(), &stop, &look, listener).await? else {
+        let prober =
+            Prober { inputs, lane, engine: engine.as_ref(), stop: &stop, host: &look, purpose: Purpose::Cells };
+        let Some(found) = probe(prober, listener).await? else {
             return Ok(Ended::Paused);
         };
         let LaneDeclaration { lane, state, failure, .. } = &found.declaration;

@@ -71,14 +71,7 @@ impl Session {
         stop: &Stop,
     ) -> Result<Self, (Halt, Gone)> {
         let limits = request.lane.limits.clone();
-        let mut launched = launch::start(request, engine).await.map_err(|error| {
-            let (outcome, class) = if error.is_refusal() {
-                (Outcome::Refused, FailureClass::Preflight)
-            } else {
-                (Outcome::Crashed, FailureClass::Launch)
-            };
-            (Halt::Broken(outcome, Failure::new(class, error.to_string())), Gone::default())
-        })?;
+        let mut launched = start(request, engine).await?;
         let (Some(input), Some(output)) = (launched.take_stdin(), launched.take_stdout()) else {
             let message = "the launcher handed out no streams".to_owned();
             return Err((broken(FailureClass::Launch, message), Gone::default()));
@@ -186,29 +179,13 @@ impl Session {
     /// Ends the lane at once, and says what it died of where that is known.
     pub(super) async fn kill_for(self, halt: Halt) -> (Halt, Gone) {
         let (gone, stderr) = self.end().await;
-        let halt = match halt {
-            Halt::Broken(outcome, mut failure) => {
-                failure.stderr_tail = stderr;
-                if let Some(exit) = gone.exit {
-                    explain_exit(&mut failure, &exit);
-                }
-                Halt::Broken(outcome, failure)
-            }
-            stopped => stopped,
-        };
-        (halt, gone)
+        (explained(halt, &gone, stderr), gone)
     }
 
-    /// Sees to it that nothing of the lane is left; with the last lines of its standard error.
     async fn end(self) -> (Gone, String) {
-        let Self { mut launched, input, output, limits, .. } = self;
+        let Self { launched, input, output, limits, .. } = self;
         drop((input, output));
-        let gone = match launched.stop(seconds(limits.grace_s)).await {
-            Ok(exit) => Gone { exit: Some(exit), trouble: None },
-            Err(error) if error.is_gone() => Gone::default(),
-            Err(error) => Gone { exit: None, trouble: Some(error.to_string()) },
-        };
-        (gone, launched.stderr_tail())
+        end(launched, &limits).await
     }
 
     /// Sends `request` and waits for its answer; the time between both on our clock.
@@ -304,6 +281,42 @@ impl Session {
     }
 }
 
+/// Starts a lane, or says as what that failed.
+pub(super) async fn start(request: &LaunchRequest<'_>, engine: Option<&Engine>) -> Result<Launched, (Halt, Gone)> {
+    launch::start(request, engine).await.map_err(|error| {
+        let (outcome, class) = if error.is_refusal() {
+            (Outcome::Refused, FailureClass::Preflight)
+        } else {
+            (Outcome::Crashed, FailureClass::Launch)
+        };
+        (Halt::Broken(outcome, Failure::new(class, error.to_string())), Gone::default())
+    })
+}
+
+/// Sees to it that nothing of the lane is left; with the last lines of its standard error.
+pub(super) async fn end(mut launched: Launched, limits: &Limits) -> (Gone, String) {
+    let gone = match launched.stop(seconds(limits.grace_s)).await {
+        Ok(exit) => Gone { exit: Some(exit), trouble: None },
+        Err(error) if error.is_gone() => Gone::default(),
+        Err(error) => Gone { exit: None, trouble: Some(error.to_string()) },
+    };
+    (gone, launched.stderr_tail())
+}
+
+/// Adds to what broke a lane what its end says about it.
+pub(super) fn explained(halt: Halt, gone: &Gone, stderr: String) -> Halt {
+    match halt {
+        Halt::Broken(outcome, mut failure) => {
+            failure.stderr_tail = stderr;
+            if let Some(exit) = gone.exit {
+                explain_exit(&mut failure, &exit);
+            }
+            Halt::Broken(outcome, failure)
+        }
+        stopped => stopped,
+    }
+}
+
 /// What the runner says of a failed repetition: that memory ran out goes before any other word of it.
 fn class_of(out_of_memory: bool, kind: Option<FailureKind>) -> FailureClass {
     match kind {
@@ -318,7 +331,7 @@ fn class_of(out_of_memory: bool, kind: Option<FailureKind>) -> FailureClass {
     }
 }
 
-fn broken(class: FailureClass, message: String) -> Halt {
+pub(super) fn broken(class: FailureClass, message: String) -> Halt {
     Halt::Broken(Outcome::Crashed, Failure::new(class, message))
 }
 
@@ -366,6 +379,6 @@ impl Budget {
 }
 
 /// Limits were checked to be positive and below a million seconds.
-fn seconds(value: f64) -> Duration {
+pub(super) fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or(Duration::from_secs(1_000_000))
 }

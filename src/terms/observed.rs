@@ -20,12 +20,17 @@ const WITNESSES: &[(&str, &[&str])] = &[
     ("dtype", &["engine.dtype"]),
     ("gil", &["python.gil_enabled"]),
     ("image", &["image.config"]),
+    ("llama_cpp", &["llama_cpp.version"]),
+    ("ollama", &["ollama.version"]),
     ("python", &["python.version"]),
     ("runner", &["runner.name"]),
     ("runtime", &["engine.name"]),
+    ("sglang", &["sglang.version"]),
+    ("tgi", &["tgi.version"]),
     ("threads", &["process.environ.RAYON_NUM_THREADS", "threads"]),
     ("torch", &["torch.version"]),
     ("triton", &["triton.version"]),
+    ("vllm", &["vllm.version"]),
 ];
 
 /// The axes that `signals` show.

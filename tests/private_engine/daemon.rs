@@ -35,12 +35,12 @@ pub struct Daemon {
 /// Why there can be no daemon here.
 pub fn absence() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
-        return Some("a Docker daemon of the test's own needs root".to_owned());
+        return Some("a daemon of the test's own needs root".to_owned());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     let found = installed.into_iter().any(|folder: PathBuf| folder.join("dockerd").is_file());
-    (!found).then(|| "dockerd is not installed".to_owned())
+    (!found).then(|| "a daemon of the test's own needs dockerd, which is not installed".to_owned())
 }
 
 impl Daemon {

@@ -48,6 +48,13 @@ impl Served {
     }
 }
 
+impl Served {
+    /// The image's name without its tag.
+    pub fn repository(&self) -> String {
+        self.reference.trim_end_matches(":1").to_owned()
+    }
+}
+
 /// Passes bytes on, and cuts an answer short while it is told to.
 pub struct Proxy {
     pub address: SocketAddr,
@@ -115,7 +122,7 @@ pub fn broken_pull(_: &Daemon) {
     project.plan(&PlanText { repetitions: 1, ..PlanText::new("one", &["pulled"]) });
     lockstep(&project, &daemon, &["lock", "pulled"]).exits(0);
     let by_digest = |client: &bollard::Docker| {
-        let name = format!("{}@{}", served.reference.trim_end_matches(":1"), archive.manifest);
+        let name = format!("{}@{}", served.repository(), archive.manifest);
         block_on(client.inspect_image(&name)).is_ok()
     };
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::preflight::{Looking, look};
 use super::run::{Start, Way, begin};
 use crate::cli::assemble::missing_of;
 use crate::cli::counts::Counts;
@@ -38,6 +39,15 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     if !missing.is_empty() {
         tell(&options.name, &missing, options.format)?;
         return Ok(Exit::Refused);
+    }
+    if found.lane.is_server() {
+        let Options { name, plan, model, unlocked, format, .. } = options;
+        let looking = Looking { name, plan, model: model.as_deref(), unlocked: *unlocked, format: *format };
+        return Ok(match look(project, &looking)? {
+            // It is what it declares, and of its cells none was run.
+            Exit::AsExpected => Exit::NothingMeasured,
+            other => other,
+        });
     }
     let (plan, found) = project.plan(&options.plan)?;
     let text = with_lane_alone(&found.text, &plan, &options.name)?;

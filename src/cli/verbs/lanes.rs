@@ -37,6 +37,8 @@ struct Listed {
     /// What it lacks on this host; empty: it can run.
     missing: Vec<Missing>,
     description: String,
+    #[serde(skip)]
+    is_server: bool,
 }
 
 /// Its gates in words.
@@ -84,6 +86,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             inputs: inputs(&found),
             proves: proves(&found.lane),
             missing: missing_of(project, &found, false)?,
+            is_server: found.lane.is_server(),
             source: found.source,
             axes: found.lane.axes,
             description: found.lane.description,
@@ -102,11 +105,16 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 
 /// A paragraph for each lane: a table of this much would be read by nobody.
 fn text(lane: &Listed) -> String {
-    let Listed { name, launcher, locked, source: _, axes, needs, inputs, proves, missing, description } = lane;
+    let Listed { name, launcher, locked, source: _, axes, needs, inputs, proves, missing, description, is_server } =
+        lane;
     let axes: Vec<String> = axes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let inputs: Vec<String> = inputs.iter().map(|(input, state)| format!("{input} ({state})")).collect();
     let lacks: Vec<&str> = missing.iter().map(|missing| missing.what.as_str()).collect();
-    let here = if lacks.is_empty() { "yes".to_owned() } else { format!("no; lacks {}", lacks.join(", ")) };
+    let here = match (lacks.is_empty(), is_server) {
+        (true, true) => "up to its health; no client drives its cells yet".to_owned(),
+        (true, false) => "yes".to_owned(),
+        (false, _) => format!("no; lacks {}", lacks.join(", ")),
+    };
     let lines = [
         ("starts as", launcher.clone()),
         ("locked", if *locked { "yes" } else { "no" }.to_owned()),

@@ -1,6 +1,7 @@
 //! `lockstep preflight NAME`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::cli::assemble::Assembly;
 use crate::cli::counts::Counts;
@@ -24,6 +25,9 @@ pub(in crate::cli) struct Options {
     /// Plan whose model it loads.
     #[arg(long, value_name = "PLAN", default_value = "quickstart")]
     plan: String,
+    /// Checkpoint folder to load, in place of the plan's own model.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
     /// Let the lane start without a lock.
     #[arg(long)]
     unlocked: bool,
@@ -32,11 +36,28 @@ pub(in crate::cli) struct Options {
     format: Format,
 }
 
+/// What is looked at, and how it is told.
+pub(super) struct Looking<'a> {
+    pub name: &'a str,
+    pub plan: &'a str,
+    pub model: Option<&'a Path>,
+    pub unlocked: bool,
+    pub format: Format,
+}
+
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    let found = project.lane(&options.name)?;
-    let (plan, source) = project.plan(&options.plan)?;
-    let alone = with_lane_alone(&source.text, &plan, &options.name)?;
-    let experiment = experiment(project, &options.plan, &alone, Model::OfPlan, Counts::default())?;
+    let Options { name, plan, model, unlocked, format } = options;
+    look(project, &Looking { name, plan, model: model.as_deref(), unlocked: *unlocked, format: *format })
+}
+
+/// Starts the lane once, and tells what was seen of it.
+pub(super) fn look(project: &Project, options: &Looking<'_>) -> Result<Exit, Error> {
+    let found = project.lane(options.name)?;
+    let is_server = found.lane.is_server();
+    let (plan, source) = project.plan(options.plan)?;
+    let alone = with_lane_alone(&source.text, &plan, options.name)?;
+    let model = Model::chosen(options.model);
+    let experiment = experiment(project, options.plan, &alone, model, Counts::default())?;
     let lanes = vec![found];
     let mut facts = RunFacts {
         schema: 1,
@@ -65,6 +86,9 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     match options.format {
         Format::Json => emit_json(&look)?,
         Format::Text => emit(&text(&look))?,
+    }
+    if is_server && look.declaration.state == LaneState::Ready {
+        note("a server is proven up to its health; no client drives its cells yet");
     }
     Ok(match look.declaration.state {
         LaneState::Ready => Exit::AsExpected,

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::engine::Engine;
 use crate::launch::Error;
-use crate::launch::pipes::{LaneInput, StderrTail, Streams};
+use crate::launch::pipes::{LaneInput, LaneOutput, StderrTail, Streams};
 
 /// Bytes of output that wait for a reader before the container has to.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -25,20 +25,21 @@ pub(super) struct Attached {
 }
 
 /// Attaches to a container that has been created and not started, so that nothing it writes is missed.
-pub(super) async fn attach(engine: &Engine, id: &str, tail: StderrTail) -> Result<Attached, Error> {
+/// A server's standard output is a log like its standard error, and goes the same way.
+pub(super) async fn attach(engine: &Engine, id: &str, tail: StderrTail, is_server: bool) -> Result<Attached, Error> {
     let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
     let attached = engine.docker().attach_container(id, Some(options));
     let AttachContainerResults { output, input } =
         engine.bring_up(format!("attaching to container {id}"), attached).await?;
     let (ours, theirs) = tokio::io::duplex(BUFFER_BYTES);
+    let (ours, theirs) = if is_server { (None, None) } else { (Some(ours), Some(Box::new(theirs) as LaneOutput)) };
     Ok(Attached {
-        streams: Streams::new(Some(LaneInput::new(input)), Some(Box::new(theirs))),
-        parting: tokio::spawn(part(output, ours, tail)),
+        streams: Streams::new(Some(LaneInput::new(input)), theirs),
+        parting: tokio::spawn(part(output, ours, tail, is_server)),
     })
 }
 
-async fn part(mut messages: Messages, stdout: DuplexStream, tail: StderrTail) {
-    let mut stdout = Some(stdout);
+async fn part(mut messages: Messages, mut stdout: Option<DuplexStream>, tail: StderrTail, is_server: bool) {
     while let Some(Ok(message)) = messages.next().await {
         match (message, &mut stdout) {
             (LogOutput::StdOut { message } | LogOutput::Console { message }, Some(pipe)) => {
@@ -47,6 +48,7 @@ async fn part(mut messages: Messages, stdout: DuplexStream, tail: StderrTail) {
                     stdout = None;
                 }
             }
+            (LogOutput::StdOut { message } | LogOutput::Console { message }, None) if is_server => tail.push(&message),
             (LogOutput::StdErr { message }, _) => tail.push(&message),
             (LogOutput::StdOut { .. } | LogOutput::Console { .. } | LogOutput::StdIn { .. }, _) => {}
         }

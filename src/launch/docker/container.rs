@@ -7,12 +7,13 @@
 //! From the moment it is created the container belongs to an [`OwnedContainer`], which removes it when anything on
 //! the way fails or is given up.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, ContainerState};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerState};
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
     StartContainerOptions, StatsOptionsBuilder, WaitContainerOptionsBuilder,
@@ -24,10 +25,11 @@ use tokio::time::Instant;
 use super::attach::attach;
 use super::confinement;
 use super::container_signals;
-use super::create::{MODEL_DIR_INSIDE, create_body};
+use super::create::{MODEL_DIR_INSIDE, create_body, serve_on};
 use super::engine::Engine;
 use super::image::{ImageFacts, ResolvedImage};
 use super::model_mounts::model_mounts;
+use super::network::OwnedNetwork;
 use crate::launch::outside::cgroup::Cgroup;
 use crate::launch::outside::tree::{self, Member};
 use crate::launch::outside::{DigestCache, procfs, signals};
@@ -38,7 +40,7 @@ use crate::plan::DockerLane;
 use crate::terms::{Signal, SignalValue};
 
 /// How long KILL and removal may take each.
-const END_DEADLINE: Duration = Duration::from_secs(15);
+pub(super) const END_DEADLINE: Duration = Duration::from_secs(15);
 /// How long the rest of the output may take once the container has ended.
 const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
 /// The engine learns of an out-of-memory kill and of the exit by two messages; this is how long the first may lag.
@@ -61,6 +63,9 @@ pub(in crate::launch) struct ContainerLaunch {
     cpu_ns: AtomicU64,
     exit: Option<Exit>,
     stopped: bool,
+    address: Option<SocketAddr>,
+    /// A server's. Behind the container, without which it can be removed.
+    network: Option<OwnedNetwork>,
 }
 
 /// A container that is ours to remove.
@@ -82,7 +87,8 @@ impl ContainerLaunch {
         marker: &Marker,
     ) -> Result<Self, Error> {
         let mounts = model_mounts(request.model_dir)?;
-        let body = create_body(request.lane, docker, &image.id.to_string(), &mounts, marker);
+        let mut body = create_body(request.lane, docker, &image.id.to_string(), &mounts, marker);
+        let network = open_network(request, engine, marker, &mut body).await?;
         let lane = request.lane.name.clone();
         let creation = engine.docker().create_container(None::<CreateContainerOptions>, body.clone());
         let created = engine.bring_up(format!("creating the container of lane {lane}"), creation).await?;
@@ -92,7 +98,7 @@ impl ContainerLaunch {
             doing: "keep its standard error",
             source,
         })?;
-        let attached = attach(engine, &container.id, tail.clone()).await?;
+        let attached = attach(engine, &container.id, tail.clone(), network.is_some()).await?;
         let start = engine.docker().start_container(&container.id, None::<StartContainerOptions>);
         engine.bring_up(format!("starting the container of lane {}", container.lane), start).await?;
         let inspect = container.inspect().await?;
@@ -100,6 +106,9 @@ impl ContainerLaunch {
         facts.check(&image.expected)?;
         confinement::check(&container.lane, &body, &inspect)?;
         let init = container.first_process(&inspect);
+        // One that ended at once has no address any more; its exit says more than that.
+        let reached = network.as_ref().filter(|_| is_running(&inspect));
+        let address = reached.map(|network| network.address(&inspect)).transpose()?;
         Ok(Self {
             streams: attached.streams,
             parting: attached.parting,
@@ -113,6 +122,8 @@ impl ContainerLaunch {
             cpu_ns: AtomicU64::new(0),
             exit: None,
             stopped: false,
+            address,
+            network,
             container,
         })
     }
@@ -123,6 +134,16 @@ impl ContainerLaunch {
 
     pub(in crate::launch) fn stderr_tail(&self) -> String {
         self.tail.text()
+    }
+
+    /// Bytes of its output so far, as far as nobody reads them.
+    pub(in crate::launch) fn output_bytes(&self) -> u64 {
+        self.tail.bytes()
+    }
+
+    /// Where a server is reached.
+    pub(in crate::launch) fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// The runner's process id on this host: the first child of the container's init, once it runs its own program.
@@ -151,6 +172,9 @@ impl ContainerLaunch {
         let inspect = self.container.inspect().await?;
         let mut found = container_signals::of_image(&self.container.image(&inspect).await?);
         found.extend(container_signals::of_container(&inspect));
+        if self.network.is_some() {
+            found.push(Signal::outside("container.network_internal", true));
+        }
         if !self.warnings.is_empty() {
             found.push(Signal::outside("container.warnings", SignalValue::List(self.warnings.clone())));
         }
@@ -206,6 +230,9 @@ impl ContainerLaunch {
             self.outlast().await?;
         }
         self.container.remove().await?;
+        if let Some(network) = &mut self.network {
+            network.remove().await?;
+        }
         let left = [self.init, *self.runner.lock().unwrap_or_else(PoisonError::into_inner)];
         if let Some(process) = left.into_iter().flatten().find(|process| tree::is_living(*process)) {
             return Err(self.container.still_there(format!("process {} of its container", process.pid)));
@@ -219,7 +246,7 @@ impl ContainerLaunch {
         let deadline = Instant::now() + END_DEADLINE;
         loop {
             match self.container.inspect().await {
-                Ok(inspect) if inspect.state.as_ref().is_some_and(|state| state.running == Some(true)) => {
+                Ok(inspect) if is_running(&inspect) => {
                     self.container.kill("SIGKILL").await;
                 }
                 Ok(_) => {
@@ -251,6 +278,21 @@ impl ContainerLaunch {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// The network of a server's container, with the request changed for it; nothing for any other lane.
+async fn open_network(
+    request: &LaunchRequest<'_>,
+    engine: &Engine,
+    marker: &Marker,
+    body: &mut ContainerCreateBody,
+) -> Result<Option<OwnedNetwork>, Error> {
+    let Some(server) = &request.lane.server else { return Ok(None) };
+    // A checked container lane names its port.
+    let port = server.port.unwrap_or_default();
+    let network = OwnedNetwork::create(engine, marker, port).await?;
+    serve_on(body, network.id(), port, request.lane.limits.scratch_mib);
+    Ok(Some(network))
 }
 
 impl OwnedContainer {
@@ -323,6 +365,10 @@ impl OwnedContainer {
     fn still_there(&self, what: String) -> Error {
         Error::StillThere { lane: self.lane.clone(), what, waited_s: END_DEADLINE.as_secs_f64() }
     }
+}
+
+fn is_running(inspect: &ContainerInspectResponse) -> bool {
+    inspect.state.as_ref().is_some_and(|state| state.running == Some(true))
 }
 
 /// Kills and removes a container and returns when the engine no longer knows it.

@@ -13,7 +13,7 @@ use bollard::models::{
 
 use super::model_mounts::ModelMount;
 use crate::launch::supervisor::Marker;
-use crate::plan::{DockerLane, Lane};
+use crate::plan::{DockerLane, Lane, Server};
 
 /// Where the model's folder is mounted in a container, read-only.
 pub(in crate::launch) const MODEL_DIR_INSIDE: &str = "/model";
@@ -52,8 +52,21 @@ pub fn create_body(
     }
 }
 
+/// Makes the request one for a server: on a network of its own, with its port and model in its command. It gets shared
+/// memory too, since servers pass tensors between their own processes by it, and it counts against the memory limit.
+pub(super) fn serve_on(body: &mut ContainerCreateBody, network: &str, port: u16, scratch_mib: u64) {
+    body.cmd = body.cmd.take().map(|command| Server::filled(&command, port, MODEL_DIR_INSIDE));
+    body.network_disabled = Some(false);
+    if let Some(host) = &mut body.host_config {
+        host.network_mode = Some(network.to_owned());
+        host.ipc_mode = Some("private".to_owned());
+        host.shm_size = i64::try_from(scratch_mib << 20).ok();
+    }
+}
+
 fn host_config(lane: &Lane, docker: &DockerLane, model: &[ModelMount]) -> HostConfig {
     let limits = &lane.limits;
+    let exec = if docker.scratch_exec { "exec" } else { "noexec" };
     let memory_bytes = i64::try_from(limits.memory_mib.saturating_mul(1 << 20)).unwrap_or(i64::MAX);
     HostConfig {
         network_mode: Some("none".to_owned()),
@@ -72,7 +85,7 @@ fn host_config(lane: &Lane, docker: &DockerLane, model: &[ModelMount]) -> HostCo
         mounts: Some(model.iter().map(read_only).collect()),
         tmpfs: Some(HashMap::from([(
             SCRATCH_DIR_INSIDE.to_owned(),
-            format!("rw,noexec,nosuid,nodev,mode=1777,size={}m", limits.scratch_mib),
+            format!("rw,{exec},nosuid,nodev,mode=1777,size={}m", limits.scratch_mib),
         )])),
         device_requests: (!docker.gpus.is_empty()).then(|| {
             vec![DeviceRequest {
@@ -149,6 +162,22 @@ mod tests {
         });
         let device = &request["HostConfig"]["DeviceRequests"];
         assert_eq!(*device, serde_json::json!([{"DeviceIDs": ["0", uuid], "Capabilities": [["gpu"]]}]));
+    }
+
+    #[test]
+    fn a_server_gets_a_closed_network_and_learns_its_port() {
+        let text = "schema = 1\nname = \"s\"\nlauncher = \"docker\"\nrunner = \"server\"\n[docker]\nimage = \"a/b:1\"\n\
+                    command = [\"--port={port}\", \"{model}\"]\n[server]\nport = 80\nhealth = \"/\"\n[limits]\nscratch_mib = 2\n";
+        let lane = Lane::parse("lanes/s.toml", text).unwrap();
+        let Launcher::Docker(docker) = &lane.launcher else { panic!("no container lane") };
+        let supervisor = Supervisor::current().unwrap();
+        let marker = Marker { run: "r".into(), lane: lane.name.clone(), launch: 0, supervisor };
+        let mut body = create_body(&lane, docker, "sha256:00ff", &[], &marker);
+        serve_on(&mut body, "closed", 80, lane.limits.scratch_mib);
+        assert_eq!(body.cmd.unwrap(), ["--port=80", "/model"]);
+        let host = body.host_config.unwrap();
+        assert_eq!((host.network_mode.as_deref(), host.ipc_mode.as_deref()), (Some("closed"), Some("private")));
+        assert_eq!((host.shm_size, host.readonly_rootfs), (Some(2 << 20), Some(true)));
     }
 
     #[test]

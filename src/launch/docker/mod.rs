@@ -16,6 +16,7 @@ mod image;
 mod image_tree;
 mod load;
 mod model_mounts;
+mod network;
 mod pull;
 mod save;
 
@@ -28,5 +29,6 @@ pub use image::{ExpectedImage, ImageFacts, ResolvedImage, local_image};
 pub(super) use load::load_archive;
 pub use load::{PackedImage, load_packed_image, prune_bundled_images};
 pub use model_mounts::ModelMount;
+pub(super) use network::remove_network;
 pub use pull::{PullProgress, ensure_image};
 pub use save::save_image;
