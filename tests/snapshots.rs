@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lockstep::journal::{MAX_JOURNAL_BYTES, decompress, read};
 use lockstep::plan::Plan;
+use lockstep::report::markdown;
 use lockstep::snapshot::{Snapshot, store};
 use lockstep::terms::Digest;
 use lockstep::verdict::judge;
@@ -44,9 +45,13 @@ fn every_snapshot_follows_from_its_journal_to_the_byte() {
         let journal = decompress(&store::read_archive(&place).unwrap(), MAX_JOURNAL_BYTES).unwrap();
         let read = read(&journal).unwrap();
         store::check_seal(&snapshot, &journal, read.head).unwrap();
-        let again =
-            Snapshot::accept(&judge(&plan, &read).unwrap(), Digest::of(&journal), None, snapshot.forced.as_deref())
-                .unwrap();
+        let verdict = judge(&plan, &read).unwrap();
+        let forced = snapshot.forced.as_deref();
+        let again = Snapshot::accept(&verdict, Digest::of(&journal), None, forced).unwrap();
         assert_eq!(again.to_json().unwrap().into_bytes(), bytes, "{} is not what its journal gives", file.display());
+        // A report may stand beside it.
+        if let Ok(page) = std::fs::read_to_string(file.with_extension("md")) {
+            assert_eq!(markdown(&verdict), page, "the report beside {}", file.display());
+        }
     }
 }

@@ -7,7 +7,7 @@ use include_dir::{Dir, include_dir};
 
 use super::Error;
 use super::assemble::search_path;
-use crate::lock::{OverlayCache, Statements};
+use crate::lock::{ArchiveCache, OverlayCache, Statements};
 use crate::plan::{Input, Lane, Lock, Plan, PlanFile};
 use crate::terms::{Digest, nearest};
 
@@ -119,6 +119,11 @@ impl Project {
     pub(super) fn overlays(&self) -> Result<OverlayCache, Error> {
         let tool = self.shipped("overlays/wheel_overlay.py")?.unwrap_or_default();
         Ok(OverlayCache { folder: self.overlay_folder(), tool, search_path: search_path() })
+    }
+
+    /// Where archives are kept.
+    pub(super) fn archives(&self) -> ArchiveCache {
+        ArchiveCache { folder: self.runs().join(".archives") }
     }
 
     /// What public sources say about images and commits.

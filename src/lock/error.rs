@@ -315,6 +315,18 @@ pub enum Error {
         /// The manifest's.
         wanted: Digest,
     },
+    /// An archive that is not what the manifest says.
+    #[error(
+        "{url} is {found}, and the manifest says {wanted}; correct the manifest once you know which of them is meant"
+    )]
+    WrongArchive {
+        /// Its URL.
+        url: String,
+        /// Its digest.
+        found: Digest,
+        /// The manifest's.
+        wanted: Digest,
+    },
     /// An overlay that cannot be packed, unpacked or trusted.
     #[error("overlay {name}: {problem}; {hint}")]
     Overlay {

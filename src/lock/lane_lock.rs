@@ -44,8 +44,18 @@ pub fn lock_lane(
         files: files.clone(),
         self_image: recipe.map(|recipe| SelfImagePin { recipe, config: None, diff_ids: Vec::new() }),
         built: None,
+        build: build_axes(lane),
         inputs,
     }
+}
+
+/// Axes that a built interpreter has from its build.
+const BUILD_AXES: [&str; 3] = ["gcc", "gil", "python"];
+
+fn build_axes(lane: &Lane) -> BTreeMap<String, String> {
+    let Some(build) = lane.launcher.build().filter(|build| build.foundation.is_some()) else { return BTreeMap::new() };
+    let declared = |axis: &&str| lane.axes.get(*axis).map(|value| ((*axis).to_owned(), value.clone()));
+    build.arguments.clone().into_iter().chain(BUILD_AXES.iter().filter_map(declared)).collect()
 }
 
 fn runs_own_image(lane: &Lane) -> bool {
@@ -75,6 +85,8 @@ pub fn verify_lock(
         files: locked_files,
         self_image,
         built: _,
+        // Repeats the manifest, whose digest was compared.
+        build: _,
         inputs,
     } = lock;
     if *locked_lane != lane.name {
@@ -126,6 +138,12 @@ fn verify_inputs(
             (Input::Image { reference, .. }, Content::Image(pin)) => verify_pin(lane, reference, pin)?,
             (Input::Image { reference, .. }, Content::ImageDigest { reference: locked, digest }) => {
                 verify_digest(lane, reference, locked, *digest)?;
+            }
+            (Input::Image { reference, .. }, Content::LocalImage { reference: locked, .. }) if locked != reference => {
+                return Err(other(format!("the lock holds an image in place of {locked}, not of {reference}")));
+            }
+            (Input::Archive { sha256, .. }, Content::Archive { sha256: locked, .. }) if locked != sha256 => {
+                return Err(other(format!("the lock holds {locked} in place of {sha256}")));
             }
             (Input::Git { revision, .. }, Content::Git { commit, .. }) if is_commit(revision) && commit != revision => {
                 return Err(other(format!("the lock holds the commit {commit} in place of {revision}")));

@@ -13,12 +13,14 @@
 //! | `registry` | resolving a reference, and whether a tag moved |
 //! | `checkpoint`, `change` | digest of a model's folder, and what changed in it |
 //! | `git`, `packages`, `web` | commits by what repositories advertise; hashes by what package indexes list |
+//! | `archive` | files of public addresses, by digest |
 //! | `overlay` | packed wheels, unpacked by content |
 //! | `statements`, `resolve` | what public sources say; from a lane's inputs to its lock's entries |
 //! | `lane_lock`, `difference` | writing and checking a lock, and what two of them differ in; pure |
 //!
 //! The async client is an island: [`Registry`]'s functions are synchronous and may be called from anywhere.
 
+mod archive;
 mod challenge;
 mod change;
 mod checkpoint;
@@ -47,6 +49,7 @@ mod faulty_registry;
 #[cfg(test)]
 mod tests;
 
+pub use archive::ArchiveCache;
 pub use change::Change;
 pub use checkpoint::{FileStamp, FolderDigest, file_stamps, folder_digest, verify_folder};
 pub use difference::{Difference, differences, merged};

@@ -8,7 +8,7 @@ use super::island::block_on;
 use super::overlay::OverlayCache;
 use super::packages::{self, Listed};
 use super::statements::Statements;
-use super::{Error, ImageReference, Platform, Registry, RegistryOptions, folder_digest, git};
+use super::{ArchiveCache, Error, ImageReference, Platform, Registry, RegistryOptions, folder_digest, git};
 use crate::plan::{Content, Input, LockedInput, is_commit};
 use crate::terms::Digest;
 
@@ -25,6 +25,8 @@ pub struct Resolver {
     pub project: PathBuf,
     /// Overlays.
     pub overlays: OverlayCache,
+    /// Archives.
+    pub archives: ArchiveCache,
     /// What public sources say.
     pub statements: Statements,
     /// Today, in UTC.
@@ -40,12 +42,13 @@ impl Resolver {
         package_index: String,
         project: PathBuf,
         overlays: OverlayCache,
+        archives: ArchiveCache,
         statements: Statements,
         today: String,
     ) -> Self {
         let platform = Platform::host();
         let listed = Mutex::default();
-        Self { options, platform, package_index, project, overlays, statements, today, listed }
+        Self { options, platform, package_index, project, overlays, archives, statements, today, listed }
     }
 
     /// What `input` of `lane` is. `files` are the lane's shipped files, by path below `containers/`.
@@ -75,6 +78,7 @@ impl Resolver {
                 }
                 Ok(self.verified("its bytes", Content::Patch { file: file.clone(), sha256: found }))
             }
+            Input::Archive { url, sha256 } => self.archive(url, *sha256),
             Input::Overlay { recipe } => {
                 let pin = self.overlays.pin(recipe, bytes()?)?;
                 Ok(self.verified("wheels by hash, packed and unpacked again", Content::Overlay(pin)))
@@ -137,6 +141,18 @@ impl Resolver {
                 resolve: format!("`lockstep lock {lane}` where the repository answers"),
                 candidates: Vec::new(),
             },
+        }
+    }
+
+    fn archive(&self, url: &str, sha256: Digest) -> Result<LockedInput, Error> {
+        let content = Content::Archive { url: url.to_owned(), sha256 };
+        match self.archives.bytes(url, sha256, &self.options) {
+            Ok(_) => Ok(self.verified("its bytes", content)),
+            Err(error @ (Error::WrongArchive { .. } | Error::Io { .. })) => Err(error),
+            Err(error) => Ok(LockedInput::Stated {
+                source: format!("the manifest, which names the digest itself; {error}"),
+                content,
+            }),
         }
     }
 

@@ -9,8 +9,9 @@ use super::raw_plan::{RawHypothesis, RawKind};
 use super::{Contrast, Error, Hypothesis, HypothesisKind, PlannedLane, Rule, Workload};
 use crate::terms::{Phase, Scalar, nearest};
 
-/// The tables that the rows of a run give; each has `lane` among its columns.
-pub(super) const MEASURED_TABLES: [&str; 2] = ["cells", "launches"];
+/// The tables that a run gives: its rows, what its lanes are, and what its plan states of others.
+pub(super) const MEASURED_TABLES: [&str; 7] =
+    ["agent_samples", "agent_scaling", "cells", "lane_axes", "lane_stacks", "launches", "stated"];
 
 pub(super) fn check_hypotheses(
     document: &Document<'_>,
@@ -85,7 +86,7 @@ impl Scope<'_> {
         }
         for chosen in rule.selections() {
             if !MEASURED_TABLES.contains(&chosen.table.as_str()) {
-                let hint = format!("the rows of a run give the tables {}", MEASURED_TABLES.join(" and "));
+                let hint = format!("the rows of a run give the tables {}", MEASURED_TABLES.join(", "));
                 return Err(self.document.fault(&at("rule"), format!("no table {:?}", chosen.table), Some(hint)));
             }
             for lane in chosen.only.get("lane").into_iter().flatten().filter_map(Scalar::text) {

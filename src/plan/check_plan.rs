@@ -44,6 +44,7 @@ pub(super) fn check(document: &Document<'_>, raw: RawPlan) -> Result<Plan, Error
         coverage,
         gate,
         expected_failures: expected,
+        stated,
     } = raw;
     schema_version(document, schema)?;
     self::name(document, "name", &name)?;
@@ -70,6 +71,7 @@ pub(super) fn check(document: &Document<'_>, raw: RawPlan) -> Result<Plan, Error
         coverage,
         gate,
         expected_failures,
+        stated,
     };
     plan.expected_failures = expected_failure::check(document, expected, &plan)?;
     Ok(plan)
@@ -186,12 +188,16 @@ fn check_run(document: &Document<'_>, run: RawRun) -> Result<RunSettings, Error>
         launch_statistic,
         busy_limit_pct,
         floor_ns_per_forward,
+        min_two_process_speedup,
     } = run;
     range(document, "run.launches", launches, MIN_LAUNCHES, MAX_COUNT)?;
     range(document, "run.repetitions", repetitions, 1, MAX_COUNT)?;
     range(document, "run.warmup", warmup, 0, MAX_COUNT)?;
     range(document, "run.breakdowns", breakdowns, 1, 100)?;
     between(document, "run.busy_limit_pct", busy_limit_pct, 0.0, 100.0)?;
+    if let Some(floor) = min_two_process_speedup {
+        between(document, "run.min_two_process_speedup", floor, 1.0, 2.0)?;
+    }
     Ok(RunSettings {
         launches,
         repetitions,
@@ -201,6 +207,7 @@ fn check_run(document: &Document<'_>, run: RawRun) -> Result<RunSettings, Error>
         launch_statistic,
         busy_limit_pct,
         floor_ns_per_forward,
+        min_two_process_speedup,
     })
 }
 

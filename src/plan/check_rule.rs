@@ -229,7 +229,15 @@ impl RulePlace<'_> {
     fn ladder(&self, rule: &FalsificationLadder) -> Result<(), Error> {
         let FalsificationLadder { efficiencies, hangs, preconditions, min_combinations, .. } = rule;
         self.some("rule.efficiencies.key", efficiencies.key.len())?;
-        self.hangs(hangs)?;
+        match hangs {
+            Some(hangs) => self.hangs(hangs)?,
+            None if rule.min_hang_shapes > 0 => {
+                let hint = "name the hang shapes, or set min_hang_shapes to 0".to_owned();
+                let message = format!("names no hang shapes, and the floor is {}", rule.min_hang_shapes);
+                return Err(self.fault("rule", message, Some(hint)));
+            }
+            None => {}
+        }
         for (index, precondition) in preconditions.iter().enumerate() {
             self.some(&format!("rule.preconditions[{index}].key"), precondition.key.len())?;
         }

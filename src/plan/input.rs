@@ -51,6 +51,13 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         argument: Option<String>,
     },
+    /// A file at a public address, held to its digest: a release's source, a wheel. A build finds it below `inputs/NAME/`.
+    Archive {
+        /// Its `https` URL, whose last part is the file's name.
+        url: String,
+        /// Its digest.
+        sha256: Digest,
+    },
     /// Importable packages that are put in front of the host's own Python, packed by
     /// `containers/overlays/RECIPE.toml`.
     Overlay {
@@ -73,7 +80,7 @@ impl Input {
             | Self::Packages { argument, .. }
             | Self::Git { argument, .. }
             | Self::Patch { argument, .. } => argument.as_deref(),
-            Self::Overlay { .. } | Self::Model { .. } => None,
+            Self::Archive { .. } | Self::Overlay { .. } | Self::Model { .. } => None,
         }
     }
 
@@ -84,7 +91,7 @@ impl Input {
             Self::Packages { requirements, .. } => Some(format!("requirements/{requirements}.txt")),
             Self::Patch { file, .. } => Some(file.clone()),
             Self::Overlay { recipe } => Some(format!("overlays/{recipe}.toml")),
-            Self::Image { .. } | Self::Git { .. } | Self::Model { .. } => None,
+            Self::Image { .. } | Self::Git { .. } | Self::Archive { .. } | Self::Model { .. } => None,
         }
     }
 
@@ -96,6 +103,7 @@ impl Input {
             Self::Packages { requirements, .. } => format!("packages {requirements}"),
             Self::Git { repository, revision, .. } => format!("source {repository} at {revision}"),
             Self::Patch { file, .. } => format!("patch {file}"),
+            Self::Archive { url, .. } => format!("archive {url}"),
             Self::Overlay { recipe } => format!("overlay {recipe}"),
             Self::Model { path } => format!("model {path}"),
         }
@@ -135,9 +143,17 @@ fn check_one(document: &Document<'_>, at: &dyn Fn(&str) -> String, input: &Input
         Input::Image { .. } => Ok(()),
         Input::Packages { requirements, .. } => check_plan::name(document, &at("requirements"), requirements),
         Input::Overlay { recipe } => check_plan::name(document, &at("recipe"), recipe),
+        Input::Archive { url, .. } => {
+            let name = archive_name(url);
+            let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
+            if !is_web(url) || name.is_empty() || name.starts_with('.') || !name.chars().all(good) {
+                let message = format!("{url:?} names no file: expected an https URL that ends in a file's name");
+                return Err(document.fault(&at("url"), message, None));
+            }
+            Ok(())
+        }
         Input::Git { repository, revision, .. } => {
-            let loopback = repository.starts_with("http://127.0.0.1:") || repository.starts_with("http://localhost:");
-            if !repository.starts_with("https://") && !loopback {
+            if !is_web(repository) {
                 let message = format!("{repository:?} is no repository: expected an https URL");
                 return Err(document.fault(&at("repository"), message, None));
             }
@@ -151,6 +167,17 @@ fn check_one(document: &Document<'_>, at: &dyn Fn(&str) -> String, input: &Input
         Input::Patch { file: path, .. } => relative(document, &at("file"), path, "`containers/`"),
         Input::Model { path } => relative(document, &at("path"), path, "the project"),
     }
+}
+
+/// The file's name in an archive's URL.
+#[must_use]
+pub fn archive_name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether a URL is asked over TLS, or on this host.
+fn is_web(url: &str) -> bool {
+    ["https://", "http://127.0.0.1:", "http://localhost:"].iter().any(|start| url.starts_with(start))
 }
 
 /// Nothing in a manifest may lead out of the folder that it is about.

@@ -84,6 +84,10 @@ pub struct Build {
     pub arguments: BTreeMap<String, String>,
     /// A further shipped folder that the build may copy from, for example `runner`.
     pub files: Option<String>,
+    /// A shipped folder whose image is built first and kept for each content of it: what takes long and changes seldom.
+    /// The lane's own Dockerfile starts from it by the argument `FOUNDATION`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foundation: Option<String>,
 }
 
 impl Serialize for ImageSource {
@@ -132,7 +136,10 @@ impl Launcher {
             Self::Process(process) => process.files.as_deref().into_iter().collect(),
             Self::Docker(_) => self
                 .build()
-                .map(|build| build.files.as_deref().into_iter().chain([build.folder.as_str()]).collect())
+                .map(|build| {
+                    let also = [&build.files, &build.foundation].into_iter().filter_map(|folder| folder.as_deref());
+                    also.chain([build.folder.as_str()]).collect()
+                })
                 .unwrap_or_default(),
         }
     }
@@ -163,18 +170,24 @@ pub(super) fn check_launcher(
 }
 
 fn check_docker(document: &Document<'_>, raw: RawDocker) -> Result<DockerLane, Error> {
-    let RawDocker { image, build, arguments, files, command, gpus, scratch_exec } = raw;
+    let RawDocker { image, build, foundation, arguments, files, command, gpus, scratch_exec } = raw;
     let image = match (image, build) {
         (Some(image), None) if image.trim().is_empty() => {
             return Err(document.fault("docker.image", "is empty", Some("give a reference, or `self`".to_owned())));
         }
-        (Some(_), None) if !arguments.is_empty() || files.is_some() => {
-            let path = if files.is_some() { "docker.files" } else { "docker.arguments" };
+        (Some(_), None) if !arguments.is_empty() || files.is_some() || foundation.is_some() => {
+            let path = match (&files, &foundation) {
+                (Some(_), _) => "docker.files",
+                (None, Some(_)) => "docker.foundation",
+                (None, None) => "docker.arguments",
+            };
             return Err(document.fault(path, "is for images that are built", Some("name `docker.build`".to_owned())));
         }
         (Some(image), None) if image == OWN => ImageSource::OwnExecutable,
         (Some(image), None) => ImageSource::Registry(image),
-        (None, Some(folder)) => ImageSource::Build(check_build(document, folder, arguments, files)?),
+        (None, Some(folder)) => {
+            ImageSource::Build(check_build(document, Build { folder, arguments, files, foundation })?)
+        }
         (Some(_), Some(_)) => {
             let hint = "a lane has one image: remove one of them".to_owned();
             return Err(document.fault("docker.build", "stands beside `docker.image`", Some(hint)));
@@ -187,24 +200,20 @@ fn check_docker(document: &Document<'_>, raw: RawDocker) -> Result<DockerLane, E
     Ok(DockerLane { image, command, gpus, scratch_exec })
 }
 
-fn check_build(
-    document: &Document<'_>,
-    folder: String,
-    arguments: BTreeMap<String, String>,
-    files: Option<String>,
-) -> Result<Build, Error> {
-    check_plan::name(document, "docker.build", &folder)?;
-    if let Some(files) = &files {
-        check_plan::name(document, "docker.files", files)?;
+fn check_build(document: &Document<'_>, build: Build) -> Result<Build, Error> {
+    let Build { folder, arguments, files, foundation } = &build;
+    check_plan::name(document, "docker.build", folder)?;
+    for (key, folder) in [("docker.files", files), ("docker.foundation", foundation)] {
+        folder.iter().try_for_each(|folder| check_plan::name(document, key, folder))?;
     }
-    for (name, value) in &arguments {
+    for (name, value) in arguments {
         let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good || value.contains('\0') {
             let path = format!("docker.arguments.{}", key(name));
             return Err(document.fault(&path, "is no build argument", None));
         }
     }
-    Ok(Build { folder, arguments, files })
+    Ok(build)
 }
 
 fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane, Error> {

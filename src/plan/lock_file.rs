@@ -31,6 +31,9 @@ pub struct Lock {
     /// Digest of the normalised file tree of the image that was built from this lock, once one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built: Option<Digest>,
+    /// How a foundation is built: the arguments that the manifest fixes, and the axes that it declares of what comes out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub build: BTreeMap<String, String>,
     /// What each input was resolved to, by name; `image` is the image that the lane runs from a registry.
     #[serde(default, rename = "input", skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, LockedInput>,

@@ -53,6 +53,13 @@ pub enum Content {
         /// The digest.
         digest: Digest,
     },
+    /// An image that was made on a host and given to its engine, in place of one that no registry served.
+    LocalImage {
+        /// The reference that it stands in for.
+        reference: String,
+        /// Digest of its normalised file tree.
+        tree: Digest,
+    },
     /// A requirements file whose every package has hashes.
     Packages {
         /// The file's name without its ending.
@@ -73,6 +80,13 @@ pub enum Content {
     Patch {
         /// Its path below `containers/`.
         file: String,
+        /// Its digest.
+        sha256: Digest,
+    },
+    /// A file of a public address.
+    Archive {
+        /// The URL.
+        url: String,
         /// Its digest.
         sha256: Digest,
     },
@@ -147,9 +161,11 @@ impl Content {
             Self::ImageDigest { digest, .. } => digest.to_string(),
             Self::Git { commit, .. } => commit.clone(),
             Self::Overlay(pin) => pin.tree.to_string(),
-            Self::Packages { sha256, .. } | Self::Patch { sha256, .. } | Self::Model { sha256, .. } => {
-                sha256.to_string()
-            }
+            Self::LocalImage { tree, .. } => tree.to_string(),
+            Self::Packages { sha256, .. }
+            | Self::Patch { sha256, .. }
+            | Self::Archive { sha256, .. }
+            | Self::Model { sha256, .. } => sha256.to_string(),
         }
     }
 
@@ -160,11 +176,13 @@ impl Content {
         self.mismatch(input).is_none()
             && match (self, input) {
                 (Self::Image(ImagePin { reference: locked, .. }), Input::Image { reference, .. })
-                | (Self::ImageDigest { reference: locked, .. }, Input::Image { reference, .. }) => {
-                    locked == reference || locked.ends_with(&format!("/{reference}"))
-                }
+                | (
+                    Self::ImageDigest { reference: locked, .. } | Self::LocalImage { reference: locked, .. },
+                    Input::Image { reference, .. },
+                ) => locked == reference || locked.ends_with(&format!("/{reference}")),
                 (Self::Packages { sha256, .. } | Self::Patch { sha256, .. }, _) => bytes() == Some(*sha256),
                 (Self::Overlay(pin), _) => bytes() == Some(pin.sha256),
+                (Self::Archive { sha256: locked, .. }, Input::Archive { sha256, .. }) => locked == sha256,
                 (Self::Git { commit, .. }, Input::Git { revision, .. }) => !is_commit(revision) || commit == revision,
                 _ => true,
             }
@@ -175,10 +193,11 @@ impl Content {
     #[must_use]
     pub fn mismatch(&self, input: &Input) -> Option<String> {
         let names = match (input, self) {
-            (Input::Image { .. }, Self::Image(_) | Self::ImageDigest { .. }) => return None,
+            (Input::Image { .. }, Self::Image(_) | Self::ImageDigest { .. } | Self::LocalImage { .. }) => return None,
             (Input::Packages { requirements, .. }, Self::Packages { requirements: locked, .. })
             | (Input::Patch { file: requirements, .. }, Self::Patch { file: locked, .. })
             | (Input::Git { repository: requirements, .. }, Self::Git { repository: locked, .. })
+            | (Input::Archive { url: requirements, .. }, Self::Archive { url: locked, .. })
             | (Input::Overlay { recipe: requirements }, Self::Overlay(OverlayPin { recipe: locked, .. }))
             | (Input::Model { path: requirements }, Self::Model { path: locked, .. }) => (requirements, locked),
             _ => return Some(format!("the lock holds another kind of content than {}", input.words())),

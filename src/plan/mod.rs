@@ -55,7 +55,7 @@ pub use error::{Error, Fault};
 pub use exec::{EXEC_VARIABLE, Exec, LogLine};
 pub use expected_failure::ExpectedFailure;
 pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
-pub use input::{IMAGE_INPUT, Input};
+pub use input::{IMAGE_INPUT, Input, archive_name};
 pub use integrity::{CleanRuns, CompileRobustness, FiveGates, FusedColumns, PerformanceIs, ProbeColumns, Regimes};
 pub use lane::{Gate, GateTest, Lane, Limits};
 pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program};

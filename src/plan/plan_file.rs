@@ -40,6 +40,22 @@ pub struct Plan {
     /// Failures that are expected; no two of the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expected_failures: Vec<ExpectedFailure>,
+    /// What others state of stacks that they compared: the table `stated` of the rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stated: Vec<StatedStacks>,
+}
+
+/// What somebody states of two stacks that they compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatedStacks {
+    /// Where it is stated.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// The side compared against.
+    pub left: String,
+    /// The side compared.
+    pub right: String,
 }
 
 /// Launches, repetitions, limits.
@@ -63,6 +79,10 @@ pub struct RunSettings {
     pub busy_limit_pct: f64,
     /// The least time that one forward pass can take, in nanoseconds: faster is `fell_through`.
     pub floor_ns_per_forward: u64,
+    /// What two processes must gain over one, by the control that a runner takes around a repetition, for the repetition to
+    /// count; where it is absent, no control is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_two_process_speedup: Option<f64>,
 }
 
 /// A plan that says nothing of it keeps the digest that it had.

@@ -66,6 +66,8 @@ pub(super) struct RawDocker {
     #[serde(default)]
     pub build: Option<String>,
     #[serde(default)]
+    pub foundation: Option<String>,
+    #[serde(default)]
     pub arguments: BTreeMap<String, String>,
     #[serde(default)]
     pub files: Option<String>,

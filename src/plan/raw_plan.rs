@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::expected_failure::RawExpectedFailure;
-use super::plan_file::{CellOrder, Coverage, GateSettings, LaunchStatistic};
+use super::plan_file::{CellOrder, Coverage, GateSettings, LaunchStatistic, StatedStacks};
 use super::{ModelSpec, Rule, StatisticsSettings};
 use crate::terms::{Phase, SamplingSpec};
 
@@ -33,6 +33,8 @@ pub(super) struct RawPlan {
     pub gate: GateSettings,
     #[serde(default, rename = "expected_failure")]
     pub expected_failures: Vec<RawExpectedFailure>,
+    #[serde(default)]
+    pub stated: Vec<StatedStacks>,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -51,6 +53,8 @@ pub(super) struct RawRun {
     pub busy_limit_pct: f64,
     #[serde(default = "floor_ns_per_forward")]
     pub floor_ns_per_forward: u64,
+    #[serde(default)]
+    pub min_two_process_speedup: Option<f64>,
 }
 
 /// Launches that may break down at one cell in a block.

@@ -136,8 +136,9 @@ pub struct Precondition {
 pub struct FalsificationLadder {
     /// The combinations.
     pub efficiencies: Efficiencies,
-    /// The hang shapes.
-    pub hangs: Hangs,
+    /// The hang shapes; absent where none can be named, and then `min_hang_shapes` is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hangs: Option<Hangs>,
     /// What must hold before anything is judged; the ladder abstains otherwise.
     pub preconditions: Vec<Precondition>,
     /// Combinations below which the ladder abstains.

@@ -369,7 +369,7 @@ fn a_fault_in_a_lock_names_line_and_key_path() {
             (
                 "schema = 1",
                 "schema = 1\n\"a`b\" = 1",
-                "f:2: \"a`b\": unknown key `a`b`; known here: schema, lane, manifest, executable, files, self_image, built, input",
+                "f:2: \"a`b\": unknown key `a`b`; known here: schema, lane, manifest, executable, files, self_image, built, build, input",
             ),
             (
                 "lane = \"vllm\"",

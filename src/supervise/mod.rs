@@ -50,4 +50,4 @@ pub use inputs::{Ended, Inputs, LaneExecutable, LaneInput, Packed};
 pub use missing::{Missing, Question, Surroundings, missing, of_lock as lock_faults};
 pub use probe::{LaneLook, look_at_lane};
 pub use segment::run;
-pub use tasks::{Cleaned, ImageOrigin, build_from_lock, build_image, clean, host_facts, pack_image};
+pub use tasks::{Cleaned, ImageOrigin, build_from_lock, build_image, clean, host_facts, import_base_image, pack_image};

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::Error;
 use super::segment::runtime;
 use crate::launch::{
-    BuiltImage, Engine, ImageArchive, ImageLayout, LaidImage, PullProgress, SelfImage, build_lane_image,
-    build_self_image, built_reference, ensure_image, local_image, prune_bundled_images, prune_lane_images,
+    BaseImage, BuiltImage, Engine, ImageArchive, ImageLayout, LaidImage, PullProgress, SelfImage, build_lane_image,
+    build_self_image, built_reference, ensure_image, import_base, local_image, prune_bundled_images, prune_lane_images,
     prune_self_images, save_image, sweep,
 };
 use crate::plan::{Build, ImagePin, Lane, Lock};
@@ -106,6 +106,17 @@ pub fn pack_image(
     let image = layout.add_saved(scratch, own.as_deref())?;
     std::fs::remove_file(scratch).map_err(failed("removing"))?;
     Ok(image)
+}
+
+/// Gives the engine a root file system as a base image.
+///
+/// # Errors
+/// No engine answers, or it does not take the archive.
+pub fn import_base_image(docker_host: Option<&str>, archive: Vec<u8>) -> Result<BaseImage, Error> {
+    runtime()?.block_on(async {
+        let engine = Engine::connect(docker_host).await?;
+        Ok(import_base(&engine, archive).await?)
+    })
 }
 
 /// Removes orphans, and the images built from executables and locks when `images` is set.

@@ -123,6 +123,8 @@ pub enum FailureClass {
     GraphBreakShare,
     /// No CUDA graph was replayed where that was asked for.
     NoCudaGraph,
+    /// The host was too busy for the repetition to mean anything, by the control around it.
+    Disturbed,
     /// Nothing proves that compiled code ran, for no known cause.
     Unexplained,
 }

@@ -11,6 +11,9 @@ const PATH_AXES: &[&str] =
 /// What every answer has to give evidence of, in order; `containers/WIRE.md` says what each means.
 const EVIDENCE: [&str; 4] = ["cache", "dtype", "forward_passes", "threads"];
 
+/// The evidence of what two processes gained over one around the repetition.
+const CONTROL: &str = "control.two_process_speedup";
+
 /// What came back of a repetition.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
@@ -37,6 +40,8 @@ pub struct Expectations<'a> {
     pub floor_ns_per_forward: u64,
     /// The size of the model's vocabulary.
     pub vocab_size: u32,
+    /// What two processes must have gained over one around the repetition.
+    pub min_two_process_speedup: Option<f64>,
 }
 
 /// The outcome of `result`, and what went wrong where something did.
@@ -69,7 +74,7 @@ impl Proven {
         }
         match unequal(result, expect) {
             Some(message) => (Outcome::UnequalWork, Some(Failure::new(FailureClass::Implausible, message))),
-            None => (Outcome::Ok, None),
+            None => controlled(result, expect),
         }
     }
 
@@ -138,6 +143,23 @@ fn unproven(result: &Answer<'_>, expect: &Expectations<'_>, passes: u64) -> Opti
         }
         _ => None,
     }
+}
+
+/// A repetition that did its work counts only where the host had the processors for it.
+fn controlled(result: &Answer<'_>, expect: &Expectations<'_>) -> (Outcome, Option<Failure>) {
+    let Some(floor) = expect.min_two_process_speedup else { return (Outcome::Ok, None) };
+    let found = match result.evidence.get(CONTROL) {
+        Some(SignalValue::Float(found)) => Some(*found),
+        Some(SignalValue::Int(found)) => Some(*found as f64),
+        _ => None,
+    };
+    let message = match found {
+        Some(found) if found >= floor => return (Outcome::Ok, None),
+        Some(found) => format!("two processes did {found:.3} times the work of one around it, floor {floor}"),
+        None => format!("the evidence holds no {CONTROL}, and the plan's floor is {floor}"),
+    };
+    let remedy = "leave the host's processors to the run";
+    (Outcome::Refused, Some(Failure::new(FailureClass::Disturbed, message).with_remedy(remedy)))
 }
 
 impl Expectations<'_> {
@@ -221,7 +243,14 @@ mod tests {
         let declared = Axes::from([("cache".into(), "dynamic".into())]);
         let Result { wall_ns, tokens, stop, evidence } = result;
         let answer = Answer { wall_ns: *wall_ns, outside_ns: 6_000, tokens, stop: *stop, evidence };
-        assess(&answer, &Expectations { cell, declared: &declared, floor_ns_per_forward: 1_000, vocab_size: 10 }).0
+        let expect = Expectations {
+            cell,
+            declared: &declared,
+            floor_ns_per_forward: 1_000,
+            vocab_size: 10,
+            min_two_process_speedup: None,
+        };
+        assess(&answer, &expect).0
     }
 
     #[test]
@@ -231,7 +260,13 @@ mod tests {
         let mut outcome = |cell: &Cell, evidence: &Evidence| {
             let tokens = &shown.tokens[..cell.new_tokens as usize];
             let answer = Answer { wall_ns: 5_000, outside_ns: 6_000, tokens, stop: shown.stop, evidence };
-            let expect = Expectations { cell, declared: &declared, floor_ns_per_forward: 1_000, vocab_size: 10 };
+            let expect = Expectations {
+                cell,
+                declared: &declared,
+                floor_ns_per_forward: 1_000,
+                vocab_size: 10,
+                min_two_process_speedup: None,
+            };
             let outcome = proven.assess(&answer, &expect).0;
             assert_eq!(outcome, assess(&answer, &expect).0, "{cell:?}");
             outcome
@@ -268,6 +303,31 @@ mod tests {
         for (result, outcome) in cases {
             assert_eq!(outcome_of(&cell(), &result), outcome, "{result:?}");
         }
+    }
+
+    #[test]
+    fn a_repetition_around_which_two_processes_gained_too_little_is_refused() {
+        let with = |control: Option<SignalValue>| {
+            let control: Vec<_> = control.into_iter().map(|value| (CONTROL, value)).collect();
+            let Result { wall_ns, tokens, stop, evidence } = Result { evidence: evidence(&control), ..result() };
+            let answer = Answer { wall_ns, outside_ns: 6_000, tokens: &tokens, stop, evidence: &evidence };
+            let (cell, declared) = (cell(), Axes::new());
+            let expect = Expectations {
+                cell: &cell,
+                declared: &declared,
+                floor_ns_per_forward: 1_000,
+                vocab_size: 10,
+                min_two_process_speedup: Some(1.8),
+            };
+            let (outcome, failure) = assess(&answer, &expect);
+            (outcome, failure.map(|failure| failure.message).unwrap_or_default())
+        };
+        assert_eq!(with(Some(SignalValue::Float(1.8))).0, Outcome::Ok);
+        assert_eq!(with(Some(2.into())).0, Outcome::Ok);
+        let (outcome, message) = with(Some(SignalValue::Float(1.204)));
+        assert_eq!(outcome, Outcome::Refused);
+        assert!(message.contains("1.204") && message.contains("floor 1.8"), "{message}");
+        assert!(with(None).1.contains("holds no control"), "a sample without its control was let through");
     }
 
     #[test]

@@ -61,11 +61,12 @@ pub fn judge_file(plan: &Plan, path: &Path, threads: NonZeroUsize) -> Result<Ver
 }
 
 fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
-    let Taken { plan, digest, header, facts, contamination, lanes, table } = taken;
+    let Taken { plan, digest, header, facts, contamination, lanes, table, agents, disowned } = taken;
     let expectations = Expectations::of(plan, facts.segments.first(), &table);
     let absent = absent(&header, &lanes);
     let mut hypotheses = decide(plan, &table, &absent, &expectations)?;
-    rule_hypotheses(plan, &table, &lanes, &absent, &mut hypotheses)?;
+    let of_agents = agents.tables(plan, table.cells(), &lanes, &disowned)?;
+    rule_hypotheses(plan, &table, of_agents, &lanes, &absent, &mut hypotheses)?;
     let gaps = coverage_gaps(plan, &table, &lanes, &expectations);
     let findings = Findings {
         plan,

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::admission::Admission;
+use super::agent_tables::AgentRows;
 use super::contamination::Disturbance;
 use super::inspect::{Index, Seen};
 use super::reduce::{Disowned, Reduction, Table};
@@ -32,6 +33,7 @@ pub(super) struct Judging<'a> {
     launches: BTreeMap<String, u64>,
     unlocked: BTreeSet<String>,
     disowned: Disowned,
+    agents: AgentRows,
 }
 
 /// All that a verdict is formed from.
@@ -44,6 +46,8 @@ pub(super) struct Taken<'a> {
     pub contamination: Contamination,
     pub lanes: Vec<LaneVerdict>,
     pub table: Table,
+    pub agents: AgentRows,
+    pub disowned: Disowned,
 }
 
 impl<'a> Judging<'a> {
@@ -62,6 +66,7 @@ impl<'a> Judging<'a> {
             launches: BTreeMap::new(),
             unlocked: BTreeSet::new(),
             disowned: Disowned::new(),
+            agents: AgentRows::default(),
         })
     }
 
@@ -100,6 +105,9 @@ impl<'a> Judging<'a> {
                     self.unlocked.insert(row.lane.clone());
                 }
                 reduction.take(header.segment, row, seen)?;
+                if self.plan.has_rules() {
+                    self.agents.take(header.segment, row);
+                }
             }
             Record::Preflight(look) => self.disturbance.look(look),
             Record::Header(_)
@@ -172,6 +180,7 @@ impl<'a> Judging<'a> {
         });
         let lanes = lanes.collect();
         let contamination = self.disturbance.contamination(self.plan);
-        Ok(Taken { plan: self.plan, digest: self.digest, header, facts, contamination, lanes, table })
+        let (agents, disowned) = (self.agents, self.disowned);
+        Ok(Taken { plan: self.plan, digest: self.digest, header, facts, contamination, lanes, table, agents, disowned })
     }
 }

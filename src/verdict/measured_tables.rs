@@ -18,7 +18,7 @@ use super::reduce::{Entry, LaunchTime, Table};
 use crate::journal::SummaryCell;
 use crate::terms::{Axes, Cell, CellId, Outcome, SamplingSpec, Scalar};
 
-type Values = BTreeMap<String, SummaryCell>;
+pub(super) type Values = BTreeMap<String, SummaryCell>;
 
 /// The rows of both tables.
 pub(super) fn measured_tables(table: &Table, lanes: &[LaneVerdict]) -> Vec<TableRow<'static>> {
@@ -43,15 +43,15 @@ fn row(table: &str, source: String, values: Values) -> TableRow<'static> {
 }
 
 /// Columns and their values, which a table's own name for a thing takes from an axis of the same name.
-fn put(values: &mut Values, column: &str, value: Option<Scalar>, unit: &str) {
+pub(super) fn put(values: &mut Values, column: &str, value: Option<Scalar>, unit: &str) {
     values.insert(column.to_owned(), SummaryCell { value, unit: unit.to_owned(), resolution: None });
 }
 
-fn count(values: &mut Values, column: &str, number: u64) {
+pub(super) fn count(values: &mut Values, column: &str, number: u64) {
     put(values, column, Some(Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX))), "count");
 }
 
-fn text(values: &mut Values, column: &str, value: impl Into<String>) {
+pub(super) fn text(values: &mut Values, column: &str, value: impl Into<String>) {
     put(values, column, Some(Scalar::Text(value.into())), "text");
 }
 
@@ -62,7 +62,7 @@ fn share(values: &mut Values, column: &str, part: u64, whole: u64) {
 }
 
 /// What tells the row from others.
-fn identity(lane: &LaneVerdict, id: &CellId, cell: &Cell) -> Values {
+pub(super) fn identity(lane: &LaneVerdict, id: &CellId, cell: &Cell) -> Values {
     let mut values = Values::new();
     for (axis, value) in axes_of(cell) {
         put(&mut values, &axis, Some(scalar(value)), "text");

@@ -11,6 +11,7 @@
 
 mod adapters;
 mod admission;
+mod agent_tables;
 mod calibration;
 mod contamination;
 mod contrast;
@@ -31,6 +32,7 @@ mod rounding;
 mod row_rules;
 pub mod rules;
 mod settle;
+mod stack_tables;
 mod times;
 mod value;
 

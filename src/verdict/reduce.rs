@@ -172,7 +172,9 @@ impl Marked {
             if !last.is_last(mark, place) {
                 continue;
             }
-            entry.refused += u64::from(outcome == Outcome::Refused);
+            // A sample that the plan refuses says nothing against its lane.
+            let of_lane = outcome == Outcome::Refused && class != Some(FailureClass::Disturbed);
+            entry.refused += u64::from(of_lane);
             if outcome != Outcome::Ok {
                 *entry.failures.entry((outcome, class)).or_insert(0) += 1;
                 continue;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::adapters::{Decided, Settings, Tables, apply};
+use super::adapters::{Decided, Settings, TableRow, Tables, apply};
 use super::measured_tables::measured_tables;
 use super::reduce::Table;
 use super::rules::Standing;
+use super::stack_tables::stack_tables;
 use super::{Error, Finding, HypothesisVerdict, LaneVerdict};
 use crate::plan::{HypothesisKind, Plan, Rule};
 use crate::stats::PValue;
@@ -15,6 +16,7 @@ use crate::terms::Scalar;
 pub(super) fn rule_hypotheses(
     plan: &Plan,
     table: &Table,
+    of_agents: Vec<TableRow<'static>>,
     lanes: &[LaneVerdict],
     absent: &BTreeMap<String, String>,
     verdicts: &mut [HypothesisVerdict],
@@ -22,7 +24,8 @@ pub(super) fn rule_hypotheses(
     if !plan.has_rules() {
         return Ok(());
     }
-    let tables = Tables::measured(measured_tables(table, lanes), plan.coverage.min_ok_share);
+    let rows = measured_tables(table, lanes).into_iter().chain(of_agents).chain(stack_tables(plan, lanes));
+    let tables = Tables::measured(rows, plan.coverage.min_ok_share);
     let settings = Settings {
         alpha: plan.statistics.alpha,
         bootstrap_resamples: plan.statistics.bootstrap_resamples,

@@ -1,5 +1,6 @@
 //! Fixture → judge → verdict. Rows are made up; the journal around them is a real one.
 
+mod agents;
 mod expected_failures;
 mod gpus;
 mod row_rules;

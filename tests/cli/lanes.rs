@@ -20,13 +20,15 @@ pub const TRIALS: &[Named] = &[
 ];
 
 /// The lanes that the reports need.
-const CATALOGUE: [&str; 20] = [
+const CATALOGUE: [&str; 22] = [
     "aot-eager",
     "gpt-fast-head",
     "gpt-fast-pinned",
     "llama-cpp",
     "native",
     "ollama",
+    "python-gil",
+    "python-nogil",
     "sglang",
     "tgi",
     "torch-2.10-ngc-26.01",

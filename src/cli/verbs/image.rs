@@ -1,18 +1,24 @@
-//! `lockstep image build NAME`.
+//! `lockstep image build NAME` and `lockstep image import LANE INPUT FILE`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::cli::assemble::{docker_host, own_executable};
 use crate::cli::durable::write_whole;
 use crate::cli::output::{Format, emit, emit_json, note};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
-use crate::lock::{unresolved, verify_lock};
-use crate::plan::{Build, DockerLane, ImageSource, Launcher, Lock};
-use crate::supervise::{build_from_lock, build_image};
+use crate::launch::archive_path;
+use crate::lock::{RegistryOptions, unresolved, verify_lock};
+use crate::plan::{Build, Content, DockerLane, ImageSource, Input, Launcher, Lock, LockedInput, archive_name};
+use crate::supervise::{build_from_lock, build_image, import_base_image};
 use crate::terms::Digest;
 
 /// Options of `image`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lockstep image build native-container")]
+#[command(
+    after_help = "Examples:\n  lockstep image build native-container\n  lockstep image import python-gil base base.tar"
+)]
 pub(in crate::cli) struct Options {
     #[command(subcommand)]
     action: Action,
@@ -29,6 +35,20 @@ enum Action {
         /// How the answer is printed.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+    },
+    /// Give the Docker engine a root file system in place of a base image that no registry serves here, and write into the
+    /// lane's lock which it is.
+    #[command(after_help = "Example:\n  lockstep image import python-gil base base.tar")]
+    Import {
+        /// Name of a lane whose image is built.
+        lane: String,
+        /// The input that the root file system stands in for, an image.
+        input: String,
+        /// The root file system, a tar archive.
+        file: PathBuf,
+        /// Take it although the lock names another.
+        #[arg(long)]
+        replace: bool,
     },
 }
 
@@ -50,7 +70,10 @@ enum Built<'a> {
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    let Action::Build { name, format } = &options.action;
+    let (name, format) = match &options.action {
+        Action::Build { name, format } => (name, format),
+        Action::Import { lane, input, file, replace } => return import(project, lane, input, file, *replace),
+    };
     let found = project.lane(name)?;
     match &found.lane.launcher {
         Launcher::Docker(DockerLane { image: ImageSource::OwnExecutable, .. }) => own(*format),
@@ -95,7 +118,8 @@ fn from_dockerfile(project: &Project, found: &FoundLane, build: &Build, format: 
         return Ok(Exit::Refused);
     }
     let host = docker_host();
-    let image = build_from_lock(host.as_deref(), &found.lane, build, lock, &found.files, &mut |step| note(&step))?;
+    let files = context(project, found)?;
+    let image = build_from_lock(host.as_deref(), &found.lane, build, lock, &files, &mut |step| note(&step))?;
     match format {
         Format::Json => emit_json(&Built::Lane { reference: &image.reference, id: image.id, tree: image.tree })?,
         Format::Text => emit(&format!("{}\n  id {}\n  tree {}\n", image.reference, image.id, image.tree))?,
@@ -114,4 +138,62 @@ fn from_dockerfile(project: &Project, found: &FoundLane, build: &Build, format: 
             Ok(Exit::AsExpected)
         }
     }
+}
+
+/// All that the build sees: the lane's shipped files, and the archives among its inputs.
+fn context(project: &Project, found: &FoundLane) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let mut files = found.files.clone();
+    for (name, input) in &found.lane.inputs {
+        if let Input::Archive { url, sha256 } = input {
+            note(&format!("{}: {}", found.lane.name, input.words()));
+            let bytes = project.archives().bytes(url, *sha256, &RegistryOptions::default())?;
+            files.insert(archive_path(name, archive_name(url)), bytes);
+        }
+    }
+    Ok(files)
+}
+
+/// Takes in a root file system for an input, and says in the lock which it is.
+fn import(project: &Project, name: &str, input: &str, file: &Path, replace: bool) -> Result<Exit, Error> {
+    let found = project.lane(name)?;
+    let images = || found.lane.inputs.iter().filter(|(_, input)| matches!(input, Input::Image { .. }));
+    let Some((_, Input::Image { reference, .. })) = images().find(|(known, _)| *known == input) else {
+        let known: Vec<&str> = images().map(|(known, _)| known.as_str()).collect();
+        let hint = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        return Err(Error::usage(format!("lane {name} has no input {input:?} that is an image"), hint));
+    };
+    let relock = format!("run `lockstep lock {name}`");
+    let Some(lock) = &found.lock else {
+        return Err(Error::usage(format!("lane {name} has no lock that could say what its {input} is"), relock));
+    };
+    verify_lock(&found.lane, lock, &found.file_digests(), None)?;
+    let archive = std::fs::read(file).map_err(Error::file("reading the root file system", file))?;
+    let image = import_base_image(docker_host().as_deref(), archive)?;
+    emit(&format!("{}\n  tree {}\n", image.reference, image.tree))?;
+    let content = Content::LocalImage { reference: reference.clone(), tree: image.tree };
+    match lock.inputs.get(input).and_then(LockedInput::content) {
+        Some(known) if *known == content => {
+            note(&format!("{name}: its lock names this very tree for {input}"));
+            return Ok(Exit::AsExpected);
+        }
+        Some(known @ (Content::LocalImage { .. } | Content::Image(_))) if !replace => {
+            note(&format!(
+                "{name}: its lock names {} for {input}; --replace takes this one in its place",
+                known.short()
+            ));
+            return Ok(Exit::Refused);
+        }
+        _ => {}
+    }
+    let entry = LockedInput::Verified {
+        seen: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        by: "the Docker engine of one host, which was given its files; no registry was asked".to_owned(),
+        content,
+    };
+    let mut lock = Lock { built: None, ..lock.clone() };
+    lock.inputs.insert(input.to_owned(), entry);
+    let path = project.root().join("lockfiles").join(format!("{name}.lock"));
+    write_whole(&path, lock.to_toml().as_bytes())?;
+    note(&format!("{name}: its lock says now what {input} is: {}", path.display()));
+    Ok(Exit::AsExpected)
 }

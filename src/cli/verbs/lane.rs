@@ -41,8 +41,8 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         return Ok(Exit::Refused);
     }
     if found.lane.is_server() {
-        let Options { name, plan, model, unlocked, format, .. } = options;
-        let looking = Looking { name, plan, model: model.as_deref(), unlocked: *unlocked, format: *format };
+        let Options { name, plan, model, way, format, .. } = options;
+        let looking = Looking { name, plan, model: model.as_deref(), unlocked: way.unlocked, format: *format };
         return Ok(match look(project, &looking)? {
             // It is what it declares, and of its cells none was run.
             Exit::AsExpected => Exit::NothingMeasured,

@@ -199,9 +199,9 @@ fn text(Locked { lane, state, path, differences, unresolved, reason }: &Locked) 
 fn resolver(project: &Project, options: &Options) -> Result<Resolver, Error> {
     let index = variable(&["PIP_INDEX_URL"]).unwrap_or_else(|| PACKAGE_INDEX.to_owned());
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let (overlays, statements) = (project.overlays()?, project.statements()?);
-    let registries = registry_options(options)?;
-    Ok(Resolver::new(registries, index, project.root().to_owned(), overlays, statements, today))
+    let (overlays, archives) = (project.overlays()?, project.archives());
+    let (registries, statements) = (registry_options(options)?, project.statements()?);
+    Ok(Resolver::new(registries, index, project.root().to_owned(), overlays, archives, statements, today))
 }
 
 fn variable(names: &[&str]) -> Option<String> {

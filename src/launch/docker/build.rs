@@ -7,6 +7,7 @@ use std::io;
 use bollard::query_parameters::{BuildImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures_util::{FutureExt as _, StreamExt as _};
 
+use super::base_image::{base_reference, check_bases};
 use super::engine::{Engine, NEWS_DEADLINE, within};
 use super::image::ImageFacts;
 use super::image_tree::tree_of_image;
@@ -18,6 +19,17 @@ use crate::terms::{Digest, canonical_json};
 const LABEL: &str = "org.lockstep.lane";
 /// The repository that they are kept under in the engine; nothing is ever pushed there.
 const REPOSITORY: &str = "lockstep-lane";
+
+/// The build argument of the image that a lane's own starts from.
+const FOUNDATION: &str = "FOUNDATION";
+/// The folder of a build's context that holds archives, each in a folder named after its input.
+const INPUTS: &str = "inputs";
+
+/// Where a build finds the archive of an input.
+#[must_use]
+pub fn archive_path(input: &str, file: &str) -> String {
+    format!("{INPUTS}/{input}/{file}")
+}
 
 /// An image that was built from a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,14 +83,16 @@ fn value_of(input: &Input, content: &Content) -> Option<String> {
         Content::Git { commit, .. } => Some(commit.clone()),
         Content::Packages { .. } => input.files(),
         Content::Patch { file, .. } => Some(file.clone()),
-        Content::Overlay(_) | Content::Model { .. } => None,
+        Content::LocalImage { tree, .. } => Some(base_reference(*tree)),
+        Content::Archive { .. } | Content::Overlay(_) | Content::Model { .. } => None,
     }
 }
 
 /// Builds the image of `lane` from `lock` and `files`, which are the build's whole context, by path below `containers/`.
 ///
 /// # Errors
-/// An input is not resolved, the engine fails at a step of the Dockerfile, or the image cannot be read afterwards.
+/// An input is not resolved, a base that was made on a host is not there, the engine fails at a step of a Dockerfile, or
+/// the image cannot be read afterwards.
 pub async fn build_lane_image(
     engine: &Engine,
     lane: &Lane,
@@ -88,50 +102,115 @@ pub async fn build_lane_image(
     mut progress: impl FnMut(String),
 ) -> Result<BuiltImage, Error> {
     let reference = built_reference(lock);
-    let arguments: HashMap<String, String> = build_arguments(lane, build, lock)?.into_iter().collect();
-    let labels = HashMap::from([(LABEL.to_owned(), lane.name.clone())]);
-    let context = context(files).map_err(|source| Error::ArchivePath { path: build.folder.clone(), source })?;
-    let options = BuildImageOptionsBuilder::default()
-        .dockerfile(&format!("{}/Dockerfile", build.folder))
-        .t(&reference)
-        .buildargs(&arguments)
-        .labels(&labels)
-        // Steps of an earlier build would prove nothing of this lock.
-        .nocache(true)
-        .rm(true)
-        .forcerm(true)
-        .build();
-    let doing = format!("building the image of lane {}", lane.name);
-    let before = ImageFacts::read(engine, &reference).await?.map(|facts| facts.id);
-    let mut messages = engine.docker().build_image(options, None, Some(bollard::body_full(context.into())));
-    let mut last = String::new();
-    loop {
-        let news = messages.next().map(Option::transpose);
-        let Some(message) = within(NEWS_DEADLINE, doing.clone(), news).await.map_err(|error| at_step(error, &last))?
-        else {
-            break;
-        };
-        if let Some(error) = message.error_detail.and_then(|detail| detail.message) {
-            return Err(Error::Answer { doing, found: format!("{error} (after: {last})") });
+    let mut arguments = build_arguments(lane, build, lock)?;
+    check_bases(engine, lock).await?;
+    if let Some(folder) = &build.foundation {
+        let foundation = Step::foundation(lane, folder, &arguments, files);
+        match ImageFacts::read(engine, &foundation.reference).await? {
+            Some(_) => progress(format!("{folder} is there as {}", foundation.reference)),
+            None => drop(foundation.build(engine, &mut progress).await?),
         }
-        let line = message.stream.unwrap_or_default().trim().to_owned();
-        if line.starts_with("Step ") {
-            last.clone_from(&line);
-            progress(line);
-        }
+        arguments.insert(FOUNDATION.to_owned(), foundation.reference);
     }
-    drop(messages);
-    let built = ImageFacts::read(engine, &reference).await?;
-    let found = "the build ended well, and the image is not there".to_owned();
-    let id = built.ok_or(Error::Answer { doing, found })?.id;
+    let own = |path: &str| build.foundation.as_deref().is_none_or(|folder| !is_below(path, folder));
+    let files = files.iter().filter(|(path, _)| own(path)).map(|(path, bytes)| (path.clone(), bytes.clone()));
+    let step = Step { lane, folder: &build.folder, reference, arguments, files: files.collect() };
+    let before = ImageFacts::read(engine, &step.reference).await?.map(|facts| facts.id);
+    let id = step.build(engine, &mut progress).await?;
     if let Some(old) = before.filter(|old| *old != id) {
         // It has lost its name to the new one. Where a container still uses it, it stays.
         let old = old.to_string();
         let removal = engine.docker().remove_image(&old, None::<RemoveImageOptions>, None);
         let _ = engine.ask("removing the image that was built before", removal).await;
     }
-    let tree = tree_of_image(engine, &reference).await?;
-    Ok(BuiltImage { reference, id, tree })
+    let tree = tree_of_image(engine, &step.reference).await?;
+    Ok(BuiltImage { reference: step.reference, id, tree })
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The build of one Dockerfile.
+struct Step<'a> {
+    lane: &'a Lane,
+    /// The folder below `containers/` that holds the Dockerfile.
+    folder: &'a str,
+    /// What the image is called.
+    reference: String,
+    arguments: BTreeMap<String, String>,
+    /// The whole context.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl<'a> Step<'a> {
+    /// The image that the lane's own starts from. Its name is the digest of all that goes into it: the arguments that its
+    /// Dockerfile takes, the files of its folder and the archives that it copies. So it is built once on each engine.
+    fn foundation(
+        lane: &'a Lane,
+        folder: &'a str,
+        arguments: &BTreeMap<String, String>,
+        files: &BTreeMap<String, Vec<u8>>,
+    ) -> Self {
+        let dockerfile = files.get(&format!("{folder}/Dockerfile")).map(|bytes| String::from_utf8_lossy(bytes));
+        let dockerfile = dockerfile.unwrap_or_default();
+        let taken = |name: &str| {
+            let names = dockerfile.lines().filter_map(|line| line.strip_prefix("ARG "));
+            names.into_iter().any(|taken| taken.split('=').next().is_some_and(|taken| taken.trim() == name))
+        };
+        let arguments = arguments.iter().filter(|(name, _)| taken(name));
+        let arguments: BTreeMap<String, String> =
+            arguments.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let copied = |path: &str| path.rsplit_once('/').is_some_and(|(input, _)| dockerfile.contains(input));
+        let in_context = |path: &str| is_below(path, folder) || (is_below(path, INPUTS) && copied(path));
+        let files = files.iter().filter(|(path, _)| in_context(path));
+        let files: BTreeMap<String, Vec<u8>> = files.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+        let digests: BTreeMap<&String, Digest> = files.iter().map(|(path, bytes)| (path, Digest::of(bytes))).collect();
+        let content = canonical_json(&(&arguments, digests)).unwrap_or_default();
+        let reference = format!("{REPOSITORY}:{folder}-foundation-{}", Digest::of(content.as_bytes()).short());
+        Self { lane, folder, reference, arguments, files }
+    }
+
+    /// Builds it; gives the engine's own id.
+    async fn build(&self, engine: &Engine, progress: &mut impl FnMut(String)) -> Result<Digest, Error> {
+        let Self { lane, folder, reference, arguments, files } = self;
+        let arguments: HashMap<&String, &String> = arguments.iter().collect();
+        let labels = HashMap::from([(LABEL.to_owned(), lane.name.clone())]);
+        let context = context(files).map_err(|source| Error::ArchivePath { path: (*folder).to_owned(), source })?;
+        let options = BuildImageOptionsBuilder::default()
+            .dockerfile(&format!("{folder}/Dockerfile"))
+            .t(reference)
+            .buildargs(&arguments)
+            .labels(&labels)
+            // Steps of an earlier build would prove nothing of this lock.
+            .nocache(true)
+            .rm(true)
+            .forcerm(true)
+            .build();
+        let doing = format!("building the image of lane {} from {folder}", lane.name);
+        let mut messages = engine.docker().build_image(options, None, Some(bollard::body_full(context.into())));
+        let mut last = String::new();
+        loop {
+            let news = messages.next().map(Option::transpose);
+            let Some(message) =
+                within(NEWS_DEADLINE, doing.clone(), news).await.map_err(|error| at_step(error, &last))?
+            else {
+                break;
+            };
+            if let Some(error) = message.error_detail.and_then(|detail| detail.message) {
+                return Err(Error::Answer { doing, found: format!("{error} (after: {last})") });
+            }
+            let line = message.stream.unwrap_or_default().trim().to_owned();
+            if line.starts_with("Step ") {
+                last.clone_from(&line);
+                progress(line);
+            }
+        }
+        drop(messages);
+        let built = ImageFacts::read(engine, reference).await?;
+        let found = "the build ended well, and the image is not there".to_owned();
+        Ok(built.ok_or(Error::Answer { doing, found })?.id)
+    }
 }
 
 /// The step that failed stands in the messages before.
@@ -204,6 +283,7 @@ mod tests {
             files: BTreeMap::new(),
             self_image: None,
             built: None,
+            build: BTreeMap::new(),
             inputs: entries.iter().map(|(name, content)| ((*name).to_owned(), entry(content))).collect(),
         }
     }
@@ -224,6 +304,32 @@ mod tests {
         assert_eq!(arguments, expected.map(|(name, value)| (name.to_owned(), value)).into());
         let error = build_arguments(&lane, build, &lock(&[("base", base)])).unwrap_err().to_string();
         assert!(error.contains("input \"set\"") && error.contains("lockstep lock built+1"), "{error}");
+    }
+
+    #[test]
+    fn a_foundation_is_named_by_what_goes_into_it_and_by_nothing_else() {
+        let dockerfile = "ARG BASE\nFROM ${BASE}\nARG GIL=\"\"\nCOPY inputs/source /tmp\n";
+        let files = |source: &str, wheel: &str, runner: &str| {
+            let files = [
+                ("cpython/Dockerfile", dockerfile),
+                ("inputs/source/a.tar", source),
+                ("inputs/numpy/b.whl", wheel),
+                ("runner/a.py", runner),
+            ];
+            files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec())).into()
+        };
+        let arguments = |gil: &str, other: &str| {
+            [("BASE", "base"), ("GIL", gil), ("OTHER", other)].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+        };
+        let lane = lane();
+        let step = |a: &BTreeMap<_, _>, f: &BTreeMap<_, _>| Step::foundation(&lane, "cpython", a, f);
+        let base = step(&arguments("", "1"), &files("s", "w", "r"));
+        assert!(base.reference.starts_with("lockstep-lane:cpython-foundation-"), "{}", base.reference);
+        assert_eq!(base.files.keys().collect::<Vec<_>>(), ["cpython/Dockerfile", "inputs/source/a.tar"]);
+        assert_eq!(base.arguments.keys().collect::<Vec<_>>(), ["BASE", "GIL"]);
+        assert_eq!(step(&arguments("", "2"), &files("s", "v", "q")).reference, base.reference);
+        assert_ne!(step(&arguments("--disable-gil", "1"), &files("s", "w", "r")).reference, base.reference);
+        assert_ne!(step(&arguments("", "1"), &files("t", "w", "r")).reference, base.reference);
     }
 
     #[test]

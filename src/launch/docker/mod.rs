@@ -6,6 +6,7 @@
 //! container is confined is read and compared likewise: one with fewer walls than were asked for is refused.
 
 mod attach;
+mod base_image;
 mod build;
 mod confinement;
 mod container;
@@ -20,7 +21,8 @@ mod network;
 mod pull;
 mod save;
 
-pub use build::{BuiltImage, build_arguments, build_lane_image, built_reference, prune_lane_images};
+pub use base_image::{BaseImage, import_base};
+pub use build::{BuiltImage, archive_path, build_arguments, build_lane_image, built_reference, prune_lane_images};
 pub(super) use container::{ContainerLaunch, remove_container};
 pub use create::create_body;
 pub(super) use create::{MODEL_DIR_INSIDE, SCRATCH_DIR_INSIDE, USER};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::faulty_registry::{FaultyRegistry, Reply, Seen};
-use super::super::{OverlayCache, RegistryOptions, Resolver, Statements};
+use super::super::{ArchiveCache, OverlayCache, RegistryOptions, Resolver, Statements};
 use crate::plan::{Content, Input, LockedInput};
 use crate::terms::Digest;
 
@@ -13,7 +13,8 @@ fn resolver(package_index: String, statements: &str) -> Resolver {
     let options = RegistryOptions { attempts: 1, connect_s: 2.0, ..RegistryOptions::default() };
     let overlays = OverlayCache { folder: "/nowhere".into(), tool: Vec::new(), search_path: String::new() };
     let statements = Statements::parse("stated.toml", statements).unwrap();
-    Resolver::new(options, package_index, "/nowhere".into(), overlays, statements, "2026-11-21".into())
+    let archives = ArchiveCache { folder: "/nowhere/archives".into() };
+    Resolver::new(options, package_index, "/nowhere".into(), overlays, archives, statements, "2026-11-21".into())
 }
 
 fn resolve(resolver: &Resolver, input: &Input, files: &[(&str, String)]) -> Result<LockedInput, String> {
@@ -125,6 +126,24 @@ fn a_patch_must_be_the_one_that_the_manifest_names() {
     );
     let error = resolve(&resolver, &input, &[("toy/fix.patch", "other".into())]).unwrap_err();
     assert!(error.contains("containers/toy/fix.patch is") && error.contains(&sha256.to_string()), "{error}");
+}
+
+#[test]
+fn an_archive_that_nobody_serves_is_stated_by_the_manifest_and_a_kept_one_is_verified() {
+    let sha256 = Digest::of(b"source");
+    let input = Input::Archive { url: "http://127.0.0.1:1/a/source.tar".into(), sha256 };
+    match resolve(&resolver(String::new(), ""), &input, &[]).unwrap() {
+        LockedInput::Stated { source, content: Content::Archive { sha256: found, .. } } => {
+            assert!(source.starts_with("the manifest") && source.contains("no connection"), "{source}");
+            assert_eq!(found, sha256);
+        }
+        other => panic!("{other:?}"),
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(sha256.hex()), "source").unwrap();
+    let mut kept = resolver(String::new(), "");
+    kept.archives = ArchiveCache { folder: folder.path().to_owned() };
+    assert!(matches!(resolve(&kept, &input, &[]).unwrap(), LockedInput::Verified { .. }));
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadd
     };
     let ruled = || -> Result<Ruling, Gap> {
         let combinations = combinations(tables, &rule.efficiencies)?;
-        let shapes = shapes(tables, &rule.hangs, None)?;
+        let shapes = rule.hangs.as_ref().map_or(Ok(Vec::new()), |hangs| shapes(tables, hangs, None))?;
         let facts = facts(tables, &rule.preconditions)?;
         Ok(ladder(&combinations, &shapes, &facts, &rules))
     };

@@ -25,6 +25,7 @@ pub(super) fn contradiction(
         declared: &declared.declared,
         floor_ns_per_forward: plan.run.floor_ns_per_forward,
         vocab_size: plan.model.vocab_size,
+        min_two_process_speedup: plan.run.min_two_process_speedup,
     };
     let outcome = row.outcome;
     match (outcome, answer(row)) {

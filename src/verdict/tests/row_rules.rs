@@ -338,7 +338,10 @@ fn what_a_rule_can_never_read_or_give_is_refused_with_the_plan() {
         "{text}"
     );
     let text = refused(&CRASHES.replace("\"cells\"", "\"rows\""));
-    assert!(text.contains("no table \"rows\"; the rows of a run give the tables cells and launches"), "{text}");
+    assert!(
+        text.contains("no table \"rows\"; the rows of a run give the tables agent_samples, agent_scaling, cells"),
+        "{text}"
+    );
     let text = refused(&CRASHES.replace("[\"other\"]", "[\"othr\"]"));
     assert!(text.contains("\"othr\" is no lane of this plan; did you mean `other`?"), "{text}");
     let text = refused(&CRASHES.replace("expect", "kind = \"contrast\"\nexpect"));

@@ -17,7 +17,7 @@ A backend of somebody else is a Python file with a class `Backend`: `--backend p
 
 import os
 
-NAMES = ("reference", "pytorch", "pytorch_direct", "exec")
+NAMES = ("reference", "pytorch", "pytorch_direct", "agents", "exec")
 
 
 class BackendError(Exception):
@@ -65,6 +65,10 @@ def make(name):
         from lockstep_runner.backends.pytorch.direct import Direct
 
         return Direct()
+    if name == "agents":
+        from lockstep_runner.backends.agents import Agents
+
+        return Agents()
     if name == "exec":
         from lockstep_runner.backends.exec import Exec
 

@@ -36,6 +36,10 @@ class Checkpoint:
         count = sum(_elements(shape) for _, _, shape, _ in self._tensors.values())
         self._row = tuple if count <= TUPLE_LIMIT_WEIGHTS else lambda values: values
 
+    def keep_arrays(self):
+        """Rows of matrices stay arrays of machine numbers, however few they are."""
+        self._row = lambda values: values
+
     def __enter__(self):
         return self
 

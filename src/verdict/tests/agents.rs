@@ -1,0 +1,224 @@
+//! Decision rules over repetitions of agents: efficiencies, pairs, stacks, and samples that the control refuses.
+
+use super::*;
+use crate::terms::SignalValue;
+use crate::verdict::rules::{Part, Ruling, Standing};
+
+const AGENTS: &str = r#"
+schema = 1
+name = "agents"
+seed = 1
+
+[model]
+name = "m"
+sha256 = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+vocab_size = 100
+
+[run]
+launches = 4
+repetitions = 2
+warmup = 0
+min_two_process_speedup = 1.8
+
+[coverage]
+min_ok_share = 0.5
+
+[[workload]]
+name = "short"
+prompt = [1, 2, 3]
+new_tokens = 4
+phases = ["prefill", "kv_decode"]
+axes = { agents = ["1", "2"] }
+
+[[lane]]
+name = "base"
+[[lane]]
+name = "same"
+[[lane]]
+name = "other"
+optional = true
+
+[[hypothesis]]
+name = "ladder"
+[hypothesis.rule]
+kind = "falsification_ladder"
+efficiencies = { rows = { table = "agent_scaling", where = { n_agents = [2] } }, key = ["measure", "model", "workload"], baseline = "base.parallel_efficiency", candidate = "same.parallel_efficiency" }
+min_combinations = 2
+min_hang_shapes = 0
+improvement_above = 12.0
+improvement_unit = "pp"
+null = "mean_not_above_zero"
+null_margin_pp = 3.0
+[[hypothesis.rule.preconditions]]
+rows = { table = "lane_axes", where = { axis = ["gil"] } }
+key = ["lane", "axis"]
+expected = "declared"
+observed = "observed"
+
+[[hypothesis]]
+name = "pairs"
+[hypothesis.rule]
+kind = "matched_pairs"
+key = ["measure", "model", "workload", "n_agents", "rep"]
+left = { table = "agent_samples", where = { lane = ["base"] }, column = "decode_tps" }
+right = { table = "agent_samples", where = { lane = ["same"] }, column = "decode_tps" }
+
+[[hypothesis]]
+name = "latency"
+[hypothesis.rule]
+kind = "matched_pairs"
+key = ["measure", "n_agents"]
+left = { table = "agent_scaling", where = { n_agents = [2] }, column = "base.p95_latency_multiplier" }
+right = { table = "agent_scaling", where = { n_agents = [2] }, column = "same.p95_latency_multiplier" }
+
+[[hypothesis]]
+name = "ttft"
+[hypothesis.rule]
+kind = "matched_pairs"
+key = ["n_agents"]
+left = { table = "agent_scaling", where = { measure = ["ttft"] }, column = "base.ttft_ms" }
+right = { table = "agent_scaling", where = { measure = ["ttft"] }, column = "same.ttft_ms" }
+
+[[hypothesis]]
+name = "stacks"
+[hypothesis.rule]
+kind = "single_delta"
+rows = { table = "lane_stacks" }
+key = ["where"]
+left = "base"
+right = "same"
+intended = "gil"
+axes = { gil = { on = ["gil=true"], off = ["gil=false"] }, python = { old = ["python=3.13"], new = ["python=3.14"] } }
+
+[[stated]]
+where = "a report"
+left = "3.13 with GIL"
+right = "3.14 without"
+
+[[hypothesis]]
+name = "published"
+[hypothesis.rule]
+kind = "single_delta"
+rows = { table = "stated" }
+key = ["where"]
+left = "left"
+right = "right"
+intended = "gil"
+axes = { gil = { on = ["with GIL"], off = ["without"] }, python = { old = ["3.13"], new = ["3.14"] } }
+"#;
+
+/// The time of a repetition in milliseconds, by lane and agents: `base` has a lock, `same` has none.
+fn wall_ms(lane: &str, agents: u64) -> u64 {
+    match (lane, agents) {
+        ("base", 2) => 200,
+        ("same", 2) => 125,
+        _ => 100,
+    }
+}
+
+/// How the control came out, by lane, agents and block.
+type Controls = fn(&str, u64, u32) -> f64;
+
+fn judged(text: &str, controls: Controls) -> Verdict {
+    let plan = Plan::parse("agents.toml", text).unwrap();
+    let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
+    let fixture = Fixture { tokens: |_, cell| vec![7; if cell < 2 { 1 } else { 4 }], ..Fixture::default() };
+    let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..4))).records;
+    for record in &mut records {
+        match record {
+            Record::Header(header) => {
+                for (lane, gil) in header.lanes.iter_mut().zip(["true", "false"]) {
+                    lane.declared = Axes::from([("gil".into(), gil.into()), ("python".into(), "3.13.5".into())]);
+                    lane.observed = lane.declared.clone();
+                }
+            }
+            Record::Row(row) => {
+                let agents: u64 = cells[&row.cell].axes["agents"].parse().unwrap();
+                let ns = wall_ms(&row.lane, agents) * 1_000_000;
+                (row.wall_ns, row.outside_ns) = (Some(ns), Some(2 * ns));
+                let control = controls(&row.lane, agents, row.block);
+                let requests = (0..agents).map(|_| ns.to_string()).collect();
+                row.evidence.insert("agents".into(), agents.to_string().into());
+                row.evidence.insert("agents.request_ns".into(), SignalValue::List(requests));
+                row.evidence.insert("control.two_process_speedup".into(), SignalValue::Float(control));
+                if control < 1.8 {
+                    row.outcome = Outcome::Refused;
+                    row.failure = Some(Failure::new(FailureClass::Disturbed, "two processes did too little"));
+                }
+            }
+            _ => {}
+        }
+    }
+    judge(&plan, &journal::read(&journal::encode(&records).unwrap()).unwrap()).unwrap()
+}
+
+fn quiet_host(_: &str, _: u64, _: u32) -> f64 {
+    1.95
+}
+
+fn ruling<'a>(verdict: &'a Verdict, name: &str) -> &'a Ruling {
+    verdict.hypotheses.iter().find(|hypothesis| hypothesis.name == name).unwrap().ruling.as_ref().unwrap()
+}
+
+fn numbers<'a>(part: &'a Part, names: [&str; 2]) -> [f64; 2] {
+    names.map(|name| part.numbers[name])
+}
+
+#[test]
+fn two_agents_are_held_against_one_of_the_same_launch_and_the_same_lane() {
+    let verdict = judged(AGENTS, quiet_host);
+    let ladder = ruling(&verdict, "ladder");
+    // With the lock two agents take twice as long; without it a quarter more than one: 2 / (2 * 1.25).
+    for part in &ladder.parts {
+        assert_eq!(numbers(part, ["baseline_pct", "candidate_pct"]), [50.0, 80.0], "{part:?}");
+        assert_eq!(part.key["model"], "m");
+    }
+    assert_eq!(ladder.parts.len(), 2);
+    assert!(ladder.reasons.iter().any(|reason| reason.contains("hang clause is not_testable")), "{:?}", ladder.reasons);
+    assert_eq!(numbers(&ruling(&verdict, "latency").parts[0], ["left", "right"]), [2.0, 1.25]);
+    let ttft: Vec<[f64; 2]> =
+        ruling(&verdict, "ttft").parts.iter().map(|part| numbers(part, ["left", "right"])).collect();
+    assert_eq!(ttft, [[100.0, 100.0], [200.0, 125.0]]);
+}
+
+#[test]
+fn samples_pair_by_repetition_over_all_blocks_and_none_is_dropped() {
+    let verdict = judged(AGENTS, quiet_host);
+    let pairs = ruling(&verdict, "pairs");
+    // Two phases, two levels of agents, four blocks of two repetitions.
+    assert_eq!((pairs.label.as_str(), pairs.parts.len()), ("all_matched", 32));
+    let part = pairs.parts.iter().find(|part| part.key["n_agents"] == "2" && part.key["measure"] == "scaling").unwrap();
+    assert_eq!(numbers(part, ["left", "right"]), [40.0, 64.0], "8 tokens in 0.2 and in 0.125 seconds");
+    let refused: Controls = |lane, agents, block| if (lane, agents, block) == ("base", 2, 0) { 1.2 } else { 1.95 };
+    let lacking = judged(AGENTS, refused);
+    let pairs = ruling(&lacking, "pairs");
+    assert_eq!(pairs.label, "some_unmatched");
+    assert_eq!(pairs.parts.iter().filter(|part| part.label == "only_right").count(), 4);
+    assert_ne!(lacking.conclusion, Conclusion::Refused, "a sample that the plan refuses is nothing against its lane");
+}
+
+#[test]
+fn fewer_than_three_undisturbed_launches_give_no_efficiency_and_the_ladder_abstains_by_name() {
+    let busy: Controls = |_, agents, block| if agents == 2 && block < 2 { 1.3 } else { 1.95 };
+    let verdict = judged(AGENTS, busy);
+    let ladder = ruling(&verdict, "ladder");
+    assert_eq!((ladder.label.as_str(), ladder.standing), ("abstain", Standing::Inconclusive));
+    assert!(ladder.reasons[0].starts_with("0 combinations were compared, floor 2"), "{:?}", ladder.reasons);
+}
+
+#[test]
+fn the_lanes_differ_in_the_lock_alone_and_the_stated_pair_in_two_axes() {
+    let verdict = judged(AGENTS, quiet_host);
+    assert_eq!(ruling(&verdict, "stacks").label, "single_delta");
+    let published = ruling(&verdict, "published");
+    assert_eq!(published.label, "confounded");
+    assert!(published.reasons[0].starts_with("gil and python moved together"), "{:?}", published.reasons);
+}
+
+#[test]
+fn a_ladder_without_hang_shapes_says_so_by_a_floor_of_none() {
+    let error = Plan::parse("agents.toml", &AGENTS.replace("min_hang_shapes = 0", "min_hang_shapes = 1")).unwrap_err();
+    assert!(error.to_string().contains("names no hang shapes, and the floor is 1"), "{error}");
+    let error = Plan::parse("agents.toml", &AGENTS.replace("speedup = 1.8", "speedup = 2.8")).unwrap_err();
+    assert!(error.to_string().contains("min_two_process_speedup"), "{error}");
+}

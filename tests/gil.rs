@@ -1,0 +1,182 @@
+//! The lanes of the two interpreters, in their own images: what each look says of the global lock, and an extension module
+//! that switches it on again. Where the images were not built, the tests print as ignored.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use bollard::query_parameters::ListImagesOptionsBuilder;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use serde_json::Value;
+
+/// Puts the stand-in for NumPy on the search path that imports the extension.
+const PROBE: &str = "PYTHONPATH = \"/opt/python/probe\"";
+
+fn main() -> ExitCode {
+    let trials = vec![
+        trial("each_interpreter_is_what_its_lane_declares_at_every_look", as_declared),
+        trial("an_extension_that_switches_the_lock_on_again_is_refused_by_name", switched_on),
+        trial("an_interpreter_that_was_asked_for_the_lock_is_refused", asked_for),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(name: &str, test: fn(&Lanes) -> Result<(), String>) -> Trial {
+    Trial::ignorable_test(name, move || match Lanes::found() {
+        Ok(lanes) => test(&lanes).map(|()| Completion::Completed).map_err(Failed::from),
+        Err(reason) => Ok(Completion::ignored_with(reason)),
+    })
+}
+
+/// The images of both lanes, by the engine's names.
+struct Lanes {
+    gil: String,
+    nogil: String,
+}
+
+impl Lanes {
+    fn found() -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let tags = runtime.map_err(|error| error.to_string())?.block_on(tags());
+        let of = |lane: &str| {
+            let missing = "its image was not built here; README says how under \"GIL ablation\"";
+            tags.iter().find(|tag| tag.starts_with(&format!("lockstep-lane:{lane}-"))).cloned().ok_or(missing)
+        };
+        Ok(Self { gil: of("python-gil")?, nogil: of("python-nogil")? })
+    }
+}
+
+/// What the engine's images are called; nothing where none answers.
+async fn tags() -> Vec<String> {
+    let Ok(docker) = bollard::Docker::connect_with_local_defaults() else { return Vec::new() };
+    let Ok(docker) = docker.negotiate_version().await else { return Vec::new() };
+    let options = ListImagesOptionsBuilder::default().build();
+    let images = docker.list_images(Some(options)).await.unwrap_or_default();
+    images.into_iter().flat_map(|image| image.repo_tags).collect()
+}
+
+/// The lane of that name over an image that is there, with something more in its environment.
+fn lane_text(lane: &str, image: &str, environment: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("lanes/{lane}.toml"));
+    let text = std::fs::read_to_string(&path).expect("the lane is there");
+    let mut manifest: toml::Table = text.parse().expect("the lane is TOML");
+    manifest.remove("input");
+    let docker = manifest["docker"].as_table_mut().expect("the lane is a container's");
+    ["build", "foundation", "files", "arguments"].iter().for_each(|key| drop(docker.remove(*key)));
+    docker.insert("image".into(), image.into());
+    let added: toml::Table = environment.parse().expect("the addition is TOML");
+    manifest["environment"].as_table_mut().expect("the lane has an environment").extend(added);
+    manifest["name"] = "tried".into();
+    manifest.to_string()
+}
+
+/// What `lockstep preflight` says of a lane: its exit status and its answer.
+fn look(lane: &str, image: &str, environment: &str) -> Result<(i32, Value), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    std::fs::create_dir(folder.path().join("lanes")).map_err(|error| error.to_string())?;
+    std::fs::write(folder.path().join("lanes/tried.toml"), lane_text(lane, image, environment))
+        .map_err(|error| error.to_string())?;
+    let plan = PLAN.replace("LANE", "tried");
+    std::fs::create_dir(folder.path().join("plans")).map_err(|error| error.to_string())?;
+    std::fs::write(folder.path().join("plans/tried.toml"), plan).map_err(|error| error.to_string())?;
+    let ended = Command::new(env!("CARGO_BIN_EXE_lockstep"))
+        .args(["preflight", "tried", "--plan", "tried", "--unlocked", "--format", "json"])
+        .current_dir(folder.path())
+        .env_remove("LOCKSTEP_PROJECT")
+        .output()
+        .map_err(|error| error.to_string())?;
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let answer = serde_json::from_slice(&ended.stdout).map_err(|error| format!("{error}: {told}"))?;
+    Ok((ended.status.code().unwrap_or(-1), answer))
+}
+
+/// The model of the plan `quickstart`.
+const PLAN: &str = r#"
+schema = 1
+name = "tried"
+seed = 1
+[model]
+name = "tiny-qwen2"
+sha256 = "sha256:aa37349835f750d756774bd8b65ff7506e93649392d658034a0d11903e34d763"
+vocab_size = 512
+[model.synthetic]
+architecture = "qwen2"
+seed = 7
+hidden_size = 128
+intermediate_size = 384
+layers = 2
+heads = 4
+kv_heads = 2
+max_positions = 1024
+[run]
+launches = 3
+repetitions = 1
+warmup = 0
+[[workload]]
+name = "short"
+prompt = [1, 2, 3]
+new_tokens = 2
+phases = ["kv_decode"]
+[[lane]]
+name = "LANE"
+"#;
+
+/// A signal at a stage, from the inside of the lane.
+fn signal(answer: &Value, stage: &str, name: &str) -> Option<Value> {
+    let looks = answer["looks"].as_array()?;
+    let look = looks.iter().find(|look| look["stage"] == stage)?;
+    let signals = look["signals"].as_array()?;
+    signals.iter().find(|signal| signal["name"] == name).map(|signal| signal["value"].clone())
+}
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what} is {found:?}, expected {expected:?}")) }
+}
+
+fn as_declared(lanes: &Lanes) -> Result<(), String> {
+    for (lane, image, locked) in [("python-gil", &lanes.gil, true), ("python-nogil", &lanes.nogil, false)] {
+        let (status, answer) = look(lane, image, "")?;
+        let failure = answer["declaration"]["failure"].to_string();
+        expect(&format!("the exit status of {lane} ({failure})"), status, 0)?;
+        for stage in ["before_imports", "after_imports"] {
+            let found = |name: &str| signal(&answer, stage, name);
+            expect(&format!("{lane}: the lock {stage}"), found("python.gil_enabled"), Some(locked.into()))?;
+            expect(&format!("{lane}: its build"), found("python.gil_build_disabled"), Some((!locked).into()))?;
+            expect(&format!("{lane}: what was asked"), found("python.gil_request"), Some("none".into()))?;
+        }
+        let numpy = signal(&answer, "after_imports", "modules.numpy");
+        expect(&format!("{lane}: whether NumPy was imported"), numpy, Some(true.into()))?;
+    }
+    Ok(())
+}
+
+fn switched_on(lanes: &Lanes) -> Result<(), String> {
+    let (status, answer) = look("python-nogil", &lanes.nogil, PROBE)?;
+    expect("the exit status", status, 3)?;
+    let enabled = |stage: &str| signal(&answer, stage, "python.gil_enabled");
+    expect("the lock before imports", enabled("before_imports"), Some(false.into()))?;
+    expect("the lock after imports", enabled("after_imports"), Some(true.into()))?;
+    let agrees = signal(&answer, "after_imports", "python.gil_signals_agree");
+    expect("whether the signals agree", agrees, Some(false.into()))?;
+    let message = answer["declaration"]["failure"]["message"].as_str().unwrap_or_default().to_owned();
+    for part in
+        ["preflight after_imports", "python.gil_enabled: gate wants false, seen true", "python.gil_signals_agree"]
+    {
+        if !message.contains(part) {
+            return Err(format!("the refusal does not name {part:?}: {message}"));
+        }
+    }
+    // With the lock there is nothing that the extension could switch on.
+    let (status, _) = look("python-gil", &lanes.gil, PROBE)?;
+    expect("the exit status with the lock", status, 0)
+}
+
+fn asked_for(lanes: &Lanes) -> Result<(), String> {
+    for request in ["0", "1"] {
+        let (status, answer) = look("python-nogil", &lanes.nogil, &format!("PYTHON_GIL = \"{request}\""))?;
+        expect("the exit status", status, 3)?;
+        let message = answer["declaration"]["failure"]["message"].as_str().unwrap_or_default();
+        let part = format!("python.gil_request: gate wants none, seen {request}");
+        expect(&format!("whether {message:?} names the request"), message.contains(&part), true)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+"""Agents in one interpreter, and what that interpreter says of its global lock. Needs neither torch nor NumPy."""
+
+import os
+import sys
+import unittest
+from unittest import mock
+
+from wire_client import HERE, Runner, work
+
+sys.path.insert(0, os.path.join(HERE, "..", "..", "containers", "runner"))
+from lockstep_runner import signals  # noqa: E402
+
+MODEL = os.path.join(HERE, "..", "fixtures", "engine", "qwen2")
+STAGES = ("before_imports", "after_warmup", "at_exit")
+
+
+class Agents(unittest.TestCase):
+    def setUp(self):
+        self.runner = Runner("agents")
+        self.addCleanup(self.runner.__exit__)
+
+    def loaded(self):
+        answer = self.runner.load(MODEL)
+        self.assertEqual(answer["type"], "loaded", answer)
+        return self.runner
+
+    def test_every_agent_decodes_the_tokens_of_the_reference(self):
+        with Runner("reference") as reference:
+            self.assertEqual(reference.load(MODEL)["type"], "loaded")
+            expected = {phase: reference.run(work(phase))["tokens"] for phase in ("prefill", "kv_decode")}
+        runner = self.loaded()
+        for phase, tokens in expected.items():
+            for agents in ("1", "2"):
+                answer = runner.run(work(phase, agents=agents, kernels="python"))
+                self.assertEqual(answer["tokens"], tokens, answer)
+                found = answer["evidence"]
+                self.assertEqual((found["agents"], found["kernels"]), (agents, "python"))
+                self.assertEqual(found["forward_passes"], len(tokens))
+                self.assertEqual(len(found["agents.request_ns"]), int(agents) * found["agents.requests"])
+                self.assertTrue(all(0 < int(ns) <= answer["wall_ns"] for ns in found["agents.request_ns"]))
+        self.assertEqual(runner.bye(), ("bye", 0))
+
+    def test_a_control_of_two_processes_stands_around_every_sample(self):
+        runner = self.loaded()
+        for _ in range(2):
+            found = runner.run(work(agents="2"))["evidence"]
+            control = [found["control.before"], found["control.after"]]
+            self.assertEqual(found["control.two_process_speedup"], min(control))
+            # Two processes never do more than two processors could, and always something.
+            self.assertTrue(all(0 < value <= 2.5 for value in control), control)
+
+    def test_the_model_cut_after_a_layer_is_another_one_and_says_so(self):
+        runner = self.loaded()
+        whole, cut = (runner.run(work(new_tokens=8, layers=layers)) for layers in ("2", "1"))
+        self.assertEqual((whole["evidence"]["layers"], cut["evidence"]["layers"]), ("2", "1"))
+        self.assertNotEqual(whole["tokens"], cut["tokens"])
+
+    def test_what_it_cannot_honour_is_refused(self):
+        runner = self.loaded()
+        answer = runner.run(work(layers="99"))
+        self.assertEqual(answer["type"], "fatal")
+        self.assertIn("layers = '99'", answer["message"])
+
+    def test_every_look_holds_the_three_signals(self):
+        runner = self.runner
+        looks = [runner.signals(STAGES[0])]
+        self.loaded()
+        looks += [runner.signals(stage) for stage in STAGES[1:]]
+        for look in looks:
+            self.assertTrue(look["python.gil_signals_agree"])
+            self.assertEqual(look["python.gil_build_disabled"], not look["python.gil_enabled"])
+            self.assertEqual(look["python.gil_request"], "none")
+
+
+class Lock(unittest.TestCase):
+    """Interpreters that are not here, by what they would say."""
+
+    def look(self, build, enabled, request):
+        asked = {} if request is None else {"gil": request}
+        with mock.patch.object(signals.sysconfig, "get_config_var", lambda name: build), mock.patch.object(
+            signals.sys, "_is_gil_enabled", lambda: enabled, create=True
+        ), mock.patch.object(signals.sys, "_xoptions", asked, create=True):
+            return signals.gil()
+
+    def test_a_lock_that_an_import_switched_on_again_does_not_agree(self):
+        self.assertTrue(self.look(1, False, None)["python.gil_signals_agree"])
+        self.assertTrue(self.look(0, True, None)["python.gil_signals_agree"])
+        self.assertTrue(self.look(1, True, "1")["python.gil_signals_agree"], "it was asked for")
+        found = self.look(1, True, None)
+        self.assertFalse(found["python.gil_signals_agree"])
+        self.assertEqual((found["python.gil_build_disabled"], found["python.gil_enabled"]), (True, True))
+        self.assertFalse(self.look(1, True, "0")["python.gil_signals_agree"])
+
+
+if __name__ == "__main__":
+    unittest.main()
