@@ -191,7 +191,7 @@ fn sweep_containers(bench: &Bench) -> Result<(), String> {
         let ids = |orphans: &[lockstep::launch::Orphan]| -> Vec<String> {
             let id = |orphan: &lockstep::launch::Orphan| match &orphan.kind {
                 OrphanKind::Container { id } => Some(id.clone()),
-                OrphanKind::Process { .. } => None,
+                OrphanKind::Process { .. } | OrphanKind::Network { .. } => None,
             };
             orphans.iter().filter_map(id).collect()
         };
