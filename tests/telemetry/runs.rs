@@ -11,7 +11,10 @@ use lockstep::verdict::Contamination;
 use crate::fake::Scene;
 use crate::project::{Lane, Ledger, PlanText, Run};
 
-pub const TESTS: [(&str, fn(&Path)); 9] = [
+/// Given the folder of the scripted NVML.
+type Test = fn(&Path);
+
+pub const TESTS: [(&str, Test); 9] = [
     ("a_row_holds_what_was_sampled_beside_it", sampled),
     ("what_a_device_does_not_offer_is_named_once_and_has_no_number", absent),
     ("a_read_that_fails_now_and_then_is_counted", failing),
