@@ -45,6 +45,8 @@ pub(super) struct Comparing<'a> {
 pub(super) enum Obstacle {
     /// The snapshot is another host class's: nothing was expected of them.
     OtherHostClass,
+    /// Nobody asked for them, so that the host class does not matter either.
+    NotAsked,
     /// Segments of several host classes.
     MixedHostClasses,
     /// Others used the host.
@@ -73,8 +75,17 @@ impl Comparing<'_> {
 /// Holds `now` against `then`; a mean may lie `band_pct` percent from the snapshot's.
 #[must_use]
 pub fn compare(then: &Snapshot, now: &Verdict, band_pct: f64) -> Comparison {
+    hold(then, now, band_pct, obstacle(then, now, &host_classes(now)))
+}
+
+/// Holds everything of `now` but its times against `then`, whatever host either was measured on.
+#[must_use]
+pub fn compare_without_times(then: &Snapshot, now: &Verdict) -> Comparison {
+    hold(then, now, 0.0, Some(Obstacle::NotAsked))
+}
+
+fn hold(then: &Snapshot, now: &Verdict, band_pct: f64, obstacle: Option<Obstacle>) -> Comparison {
     let classes = host_classes(now);
-    let obstacle = obstacle(then, now, &classes);
     let mut comparing = Comparing {
         then,
         now,
@@ -150,6 +161,7 @@ fn magnitudes(
             format!("the run's segments were made on hosts of {} classes: {}", classes.len(), join(classes))
         }
         Some(Obstacle::Contaminated) => "others used the host while the run measured".to_owned(),
+        Some(Obstacle::NotAsked) => "everything but times was asked for".to_owned(),
     };
     Magnitudes::NotCompared { reason }
 }
@@ -202,7 +214,7 @@ fn whole(comparing: &mut Comparing<'_>, classes: &[HostClass]) {
                 .note("times of several host classes in one run were not compared");
             comparing.push(change, &[]);
         }
-        Some(Obstacle::OtherHostClass) | None => {}
+        Some(Obstacle::OtherHostClass | Obstacle::NotAsked) | None => {}
     }
 }
 

@@ -58,7 +58,7 @@ fn is_timing(old: &SnapshotHypothesis, new: &HypothesisVerdict) -> bool {
 /// A timing hypothesis of a run whose times prove nothing. Another host class was never expected to agree; a
 /// contaminated host was.
 fn in_doubt(comparing: &mut Comparing<'_>, old: &SnapshotHypothesis, new: &HypothesisVerdict) {
-    let expected_to_agree = comparing.obstacle != Some(Obstacle::OtherHostClass);
+    let expected_to_agree = !matches!(comparing.obstacle, Some(Obstacle::OtherHostClass | Obstacle::NotAsked));
     if expected_to_agree && old.result() != new.result() {
         let change = Change::new(Part::Finding, Severity::CouldNotCompare, format!("hypothesis {}", new.name))
             .values(Some(old.result().into()), Some(new.result().into()))

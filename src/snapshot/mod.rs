@@ -27,7 +27,7 @@ mod tests;
 mod value;
 
 pub use accept::{host_classes, refusal_reasons};
-pub use compare::compare;
+pub use compare::{compare, compare_without_times};
 pub use comparison::{AxisDifference, AxisScope, Change, Comparison, Magnitudes, Part, Severity, Side, Status};
 pub use confirm::{Confirmation, ConfirmationState, ConfirmingRun};
 pub use error::{Error, GapCause, Refusal, RefusalReason};

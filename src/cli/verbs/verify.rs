@@ -11,7 +11,9 @@ use crate::journal::{MAX_JOURNAL_BYTES, decompress, read};
 use crate::plan::Plan;
 use crate::report;
 use crate::snapshot::store::{self, Found, Place};
-use crate::snapshot::{Comparison, ConfirmationState, HostClass, Snapshot, compare, refusal_reasons};
+use crate::snapshot::{
+    Comparison, ConfirmationState, HostClass, Snapshot, compare, compare_without_times, refusal_reasons,
+};
 use crate::verdict::{Conclusion, Verdict};
 
 /// Options of `verify`.
@@ -24,6 +26,9 @@ pub(in crate::cli) struct Options {
     /// Make the further runs that the plan asks for before a regression in times stands.
     #[arg(long)]
     confirm: bool,
+    /// Hold all but times against the snapshot, on whatever host: tokens, parity, outcomes, coverage, lanes, plan.
+    #[arg(long, conflicts_with = "confirm")]
+    without_times: bool,
     /// How the comparison is printed.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
@@ -77,7 +82,11 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         return Ok(Exit::first_of([Exit::SnapshotMissing, Exit::from(verdict.conclusion)]));
     };
     check_origin(place, then, &folder, &verdict)?;
-    let (comparison, conclusions) = with_confirmation(project, options.confirm, &folder, &plan, then, &verdict)?;
+    let (comparison, conclusions) = if options.without_times {
+        (compare_without_times(then, &verdict), Vec::new())
+    } else {
+        with_confirmation(project, options.confirm, &folder, &plan, then, &verdict)?
+    };
     match options.format {
         Form::Json => emit(&report::comparison_json(&comparison)?)?,
         Form::Junit => emit(&report::comparison_junit(&comparison)?)?,

@@ -1,5 +1,7 @@
 use crate::snapshot::fixture::{self, cell_id, lane_cell_mut};
-use crate::snapshot::{Change, ChangeKind, Comparison, Magnitudes, Part, Severity, Snapshot, Status, compare};
+use crate::snapshot::{
+    Change, ChangeKind, Comparison, Magnitudes, Part, Severity, Snapshot, Status, compare, compare_without_times,
+};
 use crate::terms::{Digest, Failure, FailureClass, Outcome};
 use crate::verdict::{Finding, LaneState, Verdict};
 
@@ -344,6 +346,27 @@ fn nothing_measured_is_neither_a_pass_nor_a_regression() {
 
 fn another_host(v: &mut Verdict) {
     v.journal.segments[0].host.cpu.cores = 64;
+}
+
+#[test]
+fn without_times_neither_host_nor_times_count_and_tokens_still_do() {
+    let snapshot = Snapshot::from_verdict(&fixture::good(), Digest::of(b"journal")).unwrap();
+    let held = |change: &dyn Fn(&mut Verdict)| {
+        let mut now = fixture::good();
+        change(&mut now);
+        compare_without_times(&snapshot, &now)
+    };
+    let slower = held(&|v| {
+        another_host(v);
+        set_time(v, "native", 40.0);
+        v.contamination.contaminated = true;
+        v.hypotheses[1].finding = Finding::CouldNotTell;
+        v.hypotheses[2].finding = Finding::Equivalent;
+    });
+    assert_eq!((slower.status, slower.changes.len()), (Status::Same, 0), "{:#?}", slower.changes);
+    assert!(matches!(&slower.magnitudes, Magnitudes::NotCompared { reason } if reason.contains("but times")));
+    let tokens = held(&|v| lane_cell_mut(v, 0, "native").tokens_sha256 = Some(Digest::of(b"other")));
+    assert_eq!(tokens.status, Status::Changed);
 }
 
 #[test]
