@@ -17,7 +17,7 @@ A backend of somebody else is a Python file with a class `Backend`: `--backend p
 
 import os
 
-NAMES = ("reference", "pytorch", "pytorch_direct", "agents", "exec")
+NAMES = ("reference", "pytorch", "pytorch_direct", "pytorch_parity", "agents", "exec")
 
 
 class BackendError(Exception):
@@ -69,6 +69,10 @@ def make(name):
         from lockstep_runner.backends.agents import Agents
 
         return Agents()
+    if name == "pytorch_parity":
+        from lockstep_runner.backends.pytorch.parity import Parity
+
+        return Parity()
     if name == "exec":
         from lockstep_runner.backends.exec import Exec
 

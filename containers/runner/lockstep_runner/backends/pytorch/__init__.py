@@ -131,15 +131,20 @@ class PyTorch(Phases):
 
     def advance(self, job, tokens, pulse):
         """A pass, and the pick of its token: greedy on the device, where the next pass needs it."""
+        logits = self.pass_over(job, tokens, pulse)
+        if isinstance(job.pick, Seeded):
+            return self._draw(job.pick, logits)
+        # NaN and infinity survive a sum; one number a pass is looked at when the clock has stopped.
+        job.cache.finite.append(logits.sum(dtype=self._torch.float32))
+        return logits.argmax(dim=-1, keepdim=True)
+
+    def pass_over(self, job, tokens, pulse):
+        """The logits of the last position, where the device will have them."""
         sequence = job.cache
         inputs = sequence.prompt_inputs() if tokens is job.work["prompt"] else sequence.token_inputs(tokens[0])
         logits = job.cell.call(inputs)
         pulse.advance(1)
-        if isinstance(job.pick, Seeded):
-            return self._draw(job.pick, logits)
-        # NaN and infinity survive a sum; one number a pass is looked at when the clock has stopped.
-        sequence.finite.append(logits.sum(dtype=self._torch.float32))
-        return logits.argmax(dim=-1, keepdim=True)
+        return logits
 
     def _draw(self, seeded, logits):
         wide = logits[0].to("cpu", self._torch.float64)
