@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | `cells` | each lane and cell that was met | counts and rates of attempts, launches, mean and spread over launches |
 //! | `launches` | each launch that gave the cell a time | `segment`, `launch`, `block`, `repetitions`, `ms` |
+//! | `positions` | each position of an output whose lane tells of its logits | `position`, `logit_mean`, `logit_std`, `logit_min`, `logit_max`, `output_sha256` |
 //!
-//! Both have `lane`, `cell`, `workload`, `phase`, `prompt_tokens`, `new_tokens`, every axis of the cell, and the lane's axes as
+//! All have `lane`, `cell`, `workload`, `phase`, `prompt_tokens`, `new_tokens`, every axis of the cell, and the lane's axes as
 //! `lane.AXIS` (observed where preflight saw one, else declared). An attempt is a row that was tried: neither refused nor
 //! skipped. What was tried again counts each time, so that no retry hides a failure.
 
@@ -14,13 +15,14 @@ use std::collections::BTreeMap;
 
 use super::LaneVerdict;
 use super::adapters::TableRow;
+use super::logits::{Logits, STATISTICS};
 use super::reduce::{Entry, LaunchTime, Table};
 use crate::journal::SummaryCell;
 use crate::terms::{Axes, Cell, CellId, Outcome, SamplingSpec, Scalar};
 
 pub(super) type Values = BTreeMap<String, SummaryCell>;
 
-/// The rows of both tables.
+/// The rows of all tables.
 pub(super) fn measured_tables(table: &Table, lanes: &[LaneVerdict]) -> Vec<TableRow<'static>> {
     let mut rows = Vec::new();
     for lane in lanes {
@@ -31,6 +33,10 @@ pub(super) fn measured_tables(table: &Table, lanes: &[LaneVerdict]) -> Vec<Table
             for launch in &entry.launches {
                 let source = format!("{id} {} launch {}", lane.lane, launch.launch);
                 rows.push(row("launches", source, launch_values(&shared, launch)));
+            }
+            if let Some(logits) = &entry.logits {
+                let of = |(at, values)| row("positions", format!("{id} {} position {at}", lane.lane), values);
+                rows.extend((1..).zip(position_values(&shared, entry, logits)).map(of));
             }
             rows.push(row("cells", format!("{id} {}", lane.lane), cell_values(shared, entry)));
         }
@@ -116,6 +122,25 @@ fn launch_values(shared: &Values, launch: &LaunchTime) -> Values {
     values
 }
 
+/// Positions count from 1, as an output's tokens do.
+fn position_values<'a>(shared: &'a Values, entry: &'a Entry, logits: &'a Logits) -> impl Iterator<Item = Values> + 'a {
+    (1..).zip(&logits.positions).map(|(at, statistics)| {
+        let mut values = shared.clone();
+        count(&mut values, "position", at);
+        for (name, value) in STATISTICS.iter().zip(statistics) {
+            put(&mut values, &format!("logit_{name}"), Some(Scalar::Float(*value)), "logit");
+        }
+        put(&mut values, "output_sha256", only_output(entry), "text");
+        values
+    })
+}
+
+/// The output, where all repetitions gave the same.
+fn only_output(entry: &Entry) -> Option<Scalar> {
+    let digest = entry.outputs.keys().next().filter(|_| entry.outputs.len() == 1)?;
+    Some(Scalar::Text(digest.to_string()))
+}
+
 /// Outcomes, with the columns of their counts, rates and launches.
 const COUNTED: [(Outcome, &str, &str, &str); 6] = [
     (Outcome::Ok, "ok", "ok_rate", "ok_launches"),
@@ -153,9 +178,14 @@ fn cell_values(mut values: Values, entry: &Entry) -> Values {
     count(&mut values, "refused", refused);
     share(&mut values, "refusal_rate", refused, attempts + refused);
     count(&mut values, "distinct_outputs", entry.outputs.len() as u64);
-    let mut outputs = entry.outputs.keys();
-    let output = outputs.next().filter(|_| entry.outputs.len() == 1).map(|digest| Scalar::Text(digest.to_string()));
-    put(&mut values, "output_sha256", output, "text");
+    put(&mut values, "output_sha256", only_output(entry), "text");
+    if let Some(teacher) = entry.logits.as_ref().and_then(|logits| logits.teacher) {
+        count(&mut values, "teacher_positions", teacher.positions);
+        count(&mut values, "teacher_decisive", teacher.decisive);
+        count(&mut values, "teacher_agreeing", teacher.agreeing);
+        share(&mut values, "teacher_decisive_share", teacher.decisive, teacher.positions);
+        put(&mut values, "teacher_rms_error", Some(Scalar::Float(teacher.rms_error)), "logit");
+    }
     // Launches of several segments are no sample of one thing, so that they have no spread.
     let segment = entry.launches.first().filter(|_| entry.is_of_one_segment()).map(|launch| launch.segment);
     put(&mut values, "segment", segment.map(|segment| Scalar::Int(i64::from(segment))), "count");

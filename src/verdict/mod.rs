@@ -23,6 +23,7 @@ mod gpu_time;
 mod inspect;
 mod judge;
 mod judging;
+mod logits;
 mod measured_tables;
 mod parallel;
 mod parity;

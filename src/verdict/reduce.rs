@@ -9,6 +9,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
 use super::inspect::{Index, Output, Seen};
+use super::logits::Logits;
 use super::times::Summaries;
 use super::{Error, TimeSummary, parallel};
 use crate::journal::Row;
@@ -40,6 +41,8 @@ struct Marked {
     /// The first output. Mostly there is no other.
     first: Option<Digest>,
     others: Vec<Digest>,
+    /// Of the first row that tells of its logits.
+    logits: Option<Box<Logits>>,
 }
 
 /// What is kept of a row.
@@ -102,6 +105,9 @@ impl<'a> Reduction<'a> {
             class: row.failure.as_ref().map(|failure| failure.class),
         };
         marked.marks.push(mark);
+        if marked.logits.is_none() && row.outcome == Outcome::Ok {
+            marked.logits = Logits::of(&row.evidence);
+        }
         Ok(())
     }
 
@@ -190,6 +196,7 @@ impl Marked {
             }
         }
         entry.launches = per_launch(&timed, plan.run.launch_statistic)?;
+        entry.logits = self.logits.filter(|_| has_rules && entry.ok > 0);
         Ok((entry, times_ms))
     }
 }
@@ -243,6 +250,8 @@ pub(super) struct Entry {
     pub launches: Vec<LaunchTime>,
     /// Every attempt by launch (segment and number); kept where the plan has decision rules, which read it.
     pub attempts: BTreeMap<(u32, u32), BTreeMap<Outcome, u64>>,
+    /// What the cell's logits were, where the lane tells of them; kept where the plan has decision rules.
+    pub logits: Option<Box<Logits>>,
 }
 
 impl Entry {

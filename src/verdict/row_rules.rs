@@ -47,6 +47,8 @@ pub(super) fn rule_hypotheses(
                 (_, None) => {
                     let ruling = apply(rule, &tables, &settings, &before)?;
                     verdict.reasons.extend(ruling.reasons.iter().cloned());
+                    verdict.reasons.extend(shares_told(rule, table, lanes));
+                    verdict.reasons.extend(weights_told(rule, plan));
                     let is_decided = ruling.standing == Standing::Decided;
                     verdict.finding = if is_decided { Finding::Ruled } else { Finding::CouldNotTell };
                     verdict.ruling = Some(ruling);
@@ -56,6 +58,34 @@ pub(super) fn rule_hypotheses(
         before.push(decided(verdict));
     }
     Ok(())
+}
+
+/// How many positions a parity that a teacher decides rests on.
+fn shares_told(rule: &Rule, table: &Table, lanes: &[LaneVerdict]) -> Vec<String> {
+    let Rule::StatedDifferences(rule) = rule else { return Vec::new() };
+    if rule.left != "teacher_decisive" {
+        return Vec::new();
+    }
+    let told = lanes.iter().flat_map(|lane| table.cells().iter().map(move |(id, _)| (&lane.lane, id)));
+    told.filter_map(|(lane, id)| {
+        let teacher = table.entry(lane, id)?.logits.as_ref()?.teacher?;
+        let share = 100.0 * teacher.decisive as f64 / teacher.positions as f64;
+        Some(format!(
+            "{id} {lane}: {} of {} positions decide ({share:.1} %), the error of the logits being {}",
+            teacher.decisive, teacher.positions, teacher.rms_error
+        ))
+    })
+    .collect()
+}
+
+/// Parity is of weights, so its verdict says of which kind.
+fn weights_told(rule: &Rule, plan: &Plan) -> Option<String> {
+    let is_parity = matches!(rule, Rule::TokenParity(_) | Rule::WeightParity(_) | Rule::StatedDifferences(_));
+    let kind = match &plan.model.synthetic {
+        Some(synthetic) => format!("generated from seed {}, and say nothing of published ones", synthetic.seed),
+        None => "those of a checkpoint that was given".to_owned(),
+    };
+    is_parity.then(|| format!("the weights of {} are {kind}", plan.model.name))
 }
 
 /// The lanes that the rule chooses by name, in the order of their names.

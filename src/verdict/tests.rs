@@ -3,6 +3,7 @@
 mod agents;
 mod expected_failures;
 mod gpus;
+mod logit_rows;
 mod row_rules;
 
 use std::collections::BTreeMap;
