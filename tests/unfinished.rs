@@ -5,64 +5,75 @@ use std::path::Path;
 
 use lockstep::journal::{Journal, Row, read_file};
 use lockstep::plan::Plan;
-use lockstep::terms::{FailureClass, Outcome, SignalValue};
+use lockstep::terms::{FailureClass, Outcome};
 use lockstep::verdict::{Conclusion, judge};
 
-fn kept() -> (Plan, Journal) {
+fn kept(name: &str) -> (Plan, Journal) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(root.join("plans/compile-boundary.toml")).unwrap();
-    let journal = root.join("tests/journals/unfinished/compile-boundary-h200/journal.jsonl.gz");
-    (Plan::parse("compile-boundary.toml", &text).unwrap(), read_file(&journal).unwrap())
+    let text = std::fs::read_to_string(root.join("plans").join(format!("{name}.toml"))).unwrap();
+    let journal = root.join(format!("tests/journals/unfinished/{name}-h200/journal.jsonl.gz"));
+    (Plan::parse(name, &text).unwrap(), read_file(&journal).unwrap())
 }
 
-/// Cache and compile mode, and the tokens that were asked for.
-type Asked = (String, u32);
-
-/// Outcomes and classes, and how often each came.
-type Came = BTreeMap<(Outcome, Option<FailureClass>), usize>;
-
-fn told(plan: &Plan, rows: &[&Row]) -> BTreeMap<Asked, Came> {
+/// What came of the rows of each lane in the cells that this chooses.
+fn came(plan: &Plan, journal: &Journal, chosen: fn(&lockstep::terms::Cell) -> bool) -> BTreeMap<String, Vec<Fate>> {
     let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
-    let mut found: BTreeMap<Asked, Came> = BTreeMap::new();
-    for row in rows {
-        let cell = &cells[&row.cell];
-        let key = (format!("{} {}", cell.axes["cache"], cell.axes["compile_mode"]), cell.new_tokens);
-        let what = (row.outcome, row.failure.as_ref().map(|failure| failure.class));
-        *found.entry(key).or_default().entry(what).or_default() += 1;
+    let mut found: BTreeMap<String, Vec<Fate>> = BTreeMap::new();
+    for row in journal.rows().map(|(_, row)| row).filter(|row| chosen(&cells[&row.cell])) {
+        let fates = found.entry(row.lane.clone()).or_default();
+        if !fates.contains(&fate(row)) {
+            fates.push(fate(row));
+        }
     }
     found
 }
 
+/// Outcome and class.
+type Fate = (Outcome, Option<FailureClass>);
+
+fn fate(row: &Row) -> Fate {
+    (row.outcome, row.failure.as_ref().map(|failure| failure.class))
+}
+
+const OK: Fate = (Outcome::Ok, None);
+const GIVEN_UP: Fate = (Outcome::Skipped, Some(FailureClass::Launch));
+
 #[test]
 fn a_run_that_is_not_finished_decides_nothing() {
-    let (plan, journal) = kept();
-    let verdict = judge(&plan, &journal).unwrap();
-    assert_eq!(verdict.conclusion, Conclusion::Inconclusive);
-    assert!(verdict.reasons[0].starts_with("the journal is not sealed"), "{:?}", verdict.reasons);
-    for hypothesis in &verdict.hypotheses {
-        assert_eq!(hypothesis.result(), "inconclusive", "{}", hypothesis.name);
+    for name in ["triton-ablation", "compile-crash-boundary"] {
+        let (plan, journal) = kept(name);
+        let verdict = judge(&plan, &journal).unwrap();
+        let expected = [Conclusion::Inconclusive, Conclusion::NothingMeasured];
+        assert!(expected.contains(&verdict.conclusion), "{name}: {:?}", verdict.conclusion);
+        assert!(
+            verdict.reasons.iter().any(|reason| reason.starts_with("the journal is not sealed")),
+            "{:?}",
+            verdict.reasons
+        );
     }
 }
 
 #[test]
-fn compiled_rows_of_the_gpu_are_ok_by_proof_or_name_what_ran_instead() {
-    let (plan, journal) = kept();
-    let rows: Vec<&Row> = journal.rows().map(|(_, row)| row).collect();
-    let told = told(&plan, &rows);
-    let of = |mode: &str, tokens: u32| told[&(mode.to_owned(), tokens)].keys().copied().collect::<Vec<_>>();
+fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_fits_compiles() {
+    let (plan, journal) = kept("triton-ablation");
+    let compiled = came(&plan, &journal, |cell| cell.axes["compile_mode"] == "default");
+    let crashed = (Outcome::Crashed, Some(FailureClass::InductorError));
+    assert_eq!(compiled["triton-3.4.0-torch-2.11"], [crashed, GIVEN_UP]);
+    let suppressed = (Outcome::FellBack, Some(FailureClass::SuppressedError));
+    assert_eq!(compiled["triton-3.4.0-torch-2.11-suppressed"], [suppressed]);
+    for lane in ["triton-3.5.1-torch-2.11", "triton-3.6.0-torch-2.11"] {
+        assert_eq!(compiled[lane], [OK], "{lane}");
+    }
+    let eager = came(&plan, &journal, |cell| cell.axes["compile_mode"] == "eager");
+    assert_eq!(eager.len(), 4);
+    assert!(eager.values().all(|fates| *fates == [OK]), "{eager:?}");
+}
+
+#[test]
+fn unmarked_replay_over_a_growing_cache_crashes_at_either_length() {
+    let (plan, journal) = kept("compile-crash-boundary");
     let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
-    let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
-    for tokens in [1, 8] {
-        assert_eq!(of("dynamic reduce-overhead", tokens), [crashed, given_up], "{tokens} tokens");
-    }
-    assert_eq!(of("dynamic default", 8), [(Outcome::FellBack, Some(FailureClass::RecompileLimit))]);
-    for (mode, tokens) in [("static default", 8), ("static reduce-overhead", 8), ("static reduce-overhead", 32)] {
-        assert_eq!(of(mode, tokens), [(Outcome::Ok, None)], "{mode}, {tokens} tokens");
-    }
-    let replays = |row: &&&Row| row.evidence["compile_mode"] == SignalValue::from("reduce-overhead");
-    let replayed: Vec<&&Row> = rows.iter().filter(|row| row.outcome == Outcome::Ok).filter(replays).collect();
-    assert!(!replayed.is_empty());
-    for row in replayed {
-        assert!(matches!(row.evidence["cuda_graphs.replays"], SignalValue::Int(1..)), "{row:?}");
-    }
+    let at = |chosen| came(&plan, &journal, chosen)["triton-3.6.0-torch-2.11"].clone();
+    assert_eq!(at(|cell| cell.new_tokens == 1), [crashed]);
+    assert_eq!(at(|cell| cell.new_tokens == 64), [crashed]);
 }

@@ -1,0 +1,195 @@
+//! The committed runs of a GPU, judged again without one: each journal gives the committed verdict to the byte.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lockstep::journal::{self, Journal, Record, Row, read_file};
+use lockstep::plan::Plan;
+use lockstep::report;
+use lockstep::terms::{FailureClass, Outcome, SignalValue};
+use lockstep::verdict::judge;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn file(name: &str, ending: &str) -> PathBuf {
+    root().join("tests/journals/h200").join(format!("{name}.{ending}"))
+}
+
+fn committed(name: &str) -> (Plan, Journal) {
+    let text = std::fs::read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
+    let plan = Plan::parse(name, &text).expect("a shipped plan is one");
+    (plan, read_file(&file(name, "jsonl.gz")).expect("the journal is committed"))
+}
+
+/// The names of all committed runs.
+fn names() -> Vec<String> {
+    let folder = std::fs::read_dir(root().join("tests/journals/h200")).expect("there are runs");
+    let files = folder.map(|file| file.expect("it can be listed").file_name().into_string().expect("UTF-8"));
+    let mut names: Vec<String> = files.filter_map(|name| Some(name.strip_suffix(".jsonl.gz")?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_run_is_sealed_and_its_verdict_follows_from_its_journal_to_the_byte() {
+    let names = names();
+    assert!(names.contains(&"compile-boundary".to_owned()), "{names:?}");
+    for name in names {
+        let (plan, journal) = committed(&name);
+        assert!(journal.sealed, "{name}");
+        let verdict = std::fs::read_to_string(file(&name, "verdict.json")).expect("the verdict is committed");
+        let again = report::json(&judge(&plan, &journal).expect("a verdict")).expect("JSON");
+        assert!(again == verdict, "tests/journals/h200/{name}.verdict.json is not what its journal gives");
+    }
+}
+
+#[test]
+fn every_run_names_its_executable_and_its_devices_and_rests_on_locked_lanes() {
+    for name in names() {
+        let (_, journal) = committed(&name);
+        for segment in journal.segments() {
+            let host = segment.header.host.as_ref().expect("a host");
+            assert!(segment.header.tool.is_some(), "{name}");
+            assert!(host.gpus.iter().all(|gpu| gpu.uuid.starts_with("GPU-")) && !host.gpus.is_empty(), "{name}");
+        }
+        assert!(journal.rows().all(|(_, row)| !row.unlocked), "{name}");
+    }
+}
+
+/// Cache and compile mode, and the tokens that were asked for.
+type Asked = (String, u32);
+
+/// Outcomes and classes, and how often each came.
+type Came = BTreeMap<(Outcome, Option<FailureClass>), usize>;
+
+fn told(plan: &Plan, journal: &Journal) -> BTreeMap<Asked, Came> {
+    let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+    let mut found: BTreeMap<Asked, Came> = BTreeMap::new();
+    for (_, row) in journal.rows() {
+        let cell = &cells[&row.cell];
+        let key = (format!("{} {}", cell.axes["cache"], cell.axes["compile_mode"]), cell.new_tokens);
+        let what = (row.outcome, row.failure.as_ref().map(|failure| failure.class));
+        *found.entry(key).or_default().entry(what).or_default() += 1;
+    }
+    found
+}
+
+#[test]
+fn compiled_rows_of_the_gpu_are_ok_by_proof_or_name_what_ran_instead() {
+    let (plan, journal) = committed("compile-boundary");
+    let told = told(&plan, &journal);
+    let of = |mode: &str, tokens: u32| told[&(mode.to_owned(), tokens)].keys().copied().collect::<Vec<_>>();
+    let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
+    let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
+    for tokens in [1, 8] {
+        assert_eq!(of("dynamic reduce-overhead", tokens), [crashed, given_up], "{tokens} tokens");
+    }
+    assert_eq!(of("dynamic default", 8), [(Outcome::FellBack, Some(FailureClass::RecompileLimit))]);
+    for (mode, tokens) in [("static default", 8), ("static reduce-overhead", 8), ("static reduce-overhead", 32)] {
+        assert_eq!(of(mode, tokens), [(Outcome::Ok, None)], "{mode}, {tokens} tokens");
+    }
+    assert_replayed(&journal);
+}
+
+/// Every row that asks for CUDA graphs and is ok shows that some were replayed.
+fn assert_replayed(journal: &Journal) {
+    let ok = journal.records.iter().filter_map(|record| match record {
+        Record::Row(row) if row.outcome == Outcome::Ok => Some(row),
+        _ => None,
+    });
+    let replayed: Vec<&Box<Row>> =
+        ok.filter(|row| row.evidence["compile_mode"] == SignalValue::from("reduce-overhead")).collect();
+    assert!(!replayed.is_empty());
+    for row in replayed {
+        assert!(matches!(row.evidence["cuda_graphs.replays"], SignalValue::Int(1..)), "{row:?}");
+    }
+}
+
+#[test]
+fn compiled_prefill_and_decoding_are_proven_in_every_row() {
+    let (plan, journal) = committed("phase-separation");
+    let told = told(&plan, &journal);
+    assert_eq!(told.len(), 6);
+    assert!(told.values().all(|came| came.keys().eq([&(Outcome::Ok, None)])), "{told:?}");
+    assert_replayed(&journal);
+}
+
+/// The journal as if its rows had been made under this plan.
+fn under(plan: &Plan, journal: &Journal) -> Journal {
+    let mut records = journal.records.clone();
+    let digest = plan.digest();
+    for record in &mut records {
+        match record {
+            Record::Header(header) => header.plan_sha256 = digest,
+            Record::Row(row) => row.plan = digest,
+            _ => {}
+        }
+    }
+    let (mut rows, mut before) = (0, 0);
+    for record in &mut records {
+        if let Record::Seal(seal) = record {
+            (seal.rows, seal.records) = (rows, before);
+        }
+        rows += u64::from(matches!(record, Record::Row(_)));
+        before += 1;
+    }
+    journal::read(&journal::encode(&records).expect("records")).expect("a journal")
+}
+
+/// Without the first repetition of each cell in each launch; where that broke its process it stays, and the last one goes.
+fn without_first(journal: &Journal, repetitions: u32) -> Journal {
+    let mut broke = std::collections::BTreeSet::new();
+    for row in journal.rows().map(|(_, row)| row).filter(|row| row.rep == 0 && row.outcome == Outcome::Crashed) {
+        broke.insert((row.block, row.cell.clone()));
+    }
+    let mut left = journal.clone();
+    left.records.retain_mut(|record| match record {
+        Record::Row(row) if broke.contains(&(row.block, row.cell.clone())) => row.rep + 1 < repetitions,
+        Record::Row(row) if row.rep == 0 => false,
+        Record::Row(row) => {
+            row.rep -= 1;
+            true
+        }
+        _ => true,
+    });
+    left
+}
+
+fn changed(name: &str, from: &str, to: &str) -> Plan {
+    let text = std::fs::read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
+    assert!(text.contains(from), "{name} has no {from:?}");
+    Plan::parse(name, &text.replacen(from, to, 1)).expect("a plan")
+}
+
+fn results(plan: &Plan, journal: &Journal) -> Vec<String> {
+    let verdict = judge(plan, &under(plan, journal)).expect("a verdict");
+    verdict.hypotheses.iter().map(|hypothesis| hypothesis.result().to_owned()).collect()
+}
+
+#[test]
+fn how_far_each_verdict_depends_on_trim_warm_up_and_seed_is_as_committed() {
+    let mut text =
+        "| run | hypothesis | as registered | means, not medians | first repetition left out | another seed |\n\
+                    |---|---|---|---|---|---|\n"
+            .to_owned();
+    for name in names() {
+        let (plan, journal) = committed(&name);
+        let means = changed(&name, "[run]\n", "[run]\nlaunch_statistic = \"mean\"\n");
+        let seed = changed(&name, "[model]\n", "[statistics]\nbootstrap_seed = 7\n\n[model]\n");
+        let fewer = changed(&name, "\nrepetitions = 3\n", "\nrepetitions = 2\n");
+        let columns = [
+            results(&plan, &journal),
+            results(&means, &journal),
+            results(&fewer, &without_first(&journal, plan.run.repetitions)),
+            results(&seed, &journal),
+        ];
+        for (number, hypothesis) in plan.hypotheses.iter().enumerate() {
+            let found: Vec<&str> = columns.iter().map(|column| column[number].as_str()).collect();
+            text.push_str(&format!("| {name} | {} | {} |\n", hypothesis.name, found.join(" | ")));
+        }
+    }
+    let committed = std::fs::read_to_string(root().join("tests/journals/h200/sensitivity.md")).unwrap_or_default();
+    assert_eq!(text, committed, "tests/journals/h200/sensitivity.md says otherwise");
+}
