@@ -274,4 +274,6 @@ fn power_of_two(gain: f64, inputs: usize) -> f32 {
 }
 
 #[cfg(test)]
+mod decisive_tests;
+#[cfg(test)]
 mod tests;

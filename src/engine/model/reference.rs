@@ -12,8 +12,39 @@ pub(in crate::engine) type ReferenceWeights = BTreeMap<String, Vec<f64>>;
 /// One vector a position.
 pub(in crate::engine) type Rows = Vec<Vec<f64>>;
 
+/// A mistake of a cache, from one position on: what was fed before is right.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::engine) struct CacheFault {
+    /// The first position that suffers it.
+    pub from: usize,
+    /// Positions that are added to the true one.
+    pub shift: usize,
+    /// A position that is not seen.
+    pub unseen: Option<usize>,
+}
+
+impl CacheFault {
+    fn position(&self, position: usize) -> usize {
+        if position < self.from { position } else { position + self.shift }
+    }
+
+    fn hides(&self, position: usize, seen_from: usize) -> bool {
+        seen_from >= self.from && self.unseen == Some(position)
+    }
+}
+
 /// Logits of every position.
 pub(in crate::engine) fn reference_logits(config: &ModelConfig, weights: &ReferenceWeights, tokens: &[u32]) -> Rows {
+    faulty_logits(config, weights, tokens, CacheFault::default())
+}
+
+/// Logits of every position, with a mistake.
+pub(in crate::engine) fn faulty_logits(
+    config: &ModelConfig,
+    weights: &ReferenceWeights,
+    tokens: &[u32],
+    fault: CacheFault,
+) -> Rows {
     let hidden = config.hidden_size;
     let is_gpt2 = config.architecture == Architecture::Gpt2;
     let (embedding, norm) = if is_gpt2 {
@@ -25,11 +56,12 @@ pub(in crate::engine) fn reference_logits(config: &ModelConfig, weights: &Refere
     let mut x: Rows = tokens.iter().map(|&token| row(embedding, token as usize)).collect();
     if is_gpt2 {
         for (position, x) in x.iter_mut().enumerate() {
-            *x = add(x, &row("transformer.wpe.weight", position));
+            *x = add(x, &row("transformer.wpe.weight", fault.position(position)));
         }
     }
     for layer in 0..config.layers {
-        x = if is_gpt2 { gpt2_block(config, weights, layer, &x) } else { llama_block(config, weights, layer, &x) };
+        let block = if is_gpt2 { gpt2_block } else { llama_block };
+        x = block(config, weights, layer, &x, fault);
     }
     let output = &weights[if config.tied_embeddings { embedding } else { "lm_head.weight" }];
     let logits = |x: &Vec<f64>| {
@@ -40,7 +72,7 @@ pub(in crate::engine) fn reference_logits(config: &ModelConfig, weights: &Refere
 }
 
 /// Radford et al. 2019: `x + attn(ln(x))`, then `x + mlp(ln(x))`.
-fn gpt2_block(config: &ModelConfig, weights: &ReferenceWeights, layer: usize, x: &Rows) -> Rows {
+fn gpt2_block(config: &ModelConfig, weights: &ReferenceWeights, layer: usize, x: &Rows, fault: CacheFault) -> Rows {
     let at = |part: &str| format!("transformer.h.{layer}.{part}");
     let hidden = config.hidden_size;
     let (mut queries, mut keys, mut values) = (Rows::new(), Rows::new(), Rows::new());
@@ -51,7 +83,7 @@ fn gpt2_block(config: &ModelConfig, weights: &ReferenceWeights, layer: usize, x:
         keys.push(qkv[hidden..2 * hidden].to_vec());
         values.push(qkv[2 * hidden..].to_vec());
     }
-    let mixed = attention(config, &queries, &keys, &values);
+    let mixed = attention(config, &queries, &keys, &values, fault);
     x.iter()
         .zip(mixed)
         .map(|(x, mixed)| {
@@ -64,17 +96,18 @@ fn gpt2_block(config: &ModelConfig, weights: &ReferenceWeights, layer: usize, x:
 }
 
 /// Touvron et al. 2023: as above with RMSNorm, rotated queries and keys, and SwiGLU.
-fn llama_block(config: &ModelConfig, weights: &ReferenceWeights, layer: usize, x: &Rows) -> Rows {
+fn llama_block(config: &ModelConfig, weights: &ReferenceWeights, layer: usize, x: &Rows, fault: CacheFault) -> Rows {
     let at = |part: &str| format!("model.layers.{layer}.{part}");
     let (mut queries, mut keys, mut values) = (Rows::new(), Rows::new(), Rows::new());
     for (position, x) in x.iter().enumerate() {
         let normed = normalize(config, weights, &at("input_layernorm"), x);
+        let position = fault.position(position);
         let project = |name: &str| linear(weights, &at(name), &normed);
         queries.push(rotate(config, &project("self_attn.q_proj"), position));
         keys.push(rotate(config, &project("self_attn.k_proj"), position));
         values.push(project("self_attn.v_proj"));
     }
-    let mixed = attention(config, &queries, &keys, &values);
+    let mixed = attention(config, &queries, &keys, &values, fault);
     x.iter()
         .zip(mixed)
         .map(|(x, mixed)| {
@@ -89,7 +122,7 @@ fn llama_block(config: &ModelConfig, weights: &ReferenceWeights, layer: usize, x
 }
 
 /// Vaswani et al. 2017, section 3.2.1, causal; consecutive query heads share a key head.
-fn attention(config: &ModelConfig, queries: &Rows, keys: &Rows, values: &Rows) -> Rows {
+fn attention(config: &ModelConfig, queries: &Rows, keys: &Rows, values: &Rows, fault: CacheFault) -> Rows {
     let dim = config.head_dim;
     let queries_per_key = config.heads / config.kv_heads;
     (0..queries.len())
@@ -99,7 +132,11 @@ fn attention(config: &ModelConfig, queries: &Rows, keys: &Rows, values: &Rows) -
                 let kv_head = head / queries_per_key;
                 let query = &queries[i][head * dim..(head + 1) * dim];
                 let key = |j: usize| &keys[j][kv_head * dim..(kv_head + 1) * dim];
-                let scores: Vec<f64> = (0..=i).map(|j| (dot(query, key(j)) / (dim as f64).sqrt()).exp()).collect();
+                let score = |j: usize| match fault.hides(j, i) {
+                    true => 0.0,
+                    false => (dot(query, key(j)) / (dim as f64).sqrt()).exp(),
+                };
+                let scores: Vec<f64> = (0..=i).map(score).collect();
                 let sum: f64 = scores.iter().sum();
                 for d in 0..dim {
                     out.push((0..=i).map(|j| scores[j] / sum * values[j][kv_head * dim + d]).sum());
