@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::attempts::{Attempts, Spot};
 use super::{Error, FORMAT, Header, LaunchEnd, LaunchStart, Observation, Preflight, Record, Row, Seal, Summary};
-use crate::terms::{Digest, Outcome};
+use crate::terms::{Digest, FailureClass, Outcome};
 
 /// The state after some records: enough to judge the next one.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Structure {
     under_way: Option<u32>,
     /// The line since which the run goes on without a break.
     since: usize,
+    /// The line of the last row, if the host was too busy for it to count: it is tried again at once.
+    disturbed: Option<usize>,
     tables: HashMap<String, u64>,
     sources: HashMap<String, u64>,
     sealed: bool,
@@ -131,6 +133,8 @@ impl Structure {
             }
             Record::Row(row) => {
                 self.rows += 1;
+                let is_disturbed = row.failure.as_ref().is_some_and(|it| it.class == FailureClass::Disturbed);
+                self.disturbed = is_disturbed.then_some(self.records);
                 self.attempts.take(spot, row, self.records);
             }
             Record::Summary(summary) => drop(self.tables.insert(summary.table.clone(), summary.row)),
@@ -221,11 +225,11 @@ impl Structure {
         }
     }
 
-    /// Attempts count from 0, and the next one is made when the run goes on.
+    /// Attempts count from 0, and the next one is made when the run goes on, or at once after a disturbed one.
     fn check_attempt(&self, line: usize, row: &Row, spot: Option<Spot>) -> Result<(), Error> {
         let Some(previous) = row.attempt.checked_sub(1) else { return Ok(()) };
         let what = match self.attempts.line(spot, row, previous) {
-            Some(before) if before < self.since => return Ok(()),
+            Some(before) if before < self.since || self.disturbed == Some(before) => return Ok(()),
             Some(_) => "and the run has not been gone on with since the one before",
             None => "and the one before is not there",
         };

@@ -2,7 +2,7 @@
 
 use super::fixture::{LAST_ROW_LINE, ROW_LINE, SECOND_HEADER_LINE, chained, records, row, sealed};
 use super::{Error, FORMAT, Journal, LaunchEnd, LaunchStart, Record, Seal, encode, read, read_file};
-use crate::terms::{Digest, Outcome, SignalValue};
+use crate::terms::{Digest, Failure, FailureClass, Outcome, SignalValue};
 
 fn bytes() -> Vec<u8> {
     encode(&sealed()).expect("the fixture is a journal")
@@ -259,6 +259,25 @@ fn an_attempt_stands_once() {
     let mut all = records();
     all.push(row(LAST_ROW_LINE, |_| ()));
     assert!(matches!(fault(&all), Error::Duplicate { line: 17, first: LAST_ROW_LINE, .. }));
+}
+
+#[test]
+fn a_repetition_that_the_host_disturbed_is_tried_again_at_once_and_no_other_is() {
+    let with = |class: FailureClass| {
+        let failed = |attempt, class: Option<FailureClass>| {
+            row(ROW_LINE, |row| {
+                row.attempt = attempt;
+                if let Some(class) = class {
+                    row.outcome = Outcome::Refused;
+                    row.failure = Some(Failure::new(class, "refused"));
+                }
+            })
+        };
+        [&records()[..ROW_LINE - 1], &[failed(0, Some(class)), failed(1, None)]].concat()
+    };
+    assert!(read(&chained(&with(FailureClass::Disturbed))).is_ok());
+    let error = fault(&with(FailureClass::Preflight));
+    assert!(matches!(error, Error::Attempt { line: 6, attempt: 1, .. }), "{error}");
 }
 
 #[test]

@@ -136,7 +136,8 @@ pub struct Precondition {
 pub struct FalsificationLadder {
     /// The combinations.
     pub efficiencies: Efficiencies,
-    /// The hang shapes; absent where none can be named, and then `min_hang_shapes` is 0.
+    /// The hang shapes; absent where none can be named: then `min_hang_shapes` is 0, the hang clause of H1 is not testable,
+    /// and H1 rests on the gains alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hangs: Option<Hangs>,
     /// What must hold before anything is judged; the ladder abstains otherwise.

@@ -12,6 +12,7 @@ pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadd
     let rules = LadderRules {
         min_combinations: rule.min_combinations,
         min_hang_shapes: rule.min_hang_shapes,
+        names_hangs: rule.hangs.is_some(),
         improvement_above: rule.improvement_above,
         improvement_unit: rule.improvement_unit,
         null: rule.null,

@@ -50,6 +50,8 @@ pub struct LadderRules {
     pub min_combinations: u64,
     /// Hang shapes attempted below which it abstains; at 0 the hang clause of H1 cannot be tested.
     pub min_hang_shapes: u64,
+    /// Whether the design names hang shapes. Where it can name none, H1 rests on its gains alone.
+    pub names_hangs: bool,
     /// A combination improves when it gains more than this.
     pub improvement_above: f64,
     /// What that counts.
@@ -174,6 +176,7 @@ fn decide(combinations: &[Combination], gains: &[(f64, Gain)], shapes: &[Shape],
     let h1 = match (gains_clause, clause) {
         (Some(false), _) | (_, Clause::Fails) => Some(false),
         (Some(true), Clause::Holds) => Some(true),
+        (Some(true), Clause::NotTestable) if !rules.names_hangs => Some(true),
         _ => None,
     };
     let ruling = match (null_holds(&deltas, rules), h1) {
@@ -189,7 +192,7 @@ fn decide(combinations: &[Combination], gains: &[(f64, Gain)], shapes: &[Shape],
             gains.len(),
             rules.improvement_above,
             unit(rules),
-            hang_reason(shapes, clause)
+            hang_reason(shapes, clause, rules)
         ),
         format!("the mean gain is {} pp, the median {} pp", significant(deltas.mean(), 4), median(deltas.sample())),
         sensitivity(gains, edge),
@@ -218,9 +221,13 @@ fn hang_clause(shapes: &[Shape], rules: &LadderRules) -> Clause {
     }
 }
 
-fn hang_reason(shapes: &[Shape], clause: Clause) -> String {
+fn hang_reason(shapes: &[Shape], clause: Clause, rules: &LadderRules) -> String {
     let resolved = shapes.iter().filter(|shape| shape.state == ShapeState::Resolved).count();
     match clause {
+        Clause::NotTestable if !rules.names_hangs => {
+            "H1's hang clause is not_testable: the design can name no hang shape, so H1 rests on the gains alone"
+                .to_owned()
+        }
         Clause::NotTestable => "H1's hang clause is not_testable: the design asks for no hang shape".to_owned(),
         _ => format!("{resolved}/{} hang shapes are resolved", shapes.len()),
     }
@@ -291,6 +298,7 @@ mod tests {
         LadderRules {
             min_combinations: 3,
             min_hang_shapes: 1,
+            names_hangs: true,
             improvement_above: 5.0,
             improvement_unit: GainUnit::Pp,
             null: Null::MeanNotAboveZero,
@@ -399,6 +407,10 @@ mod tests {
         assert_eq!(ruling.standing, Standing::Inconclusive);
         assert!(ruling.reasons[1].contains("hang clause is not_testable"), "{:?}", ruling.reasons);
         assert_eq!(climbed(&[6.0, 7.0, 4.0], &[], &rules).label, "H2_partial", "the gains alone refute H1");
+        let nameless = LadderRules { min_hang_shapes: 0, names_hangs: false, ..self::rules() };
+        let ruling = climbed(&[6.0, 7.0, 8.0], &[], &nameless);
+        assert_eq!(ruling.label, "H1_pass", "where no shape can be named the gains decide");
+        assert!(ruling.reasons.iter().any(|reason| reason.contains("not_testable")), "{:?}", ruling.reasons);
         let none = Combination { baseline_pct: 0.0, ..combination(1.0, 0.0) };
         assert_eq!(ladder(&[none], &[], &[], &rules).standing, Standing::Invalid);
     }
