@@ -1,6 +1,7 @@
 //! Rules over what rows tell of their logits.
 
 use super::*;
+use crate::terms::SignalValue;
 use crate::verdict::rules::Standing;
 
 const PLAN: &str = r#"
