@@ -1,7 +1,7 @@
 //! Decision rules over repetitions of agents: efficiencies, pairs, stacks, and samples that the control refuses.
 
 use super::*;
-use crate::terms::SignalValue;
+use crate::terms::{Signal, SignalValue};
 use crate::verdict::rules::{Part, Ruling, Standing};
 
 const AGENTS: &str = r#"
@@ -119,11 +119,22 @@ fn wall_ms(lane: &str, agents: u64) -> u64 {
 /// How the control came out, by lane, agents and block.
 type Controls = fn(&str, u64, u32) -> f64;
 
+/// What shows a lane's interpreter from outside.
+fn signals(lane: &str) -> [Signal; 2] {
+    [Signal::outside("python.gil_enabled", lane == "base"), Signal::outside("python.version", "3.13.5")]
+}
+
 fn judged(text: &str, controls: Controls) -> Verdict {
     let plan = Plan::parse("agents.toml", text).unwrap();
     let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
     let fixture = Fixture { tokens: |_, cell| vec![7; if cell < 2 { 1 } else { 4 }], ..Fixture::default() };
     let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..4))).records;
+    // The looks that the header speaks of come before the first launch.
+    let probe = |lane: &str| {
+        let signals = signals(lane).to_vec();
+        Record::Preflight(Preflight { lane: lane.into(), launch: None, stage: Stage::AfterImports, signals })
+    };
+    records.splice(1..1, ["base", "same"].map(probe));
     for record in &mut records {
         match record {
             Record::Header(header) => {
@@ -132,9 +143,17 @@ fn judged(text: &str, controls: Controls) -> Verdict {
                     lane.observed = lane.declared.clone();
                 }
             }
+            // A look has to show what the header observed.
+            Record::Preflight(look) if look.lane != "other" && look.launch.is_some() => {
+                look.signals.extend(signals(&look.lane));
+            }
+            Record::Seal(seal) => seal.records += 2,
+            // Long enough for the times below.
+            Record::LaunchEnd(end) => end.busy.iter_mut().for_each(|busy| busy.window_ms = 4_000),
             Record::Row(row) => {
                 let agents: u64 = cells[&row.cell].axes["agents"].parse().unwrap();
-                let ns = wall_ms(&row.lane, agents) * 1_000_000;
+                // No two launches take the same time to the nanosecond.
+                let ns = wall_ms(&row.lane, agents) * 1_000_000 + u64::from(row.launch.unwrap_or(0));
                 (row.wall_ns, row.outside_ns) = (Some(ns), Some(2 * ns));
                 let control = controls(&row.lane, agents, row.block);
                 let requests = (0..agents).map(|_| ns.to_string()).collect();
