@@ -107,16 +107,19 @@ fn start() -> Result<Daemon, String> {
     Ok(daemon)
 }
 
+/// Why a test cannot run here, if it cannot.
+type Absence = fn() -> Option<String>;
+
 fn main() -> ExitCode {
     let shared = Arc::new(Shared::default());
-    let trial = |(name, test): &(&'static str, Test), needed: fn() -> Option<String>| {
+    let trial = |(name, test): &(&'static str, Test), needed: Absence| {
         let (shared, test) = (Arc::clone(&shared), *test);
         Trial::ignorable_test(*name, move || match needed() {
             Some(reason) => Ok(Completion::ignored_with(reason)),
             None => shared.run(test),
         })
     };
-    let groups: [(&[(&'static str, Test)], fn() -> Option<String>); 4] = [
+    let groups: [(&[(&'static str, Test)], Absence); 4] = [
         (TESTS, || None),
         (WITH_REGISTRY, pulls::no_registry),
         (WITH_SERVERS, servers::absence),

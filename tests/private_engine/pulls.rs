@@ -19,7 +19,7 @@ use crate::server::{Absence, PROGRAMS, Server};
 pub fn no_registry() -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let found = PROGRAMS.iter().any(|name| installed(&name));
+    let found = PROGRAMS.iter().any(installed);
     (!found).then(|| "no registry: install the package docker-registry".to_owned())
 }
 

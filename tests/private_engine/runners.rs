@@ -15,9 +15,9 @@ fn run(daemon: &Daemon, lane: &ContainerLane) -> Ledger {
     settled(&project, daemon, lockstep(&project, daemon, &["run", "one", "--unlocked"])).1
 }
 
-fn ends(ledger: &Ledger) -> Vec<&LaunchEnd> {
-    let end = |record| match record {
-        &Record::LaunchEnd(ref end) => Some(&**end),
+fn ends<'a>(ledger: &'a Ledger) -> Vec<&'a LaunchEnd> {
+    let end = |record: &'a Record| match record {
+        Record::LaunchEnd(end) => Some(&**end),
         _ => None,
     };
     ledger.journal.records.iter().filter_map(end).collect()

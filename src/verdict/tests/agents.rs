@@ -179,7 +179,7 @@ fn ruling<'a>(verdict: &'a Verdict, name: &str) -> &'a Ruling {
     verdict.hypotheses.iter().find(|hypothesis| hypothesis.name == name).unwrap().ruling.as_ref().unwrap()
 }
 
-fn numbers<'a>(part: &'a Part, names: [&str; 2]) -> [f64; 2] {
+fn numbers(part: &Part, names: [&str; 2]) -> [f64; 2] {
     names.map(|name| part.numbers[name])
 }
 

@@ -48,7 +48,7 @@ fn a_gpu_that_nothing_disturbs_contaminates_nothing() {
 #[test]
 fn throttling_in_one_cell_of_one_lane_is_not_hidden_by_the_others() {
     let of_other = |row: &Row, seen: &mut GpuTelemetry| {
-        if row.lane == "other" && row.tokens.len() > 1 && row.block % 2 == 0 {
+        if row.lane == "other" && row.tokens.len() > 1 && row.block.is_multiple_of(2) {
             seen.clock_reasons = [(ClockReason::HwThermalSlowdown, 1)].into();
         }
     };
