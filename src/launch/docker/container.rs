@@ -22,6 +22,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::apart::remove_apart;
 use super::attach::attach;
 use super::confinement;
 use super::container_signals;
@@ -412,19 +413,10 @@ impl Drop for OwnedContainer {
         if self.gone {
             return;
         }
-        let (host, id, lane) = (self.engine.facts().host.clone(), self.id.clone(), self.lane.clone());
-        // The runtime that this runs on may be ending, so the removal brings its own. What it cannot do is left to
-        // the sweep at the next start.
-        let removal = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            runtime.block_on(async {
-                if let Ok(engine) = Engine::connect(Some(&host)).await {
-                    let _ = remove_container(&engine, &id, &lane).await;
-                }
-            });
+        let (id, lane) = (self.id.clone(), self.lane.clone());
+        remove_apart(self.engine.facts().host.clone(), async move |engine: Engine| {
+            let _ = remove_container(&engine, &id, &lane).await;
         });
-        let _ = removal.join();
     }
 }
 

@@ -5,6 +5,7 @@
 //! id, and after the start the image is read again from the container and compared digest by digest. How the
 //! container is confined is read and compared likewise: one with fewer walls than were asked for is refused.
 
+mod apart;
 mod attach;
 mod base_image;
 mod build;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bollard::models::{ContainerInspectResponse, NetworkCreateRequest};
 use bollard::query_parameters::InspectNetworkOptions;
 
+use super::apart::remove_apart;
 use super::container::END_DEADLINE;
 use super::engine::Engine;
 use crate::launch::Error;
@@ -112,17 +113,9 @@ impl Drop for OwnedNetwork {
         if self.gone {
             return;
         }
-        let (host, id, lane) = (self.engine.facts().host.clone(), self.id.clone(), self.lane.clone());
-        // As with its container: the runtime that this runs on may be ending.
-        let removal = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            runtime.block_on(async {
-                if let Ok(engine) = Engine::connect(Some(&host)).await {
-                    let _ = remove_network(&engine, &id, &lane).await;
-                }
-            });
+        let (id, lane) = (self.id.clone(), self.lane.clone());
+        remove_apart(self.engine.facts().host.clone(), async move |engine: Engine| {
+            let _ = remove_network(&engine, &id, &lane).await;
         });
-        let _ = removal.join();
     }
 }
