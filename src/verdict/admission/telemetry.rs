@@ -17,13 +17,14 @@ pub(super) fn contradiction(header: &Header, planned: &PlannedLane, row: &Row) -
     if !planned.telemetry {
         return Some("holds samples of a GPU, and by the plan its lane is not sampled".to_owned());
     }
-    let room = row.outside_ns.unwrap_or(0) / 1_000_000 / (*period_ms).max(1) + ENDS;
+    // A repetition that gave no answer has no length by any clock, so nothing bounds its samples.
+    let room = row.outside_ns.map(|ns| ns / 1_000_000 / (*period_ms).max(1) + ENDS);
     row.telemetry.iter().find_map(|seen| {
         let GpuTelemetry { gpu, samples, metrics, .. } = seen;
         let Some(absent) = absent.get(*gpu as usize) else {
             return Some(format!("was sampled on GPU {gpu}, and the header has {}", absent.len()));
         };
-        if u64::from(*samples) > room {
+        if let Some(room) = room.filter(|room| u64::from(*samples) > *room) {
             return Some(format!("counts {samples} samples of GPU {gpu}, and its time has room for {room}"));
         }
         let disordered = |Spread(least, mean, most): &Spread| !(least <= mean && mean <= most);

@@ -73,6 +73,23 @@ fn memory_of_others_after_the_lane_was_beside_all_rows_of_the_launch() {
 }
 
 #[test]
+fn a_repetition_that_crashed_after_minutes_keeps_its_samples() {
+    let mut records = journal(|_, _| (), |_| ()).records;
+    let row = records.iter_mut().find_map(|record| if let Record::Row(row) = record { Some(row) } else { None });
+    let row = row.expect("a row");
+    let lane = row.lane.clone();
+    (row.outcome, row.wall_ns, row.outside_ns, row.output_sha256, row.stop) =
+        (Outcome::Crashed, None, None, None, None);
+    row.tokens.clear();
+    row.failure = Some(Failure::new(FailureClass::Died, "its process ended"));
+    row.telemetry = vec![GpuTelemetry { samples: 1_012, ..quiet_gpu() }];
+    let verdict = judged(&journal::read(&journal::encode(&records).unwrap()).unwrap()).unwrap();
+    let crashed =
+        verdict.lanes.iter().find(|found| found.lane == lane).and_then(|it| it.outcomes.get(&Outcome::Crashed));
+    assert_eq!(crashed, Some(&1));
+}
+
+#[test]
 fn samples_that_cannot_be_are_refused() {
     type Edit = fn(&Row, &mut GpuTelemetry);
     let cases: [(Edit, &str); 4] = [
