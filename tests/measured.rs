@@ -20,14 +20,14 @@ fn file(name: &str, ending: &str) -> PathBuf {
 fn committed(name: &str) -> (Plan, Journal) {
     let text = std::fs::read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
     let plan = Plan::parse(name, &text).expect("a shipped plan is one");
-    (plan, read_file(&file(name, "jsonl.gz")).expect("the journal is committed"))
+    (plan, read_file(&file(name, "jsonl.xz")).expect("the journal is committed"))
 }
 
 /// The names of all committed runs.
 fn names() -> Vec<String> {
     let folder = std::fs::read_dir(root().join("tests/journals/h200")).expect("there are runs");
     let files = folder.map(|file| file.expect("it can be listed").file_name().into_string().expect("UTF-8"));
-    let mut names: Vec<String> = files.filter_map(|name| Some(name.strip_suffix(".jsonl.gz")?.to_owned())).collect();
+    let mut names: Vec<String> = files.filter_map(|name| Some(name.strip_suffix(".jsonl.xz")?.to_owned())).collect();
     names.sort();
     names
 }

@@ -46,7 +46,7 @@ fn imported(design: &Design, files: &[InputFile]) -> Journal {
 }
 
 fn journal_file(name: &str) -> PathBuf {
-    root().join("tests/journals").join(format!("{name}.jsonl.gz"))
+    root().join("tests/journals").join(format!("{name}.jsonl.xz"))
 }
 
 fn committed(name: &str) -> Journal {
@@ -98,7 +98,7 @@ fn every_committed_journal_is_what_the_committed_tables_give() {
         let bytes = decompress(&packed, MAX_JOURNAL_BYTES).expect("it is packed");
         assert!(
             again.encode().expect("a journal") == bytes,
-            "tests/journals/{}.jsonl.gz is not what its tables and plan give; tests/journals/README.md says how it is made",
+            "tests/journals/{}.jsonl.xz is not what its tables and plan give; tests/journals/README.md says how it is made",
             design.name
         );
     }

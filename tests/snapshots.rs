@@ -42,7 +42,8 @@ fn every_snapshot_follows_from_its_journal_to_the_byte() {
         let snapshot = Snapshot::parse(&file, &bytes).unwrap();
         let place = store::place(&root().join("snapshots"), &name, &snapshot.host_class).unwrap();
         assert_eq!(place.snapshot, file, "a snapshot stands under another name than its own");
-        let journal = decompress(&store::read_archive(&place).unwrap(), MAX_JOURNAL_BYTES).unwrap();
+        let (_, archive) = store::read_archive(&place).unwrap();
+        let journal = decompress(&archive, MAX_JOURNAL_BYTES).unwrap();
         let read = read(&journal).unwrap();
         store::check_seal(&snapshot, &journal, read.head).unwrap();
         let verdict = judge(&plan, &read).unwrap();

@@ -11,7 +11,7 @@ use lockstep::verdict::{Conclusion, judge};
 fn kept(name: &str) -> (Plan, Journal) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("plans").join(format!("{name}.toml"))).unwrap();
-    let journal = root.join(format!("tests/journals/unfinished/{name}-h200/journal.jsonl.gz"));
+    let journal = root.join(format!("tests/journals/unfinished/{name}-h200/journal.jsonl.xz"));
     (Plan::parse(name, &text).unwrap(), read_file(&journal).unwrap())
 }
 

@@ -104,6 +104,7 @@ fn format_of(path: &str) -> &'static str {
         Some("toml" | "lock") => "application/toml",
         Some("json") => "application/json",
         Some("gz") => "application/gzip",
+        Some("xz") => "application/x-xz",
         Some("py") => "text/x-python",
         Some("txt" | "in" | "md" | "patch") => "text/plain",
         Some("jinja") => "text/x-jinja2",

@@ -3,7 +3,7 @@
 //! ```text
 //! runs/.calibrations/
 //!   MACHINE.json            the newest calibration of a host
-//!   MACHINE/KEY/            the pairs it rests on, by plan and executable: PAIR.toml, PAIR.jsonl.gz
+//!   MACHINE/KEY/            the pairs it rests on, by plan and executable: PAIR.toml, PAIR.jsonl.xz
 //! ```
 
 use std::path::PathBuf;

@@ -164,7 +164,7 @@ fn add_snapshots(
     for class in store::classes(&project.snapshots(), plan)? {
         let place = store::place(&project.snapshots(), plan, &class)?;
         let Some(snapshot) = store::read(&place)? else { continue };
-        let archive = store::read_archive(&place)?;
+        let (stored, archive) = store::read_archive(&place)?;
         let journal = decompress(&archive, MAX_JOURNAL_BYTES)?;
         store::check_seal(&snapshot, &journal, read(&journal)?.head)?;
         measured = measured.max(Some(day(&snapshot.measured_at)));
@@ -174,7 +174,7 @@ fn add_snapshots(
         };
         names.push(inside(&place.snapshot));
         sources.insert(inside(&place.snapshot), Source::File(place.snapshot.clone()));
-        sources.insert(inside(&place.journal), Source::Bytes(archive));
+        sources.insert(inside(&stored), Source::Bytes(archive));
     }
     Ok((names, measured))
 }

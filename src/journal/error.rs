@@ -96,7 +96,7 @@ pub enum Error {
         /// The limit.
         limit_bytes: u64,
     },
-    /// An archive is no gzip file, or is damaged.
+    /// An archive is no xz or gzip file, or is damaged.
     #[error("the compressed journal cannot be unpacked: {message}; take back the committed copy")]
     Archive {
         /// What was found.

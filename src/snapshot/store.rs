@@ -10,7 +10,9 @@ use crate::terms::{Digest, is_name};
 /// Ends a snapshot's file name.
 const SNAPSHOT: &str = ".json";
 /// Ends a stored journal's file name.
-const JOURNAL: &str = ".journal.jsonl.gz";
+const JOURNAL: &str = ".journal.jsonl.xz";
+/// Ended it before journals were compressed by xz; such snapshots are accepted as they are.
+const OLDER_JOURNAL: &str = ".journal.jsonl.gz";
 
 /// Where a plan's snapshot of one host class stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,20 +123,30 @@ pub fn read(place: &Place) -> Result<Option<Snapshot>, Error> {
     Ok(Some(snapshot))
 }
 
-/// The stored journal, as `journal::compress` packed it.
+/// The stored journal, as `journal::compress` packed it, and its file: `place`'s, or where that is not there the one of an
+/// older snapshot.
 ///
 /// # Errors
 /// [`Error::File`] when it is missing or cannot be read.
-pub fn read_archive(place: &Place) -> Result<Vec<u8>, Error> {
-    fs::read(&place.journal).map_err(|source| Error::File {
-        doing: "read the stored journal",
-        path: place.journal.clone(),
-        source,
-    })
+pub fn read_archive(place: &Place) -> Result<(PathBuf, Vec<u8>), Error> {
+    let missing = match fs::read(&place.journal) {
+        Ok(bytes) => return Ok((place.journal.clone(), bytes)),
+        Err(error) => error,
+    };
+    let older = older_journal(place);
+    match fs::read(&older) {
+        Ok(bytes) if missing.kind() == ErrorKind::NotFound => Ok((older, bytes)),
+        _ => Err(Error::File { doing: "read the stored journal", path: place.journal.clone(), source: missing }),
+    }
+}
+
+fn older_journal(place: &Place) -> PathBuf {
+    place.snapshot.with_file_name(format!("{}{OLDER_JOURNAL}", place.class))
 }
 
 /// Writes a snapshot, and beside it `archive`, the journal that it was derived from as `journal::compress` packs it;
-/// each file whole or not at all. The journal goes first, so that a snapshot never stands without one.
+/// each file whole or not at all. The journal goes first, so that a snapshot never stands without one. The journal of an older
+/// snapshot in its place goes last.
 ///
 /// # Errors
 /// [`Error::PlanName`], [`Error::File`].
@@ -150,7 +162,13 @@ pub fn write(snapshots: &Path, snapshot: &Snapshot, archive: &[u8]) -> Result<Pl
     }
     replace(&place.journal, archive)?;
     replace(&place.snapshot, json.as_bytes())?;
-    Ok(place)
+    let older = older_journal(&place);
+    match fs::remove_file(&older) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(Error::File { doing: "remove the former journal", path: older, source })
+        }
+        _ => Ok(place),
+    }
 }
 
 /// Writes beside the file, syncs, and renames over it, so that a reader sees the old file or the new one.

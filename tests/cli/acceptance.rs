@@ -31,7 +31,7 @@ pub const TRIALS: &[Named] = &[
 fn snapshot(project: &Project) -> (PathBuf, PathBuf) {
     let entries = std::fs::read_dir(project.file("snapshots/tiny")).expect("there are snapshots");
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    paths.sort_by_key(|path| path.extension().is_some_and(|extension| extension == "gz"));
+    paths.sort_by_key(|path| path.extension().is_some_and(|extension| extension == "xz"));
     let [json, journal] = paths.try_into().expect("a snapshot is two files");
     (json, journal)
 }
@@ -99,7 +99,7 @@ fn other_class() {
     edit_snapshot(&project, |value| value["host_class"] = "intel-xeon-fam6-mod143-32c".into());
     let folder = project.file("snapshots/tiny");
     std::fs::rename(json, folder.join("intel-xeon-fam6-mod143-32c.json")).expect("it can be renamed");
-    std::fs::rename(journal, folder.join("intel-xeon-fam6-mod143-32c.journal.jsonl.gz")).expect("it can be renamed");
+    std::fs::rename(journal, folder.join("intel-xeon-fam6-mod143-32c.journal.jsonl.xz")).expect("it can be renamed");
     let verified = project.lockstep(&["verify", &run.id]);
     verified.exits(6).prints(&["intel-xeon-fam6-mod143-32c", "not compared"]);
     let compared = project.lockstep(&["verify", &run.id, "--format", "json"]);

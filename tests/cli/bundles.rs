@@ -108,7 +108,7 @@ fn described() {
         assert!(paths.contains(&path), "{path} is not in {paths:?}");
     }
     for (folder, ending) in
-        [("models/", ".safetensors"), ("snapshots/tiny/", ".json"), ("snapshots/tiny/", ".journal.jsonl.gz")]
+        [("models/", ".safetensors"), ("snapshots/tiny/", ".json"), ("snapshots/tiny/", ".journal.jsonl.xz")]
     {
         assert!(paths.iter().any(|path| path.starts_with(folder) && path.ends_with(ending)), "{folder} in {paths:?}");
     }

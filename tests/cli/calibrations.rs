@@ -75,7 +75,7 @@ fn journals(project: &Project) -> Vec<std::path::PathBuf> {
         for entry in std::fs::read_dir(&folder).expect("it can be listed").filter_map(Result::ok) {
             match entry.path() {
                 path if path.is_dir() => folders.push(path),
-                path if path.extension().is_some_and(|extension| extension == "gz") => found.push(path),
+                path if path.extension().is_some_and(|extension| extension == "xz") => found.push(path),
                 _ => {}
             }
         }

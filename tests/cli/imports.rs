@@ -32,14 +32,14 @@ fn journal() {
         .prints(&["tables.jsonl: 3 printed rows of 1 tables and 0 raw rows, from 1 files (table)", "quickstart"]);
     let told = import(
         &project,
-        &["tr147", "rows.jsonl", "--out", "rows.jsonl.gz", "--axis", "triton=3.4.0", "--format", "json"],
+        &["tr147", "rows.jsonl", "--out", "rows.jsonl.xz", "--axis", "triton=3.4.0", "--format", "json"],
     );
     let told: Value = told.exits(0).json();
     assert_eq!(told["outcomes"], serde_json::json!({"ok": 2, "fell_through": 4, "crashed": 2}));
     assert_eq!((&told["observations"], &told["summaries"]), (&Value::from(8), &Value::from(0)));
     assert_eq!(told["axes"], serde_json::json!({"triton": "3.4.0"}));
     assert_eq!(told["files"][0]["ignored"], serde_json::json!(["compile_meta.breaks"]));
-    let rows = lockstep::journal::read_file(&project.file("rows.jsonl.gz")).expect("it is a compressed journal");
+    let rows = lockstep::journal::read_file(&project.file("rows.jsonl.xz")).expect("it is a compressed journal");
     assert_eq!(told["head"], Value::from(rows.head.to_string()));
     let whole = lockstep::journal::encode(&rows.records).expect("it is a journal");
     let lines = project.read("tables.jsonl") + &String::from_utf8(whole).expect("a journal is text");
@@ -123,6 +123,7 @@ fn refusals() {
         (&["table", "absent.json", "--out", "o"], &["opening \"absent.json\"", "check the path"]),
         (&["table", "broken.json", "--out", "o"], &["broken.json, line 2: '}' where a value is expected"]),
         (&["table", "ledger.json", "--out", "kept.jsonl"], &["kept.jsonl is there already", "remove it"]),
+        (&["table", "ledger.json", "--out", "o.jsonl.gz"], &["o.jsonl.gz asks for a gzip file", ".jsonl.xz"]),
         (&["table", "ledger.json", "--out", "o", "--axis", "tritn=3"], &["did you mean `triton`?"]),
         (&["hyperfine", "ledger.json", "--out", "o"], &["ledger.json, results: no list of results"]),
         (&["table", "ledger.json"], &["--out"]),

@@ -235,6 +235,8 @@ fn no_text() {
     refused(&project.lockstep(&["judge", "plans/tiny.toml", "journal"]), &["line 1"]);
     project.write("journal.gz", b"\x1f\x8b\x08\0damaged");
     refused(&project.lockstep(&["judge", "plans/tiny.toml", "journal.gz"]), &["cannot be unpacked"]);
+    project.write("journal.xz", b"\xfd7zXZ\0damaged");
+    refused(&project.lockstep(&["judge", "plans/tiny.toml", "journal.xz"]), &["cannot be unpacked"]);
 }
 
 fn run_names() {

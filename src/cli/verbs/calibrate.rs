@@ -129,7 +129,7 @@ impl<'a> Bench<'a> {
             let seed = seed(self.experiment.plan.seed, &name);
             let text = with_seed(&self.experiment.text, seed)?;
             let plan = Plan::parse(&name, &text)?;
-            let journal = self.folder.join(format!("{name}.jsonl.gz"));
+            let journal = self.folder.join(format!("{name}.jsonl.xz"));
             if !journal.exists() && !self.measure(&name, &plan, &text, slowdown_pct, &mut progress)? {
                 progress.finish();
                 return Ok(None);
@@ -195,7 +195,7 @@ impl<'a> Bench<'a> {
         let journal = folder.file("journal.jsonl");
         let bytes = std::fs::read(&journal).map_err(Error::file("reading", &journal))?;
         write_whole(&self.folder.join(format!("{name}.toml")), text.as_bytes())?;
-        write_whole(&self.folder.join(format!("{name}.jsonl.gz")), &compress(&bytes))?;
+        write_whole(&self.folder.join(format!("{name}.jsonl.xz")), &compress(&bytes))?;
         remove(&passing)?;
         Ok(true)
     }

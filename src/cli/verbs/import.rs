@@ -24,7 +24,7 @@ pub(in crate::cli) struct Options {
     /// The plan that the journal is bound to: its file, or else its name.
     #[arg(long, required_unless_present = "kinds")]
     plan: Option<String>,
-    /// The journal to write; compressed where its name ends in .gz. It must not be there yet.
+    /// The journal to write; compressed where its name ends in .xz. It must not be there yet.
     #[arg(long, value_name = "JOURNAL", required_unless_present = "kinds")]
     out: Option<PathBuf>,
     /// An identity axis that you know, for example triton=3.4.0; all others stay unknown.
@@ -44,8 +44,8 @@ fn after_help() -> String {
         let _ = writeln!(text, "  {:<18} {}", kind.name(), kind.reads());
     }
     text.push_str(
-        "\nExamples:\n  lockstep import table tables/tr165 --plan tr165 --out tr165.jsonl.gz\n  \
-         lockstep import vllm-bench result.json --plan mine.toml --out result.jsonl.gz --axis torch=2.6.0",
+        "\nExamples:\n  lockstep import table tables/tr165 --plan tr165 --out tr165.jsonl.xz\n  \
+         lockstep import vllm-bench result.json --plan mine.toml --out result.jsonl.xz --axis torch=2.6.0",
     );
     text
 }
@@ -82,11 +82,18 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         let found = format!("{} is there already", out.display());
         return Err(Error::usage(found, "a journal is never written over: remove it, or give another --out"));
     }
+    if out.extension().is_some_and(|ending| ending == "gz") {
+        let found = format!("{} asks for a gzip file", out.display());
+        return Err(Error::usage(
+            found,
+            "journals are compressed by xz: let the name end in .jsonl.xz, or in .jsonl for none",
+        ));
+    }
+    let is_compressed = out.extension().is_some_and(|ending| ending == "xz");
     let stated = axes(&options.axes)?;
     let imported = import(kind, &gather(kind, &options.files)?, &plan, stated)?;
     let bytes = imported.encode()?;
     let head = read(&bytes)?.head;
-    let is_compressed = out.extension().is_some_and(|ending| ending == "gz");
     write_whole(out, &if is_compressed { compress(&bytes) } else { bytes })?;
     match options.format {
         Format::Text => emit(&text(&imported, &plan.name, &out.display().to_string()))?,

@@ -14,11 +14,11 @@ use crate::verdict::{judge_file, judge_published};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  lockstep judge runs/ID/plan.toml runs/ID/journal.jsonl --format json\n  \
                         lockstep judge quickstart runs/ID/journal.jsonl\n  \
-                        lockstep judge tr165 tests/journals/tr165.jsonl.gz --format md")]
+                        lockstep judge tr165 tests/journals/tr165.jsonl.xz --format md")]
 pub(in crate::cli) struct Options {
     /// The file of a plan or of a published report's design, or else its name.
     plan: String,
-    /// The journal's file; `.gz` is unpacked.
+    /// The journal's file, plain or compressed by xz or gzip.
     journal: PathBuf,
     /// How the verdict is printed; `json` is byte for byte what a run's verdict.json holds.
     #[arg(long, value_enum, default_value_t = Form::Text)]

@@ -175,7 +175,8 @@ fn check_stored_verdict(folder: &RunFolder, derived: &Verdict) -> Result<(), Err
 /// The journal beside the snapshot must be the one that was accepted; and where the run itself is the accepted one, its
 /// own journal must be that, or go on from it.
 fn check_origin(place: &Place, then: &Snapshot, folder: &RunFolder, verdict: &Verdict) -> Result<(), Error> {
-    let stored = decompress(&store::read_archive(place)?, MAX_JOURNAL_BYTES)?;
+    let (_, archive) = store::read_archive(place)?;
+    let stored = decompress(&archive, MAX_JOURNAL_BYTES)?;
     store::check_seal(then, &stored, read(&stored)?.head)?;
     let path = folder.file("journal.jsonl");
     let own = std::fs::read(&path).map_err(Error::file("reading", &path))?;

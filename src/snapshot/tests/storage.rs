@@ -25,7 +25,7 @@ fn class(text: &str) -> HostClass {
 fn a_snapshot_stands_at_its_plan_and_host_class_beside_its_journal() {
     let place = store::place(Path::new("snapshots"), "quickstart", &host_class(&fixture::host())).unwrap();
     assert_eq!(place.snapshot, Path::new("snapshots/quickstart/amd-epyc-fam25-mod17-2c.json"));
-    assert_eq!(place.journal, Path::new("snapshots/quickstart/amd-epyc-fam25-mod17-2c.journal.jsonl.gz"));
+    assert_eq!(place.journal, Path::new("snapshots/quickstart/amd-epyc-fam25-mod17-2c.journal.jsonl.xz"));
     for plan in ["", "..", "../quickstart", "a/b", ".hidden", "a b"] {
         assert!(matches!(store::place(Path::new("s"), plan, &place.class), Err(Error::PlanName { .. })), "{plan:?}");
     }
@@ -37,10 +37,22 @@ fn what_was_written_is_read_back_and_nothing_else_is_left() {
     let written = snapshot();
     let place = store::write(root.path(), &written, b"archive").unwrap();
     assert_eq!(store::read(&place).unwrap().as_ref(), Some(&written));
-    assert_eq!(store::read_archive(&place).unwrap(), b"archive");
+    assert_eq!(store::read_archive(&place).unwrap(), (place.journal.clone(), b"archive".to_vec()));
     store::write(root.path(), &Snapshot { run: "another".into(), ..written }, b"archive 2").unwrap();
     assert_eq!(store::read(&place).unwrap().unwrap().run, "another");
     assert_eq!(fs::read_dir(root.path().join("quickstart")).unwrap().count(), 2);
+}
+
+#[test]
+fn the_journal_of_an_older_snapshot_is_read_until_another_takes_its_place() {
+    let root = tempfile::tempdir().unwrap();
+    let place = store::write(root.path(), &snapshot(), b"archive").unwrap();
+    let older = root.path().join("quickstart/amd-epyc-fam25-mod17-2c.journal.jsonl.gz");
+    fs::rename(&place.journal, &older).unwrap();
+    assert_eq!(store::read_archive(&place).unwrap(), (older.clone(), b"archive".to_vec()));
+    store::write(root.path(), &snapshot(), b"archive 2").unwrap();
+    assert_eq!(store::read_archive(&place).unwrap(), (place.journal, b"archive 2".to_vec()));
+    assert!(!older.exists());
 }
 
 #[test]
