@@ -116,6 +116,46 @@ fn compiled_prefill_and_decoding_are_proven_in_every_row() {
     assert_replayed(&journal);
 }
 
+#[test]
+fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_fits_compiles() {
+    let (plan, journal) = committed("triton-ablation");
+    let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+    let mut came: BTreeMap<(&str, bool), Came> = BTreeMap::new();
+    for (_, row) in journal.rows() {
+        let compiled = cells[&row.cell].axes["compile_mode"] == "default";
+        let what = (row.outcome, row.failure.as_ref().map(|failure| failure.class));
+        *came.entry((&row.lane, compiled)).or_default().entry(what).or_default() += 1;
+    }
+    let of = |lane: &str, compiled| came[&(lane, compiled)].iter().map(|(what, n)| (*what, *n)).collect::<Vec<_>>();
+    let crashed = (Outcome::Crashed, Some(FailureClass::InductorError));
+    let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
+    assert_eq!(of("triton-3.4.0-torch-2.11", true), [(crashed, 3), (given_up, 12)]);
+    let suppressed = (Outcome::FellBack, Some(FailureClass::SuppressedError));
+    assert_eq!(of("triton-3.4.0-torch-2.11-suppressed", true), [(suppressed, 15)]);
+    for lane in ["triton-3.5.1-torch-2.11", "triton-3.6.0-torch-2.11"] {
+        assert_eq!(of(lane, true), [((Outcome::Ok, None), 15)], "{lane}");
+    }
+    for lane in &plan.lanes {
+        assert_eq!(of(&lane.name, false), [((Outcome::Ok, None), 30)], "{}", lane.name);
+    }
+}
+
+#[test]
+fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_tokens() {
+    let (_, journal) = committed("weight-parity");
+    let mut given: BTreeMap<_, BTreeMap<&str, usize>> = BTreeMap::new();
+    for (_, row) in journal.rows().filter(|(_, row)| !row.lane.contains("bf16")) {
+        assert_eq!((row.outcome, row.tokens.len()), (Outcome::Ok, 32));
+        *given.entry((&row.cell, &row.tokens)).or_default().entry(&row.lane).or_default() += 1;
+    }
+    assert_eq!(given.len(), 3, "one output for each of three prompts");
+    assert!(given.values().all(|lanes| lanes.len() == 4 && lanes.values().all(|rows| *rows == 3)), "{given:?}");
+    for tokens in given.keys().map(|(_, tokens)| tokens) {
+        let different = tokens.iter().collect::<std::collections::BTreeSet<_>>().len();
+        assert!(different > 16, "an output that repeats itself shows little: {tokens:?}");
+    }
+}
+
 /// The journal as if its rows had been made under this plan.
 fn under(plan: &Plan, journal: &Journal) -> Journal {
     let mut records = journal.records.clone();
@@ -178,18 +218,22 @@ fn how_far_each_verdict_depends_on_trim_warm_up_and_seed_is_as_committed() {
         let (plan, journal) = committed(&name);
         let means = changed(&name, "[run]\n", "[run]\nlaunch_statistic = \"mean\"\n");
         let seed = changed(&name, "[model]\n", "[statistics]\nbootstrap_seed = 7\n\n[model]\n");
-        let fewer = changed(&name, "\nrepetitions = 3\n", "\nrepetitions = 2\n");
-        let columns = [
-            results(&plan, &journal),
-            results(&means, &journal),
-            results(&fewer, &without_first(&journal, plan.run.repetitions)),
-            results(&seed, &journal),
-        ];
+        let repetitions = plan.run.repetitions;
+        let without_first = match repetitions {
+            1 => vec!["one repetition".to_owned(); plan.hypotheses.len()],
+            _ => {
+                let stated = |repetitions| format!("\nrepetitions = {repetitions}\n");
+                let fewer = changed(&name, &stated(repetitions), &stated(repetitions - 1));
+                results(&fewer, &without_first(&journal, repetitions))
+            }
+        };
+        let columns = [results(&plan, &journal), results(&means, &journal), without_first, results(&seed, &journal)];
         for (number, hypothesis) in plan.hypotheses.iter().enumerate() {
             let found: Vec<&str> = columns.iter().map(|column| column[number].as_str()).collect();
             text.push_str(&format!("| {name} | {} | {} |\n", hypothesis.name, found.join(" | ")));
         }
     }
+    std::fs::write("/tmp/sens.md", &text).unwrap();
     let committed = std::fs::read_to_string(root().join("tests/journals/h200/sensitivity.md")).unwrap_or_default();
     assert_eq!(text, committed, "tests/journals/h200/sensitivity.md says otherwise");
 }

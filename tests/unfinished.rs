@@ -40,7 +40,7 @@ const GIVEN_UP: Fate = (Outcome::Skipped, Some(FailureClass::Launch));
 
 #[test]
 fn a_run_that_is_not_finished_decides_nothing() {
-    for name in ["triton-ablation", "compile-crash-boundary"] {
+    for name in ["compile-crash-boundary", "staticcache-rescue"] {
         let (plan, journal) = kept(name);
         let verdict = judge(&plan, &journal).unwrap();
         let expected = [Conclusion::Inconclusive, Conclusion::NothingMeasured];
@@ -51,22 +51,6 @@ fn a_run_that_is_not_finished_decides_nothing() {
             verdict.reasons
         );
     }
-}
-
-#[test]
-fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_fits_compiles() {
-    let (plan, journal) = kept("triton-ablation");
-    let compiled = came(&plan, &journal, |cell| cell.axes["compile_mode"] == "default");
-    let crashed = (Outcome::Crashed, Some(FailureClass::InductorError));
-    assert_eq!(compiled["triton-3.4.0-torch-2.11"], [crashed, GIVEN_UP]);
-    let suppressed = (Outcome::FellBack, Some(FailureClass::SuppressedError));
-    assert_eq!(compiled["triton-3.4.0-torch-2.11-suppressed"], [suppressed]);
-    for lane in ["triton-3.5.1-torch-2.11", "triton-3.6.0-torch-2.11"] {
-        assert_eq!(compiled[lane], [OK], "{lane}");
-    }
-    let eager = came(&plan, &journal, |cell| cell.axes["compile_mode"] == "eager");
-    assert_eq!(eager.len(), 4);
-    assert!(eager.values().all(|fates| *fates == [OK]), "{eager:?}");
 }
 
 #[test]
