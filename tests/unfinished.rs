@@ -36,7 +36,6 @@ fn fate(row: &Row) -> Fate {
 }
 
 const OK: Fate = (Outcome::Ok, None);
-const GIVEN_UP: Fate = (Outcome::Skipped, Some(FailureClass::Launch));
 
 #[test]
 fn a_run_that_is_not_finished_decides_nothing() {

@@ -38,8 +38,17 @@ type Place = (u32, u32, u32);
 struct Slot {
     place: Place,
     present: u64,
-    lines: Vec<u32>,
+    lines: Lines,
 }
+
+/// Lines of a slot; a few need no memory of their own.
+#[derive(Debug)]
+enum Lines {
+    Few([u32; FEW]),
+    Many(Vec<u32>),
+}
+
+const FEW: usize = 4;
 
 impl Attempts {
     /// The row's spot; nothing where its lane or its cell has no row yet.
@@ -53,10 +62,9 @@ impl Attempts {
     pub(super) fn line(&self, spot: Option<Spot>, row: &Row, attempt: u32) -> Option<usize> {
         let Spot { lane, cell } = spot?;
         let slots = self.lanes.get(lane as usize)?.slots.get(cell as usize)?;
-        let at = slots.binary_search_by_key(&(row.block, attempt, row.rep / 64), |slot| slot.place).ok()?;
-        let slot = slots.get(at)?;
+        let slot = slots.get(find(slots, (row.block, attempt, row.rep / 64)).ok()?)?;
         let bit = 1_u64 << (row.rep % 64);
-        let line = (slot.present & bit != 0).then(|| slot.lines.get(slot.before(bit)).copied())?;
+        let line = (slot.present & bit != 0).then(|| slot.lines.get(slot.before(bit)))?;
         line.map(|line| line as usize)
     }
 
@@ -69,18 +77,15 @@ impl Attempts {
         }
         let Some(slots) = slots.get_mut(cell as usize) else { return };
         let place = (row.block, row.attempt, row.rep / 64);
-        let at = slots.binary_search_by_key(&place, |slot| slot.place).unwrap_or_else(|at| {
-            slots.insert(at, Slot { place, present: 0, lines: Vec::new() });
+        let at = find(slots, place).unwrap_or_else(|at| {
+            slots.insert(at, Slot { place, present: 0, lines: Lines::Few([0; FEW]) });
             at
         });
         let Some(slot) = slots.get_mut(at) else { return };
         let bit = 1_u64 << (row.rep % 64);
-        let at = slot.before(bit);
-        if slot.lines.len() == slot.lines.capacity() {
-            slot.lines.reserve_exact(slot.lines.len().clamp(4, 16));
-        }
+        let (at, of) = (slot.before(bit), slot.present.count_ones() as usize);
         // No file has so many lines that they would not fit; the line is only told.
-        slot.lines.insert(at, u32::try_from(line).unwrap_or(u32::MAX));
+        slot.lines.insert(at, of, u32::try_from(line).unwrap_or(u32::MAX));
         slot.present |= bit;
     }
 
@@ -93,6 +98,45 @@ impl Attempts {
             self.lanes.len() - 1
         });
         Spot { lane: lane as u32, cell }
+    }
+}
+
+/// Where the place is, or where it would be. Rows come block by block, so it is mostly the last or behind it.
+fn find(slots: &[Slot], place: Place) -> Result<usize, usize> {
+    match slots.last() {
+        None => Err(0),
+        Some(last) if last.place < place => Err(slots.len()),
+        Some(last) if last.place == place => Ok(slots.len() - 1),
+        Some(_) => slots.binary_search_by_key(&place, |slot| slot.place),
+    }
+}
+
+impl Lines {
+    fn get(&self, at: usize) -> Option<u32> {
+        match self {
+            Self::Few(lines) => lines.get(at).copied(),
+            Self::Many(lines) => lines.get(at).copied(),
+        }
+    }
+
+    /// Puts `line` before the `of - at` last of the `of` lines that are there.
+    fn insert(&mut self, at: usize, of: usize, line: u32) {
+        if let (Self::Few(lines), true) = (&mut *self, of < FEW) {
+            lines.copy_within(at..of, at + 1);
+            lines[at] = line;
+            return;
+        }
+        if let Self::Few(lines) = self {
+            let mut many = Vec::with_capacity(4 * FEW);
+            many.extend_from_slice(lines);
+            *self = Self::Many(many);
+        }
+        if let Self::Many(lines) = self {
+            if lines.len() == lines.capacity() {
+                lines.reserve_exact(lines.len().clamp(4, 16));
+            }
+            lines.insert(at, line);
+        }
     }
 }
 

@@ -64,15 +64,22 @@ impl Comparisons {
             Some((comparison.clone(), test(plan, base, cand)))
         });
         let mut tested: BTreeMap<Comparison, Tested> = tested.into_iter().flatten().collect();
-        adjust(&mut tested, controls, alpha);
         let effects: Vec<Effect> = tested.values().filter_map(|tested| tested.effect).collect();
-        let detectable = detectable_differences(&effects, alpha, Power::new(plan.statistics.power)?)?;
-        for (tested, mde_pct) in tested.values_mut().filter(|tested| tested.effect.is_some()).zip(detectable) {
+        let (power, confidence) = (Power::new(plan.statistics.power)?, Confidence::new(1.0 - plan.statistics.alpha)?);
+        let (others, detectable) = parallel::both(
+            table.threads,
+            || -> Result<_, Error> {
+                adjust(&mut tested, controls, alpha);
+                with_order_effects(&mut tested, table, alpha);
+                let intervals = StudentIntervals::of(confidence, effects.iter().map(Effect::df))?;
+                Ok((intervals, EquivalenceTests::of(alpha, effects.iter().map(Effect::df))?))
+            },
+            || detectable_differences(&effects, alpha, power),
+        );
+        let (intervals, equivalence) = others?;
+        for (tested, mde_pct) in tested.values_mut().filter(|tested| tested.effect.is_some()).zip(detectable?) {
             tested.mde_pct = Some(mde_pct);
         }
-        let confidence = Confidence::new(1.0 - plan.statistics.alpha)?;
-        let intervals = StudentIntervals::of(confidence, effects.iter().map(Effect::df))?;
-        let equivalence = EquivalenceTests::of(alpha, effects.iter().map(Effect::df))?;
         Ok(Self { tested, intervals, equivalence })
     }
 
@@ -205,7 +212,9 @@ fn coverage_note(plan: &Plan, base: &Entry, cand: &Entry) -> Option<String> {
 
 /// The effect in percent of the baseline's mean, its p-value, and Cohen's d weighted by launches; or why there is none.
 fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Pooled, PValue, f64), String> {
-    let segments: BTreeSet<u32> = base.iter().chain(cand).map(|launch| launch.segment).collect();
+    let mut segments: Vec<u32> = base.iter().chain(cand).map(|launch| launch.segment).collect();
+    segments.sort_unstable();
+    segments.dedup();
     let (mut effects, mut weighted_d, mut weight) = (Vec::new(), 0.0, 0.0);
     for segment in segments {
         let side = |list: &[LaunchTime]| list.iter().filter(|l| l.segment == segment).map(|l| l.ms).collect::<Vec<_>>();
@@ -253,35 +262,34 @@ fn adjust(tested: &mut BTreeMap<Comparison, Tested>, controls: &BTreeSet<Compari
     }
 }
 
-/// Order effects of all comparisons, adjusted as a family of their own.
-impl Comparisons {
-    pub(super) fn with_order_effects(mut self, plan: &Plan, table: &Table) -> Result<Self, Error> {
-        let alpha = Alpha::new(plan.statistics.alpha)?;
-        let found = parallel::map(table.threads, self.tested.keys().collect(), |(baseline, candidate, cell)| {
+/// Puts in the order effects of all comparisons, adjusted as a family of their own.
+fn with_order_effects(tested: &mut BTreeMap<Comparison, Tested>, table: &Table, alpha: Alpha) {
+    let found: Vec<Option<Welch>> = tested
+        .keys()
+        .map(|(baseline, candidate, cell)| {
             order_effect(&table.entry(baseline, cell)?.launches, &table.entry(candidate, cell)?.launches)
-        });
-        let family: Vec<PValue> = found.iter().flatten().map(|found| found.test.p).collect();
-        let mut adjusted = holm(&family, alpha).into_iter();
-        for (tested, found) in self.tested.values_mut().zip(found) {
-            if let Some((found, decision)) = found.and_then(|found| Some((found, adjusted.next()?))) {
-                tested.order = Some(OrderEffect { effect: found.effect, p_adjusted: decision.adjusted });
-            }
+        })
+        .collect();
+    let family: Vec<PValue> = found.iter().flatten().map(|found| found.test.p).collect();
+    let mut adjusted = holm(&family, alpha).into_iter();
+    for (tested, found) in tested.values_mut().zip(found) {
+        if let Some((found, decision)) = found.and_then(|found| Some((found, adjusted.next()?))) {
+            tested.order = Some(OrderEffect { effect: found.effect, p_adjusted: decision.adjusted });
         }
-        Ok(self)
     }
 }
 
 /// The blocks where the baseline went first against those where it went second: candidate minus baseline within each
 /// block, in percent. Nothing with fewer than two blocks of either order, or without spread.
 fn order_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Option<Welch> {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    let mut seen = BTreeSet::new();
-    for b in base {
+    let (mut first, mut second) = (Vec::with_capacity(base.len()), Vec::with_capacity(base.len()));
+    let block = |launch: &LaunchTime| (launch.segment, launch.block);
+    for (at, b) in base.iter().enumerate() {
         // A block that was interrupted has several launches of a lane; its first stands for it.
-        if !seen.insert((b.segment, b.block)) {
+        if base.iter().take(at).any(|before| block(before) == block(b)) {
             continue;
         }
-        let Some(c) = cand.iter().find(|c| (c.segment, c.block) == (b.segment, b.block)) else { continue };
+        let Some(c) = cand.iter().find(|c| block(c) == block(b)) else { continue };
         let difference = 100.0 * (c.ms - b.ms) / b.ms;
         if b.launch < c.launch { first.push(difference) } else { second.push(difference) }
     }

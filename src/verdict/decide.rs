@@ -19,7 +19,7 @@ pub(super) fn decide(
     let asked = |hypothesis| comparisons(hypothesis, table, absent, expectations);
     let wanted: BTreeSet<Comparison> = plan.hypotheses.iter().flat_map(asked).collect();
     let controls: BTreeSet<Comparison> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
-    let comparisons = Comparisons::of(plan, table, &wanted, &controls)?.with_order_effects(plan, table)?;
+    let comparisons = Comparisons::of(plan, table, &wanted, &controls)?;
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
         let mut verdict = HypothesisVerdict {

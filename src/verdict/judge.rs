@@ -28,7 +28,7 @@ const FORMAT: u32 = 1;
 /// # Errors
 /// Plan and journal are no pair, or a row contradicts itself. A bad result is no error.
 pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
-    let mut judging = Judging::of(plan)?;
+    let mut judging = Judging::of(plan, NonZeroUsize::MIN)?;
     let mut inspector = Inspector::of(judging.index());
     for record in &journal.records {
         judging.take(record, inspector.inspect(record))?;
@@ -42,7 +42,7 @@ pub fn judge(plan: &Plan, journal: &Journal) -> Result<Verdict, Error> {
 /// # Errors
 /// Those of the journal's file, else those of [`judge`].
 pub fn judge_file(plan: &Plan, path: &Path, threads: NonZeroUsize) -> Result<Verdict, Error> {
-    let mut judging = Judging::of(plan)?;
+    let mut judging = Judging::of(plan, threads)?;
     let mut refused = None;
     let index = judging.index();
     let inspector = || {

@@ -9,7 +9,7 @@ use super::agent_tables::AgentRows;
 use super::contamination::Disturbance;
 use super::inspect::{Index, Seen};
 use super::reduce::{Disowned, Reduction, Table};
-use super::{Contamination, Error, JournalFacts, LaneVerdict, SegmentFacts};
+use super::{Contamination, Error, JournalFacts, LaneVerdict, SegmentFacts, parallel};
 use crate::journal::{Ending, Header, LaneState, Measured, Record};
 use crate::plan::Plan;
 use crate::terms::{Digest, Outcome};
@@ -51,11 +51,13 @@ pub(super) struct Taken<'a> {
 }
 
 impl<'a> Judging<'a> {
-    pub(super) fn of(plan: &'a Plan) -> Result<Self, Error> {
+    /// Nothing is known yet. `threads` prepare for it.
+    pub(super) fn of(plan: &'a Plan, threads: NonZeroUsize) -> Result<Self, Error> {
+        let (index, digest) = parallel::both(threads, || Index::of(plan), || plan.digest());
         Ok(Self {
             plan,
-            digest: plan.digest(),
-            index: Arc::new(Index::of(plan)?),
+            digest,
+            index: Arc::new(index?),
             header: None,
             segments: Vec::new(),
             rows: 0,

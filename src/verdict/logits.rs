@@ -31,6 +31,8 @@ pub(super) struct Teacher {
 impl Logits {
     /// What the evidence of a row tells, if it tells anything whole.
     pub(super) fn of(evidence: &Evidence) -> Option<Box<Self>> {
+        // Hardly any row does, and every row is asked.
+        evidence.get("logits.mean")?;
         let lists = STATISTICS.map(|name| list(evidence, &format!("logits.{name}")));
         let count = lists[0].as_ref()?.len();
         let mut positions = vec![[0.0; 4]; count];

@@ -45,9 +45,35 @@ pub(super) fn map<T: Send, R: Send>(threads: NonZeroUsize, items: Vec<T>, work: 
     made.into_iter().map(|(_, result)| result).collect()
 }
 
+/// What both come to, done at the same time where there are threads for it.
+pub(super) fn both<A, B: Send>(
+    threads: NonZeroUsize,
+    one: impl FnOnce() -> A,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if threads == NonZeroUsize::MIN {
+        return (one(), other());
+    }
+    thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        match other.join() {
+            Ok(other) => (one, other),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_come_back_each_in_its_place() {
+        for threads in [1, 2] {
+            assert_eq!(both(NonZeroUsize::new(threads).unwrap(), || 1, || "two"), (1, "two"));
+        }
+    }
 
     #[test]
     fn results_stand_in_the_order_of_the_items_whatever_the_threads() {

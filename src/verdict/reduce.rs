@@ -25,6 +25,8 @@ pub(super) struct Reduction<'a> {
     marked: Vec<Marked>,
     places: Vec<Place>,
     rows: usize,
+    /// Whether decision rules read what is kept for them.
+    has_rules: bool,
 }
 
 /// Launches that were not what they declare when they left, and the class of what was found. Their rows are refused,
@@ -41,7 +43,7 @@ struct Marked {
     /// The first output. Mostly there is no other.
     first: Option<Digest>,
     others: Vec<Digest>,
-    /// Of the first row that tells of its logits.
+    /// Of the first row that tells of its logits, for decision rules.
     logits: Option<Box<Logits>>,
 }
 
@@ -72,7 +74,7 @@ struct Place {
 impl<'a> Reduction<'a> {
     pub(super) fn of(plan: &'a Plan, index: Arc<Index>) -> Self {
         let marked = (0..plan.lanes.len() * index.cells().len()).map(|_| Marked::default()).collect();
-        Self { plan, index, marked, places: Vec::new(), rows: 0 }
+        Self { plan, index, marked, places: Vec::new(), rows: 0, has_rules: plan.has_rules() }
     }
 
     /// Takes in the next row, which stands in `segment`.
@@ -105,7 +107,7 @@ impl<'a> Reduction<'a> {
             class: row.failure.as_ref().map(|failure| failure.class),
         };
         marked.marks.push(mark);
-        if marked.logits.is_none() && row.outcome == Outcome::Ok {
+        if self.has_rules && marked.logits.is_none() && row.outcome == Outcome::Ok {
             marked.logits = Logits::of(&row.evidence);
         }
         Ok(())
@@ -113,7 +115,7 @@ impl<'a> Reduction<'a> {
 
     /// What the rows come to, `disowned` launches left out.
     pub(super) fn finish(self, disowned: &Disowned, threads: NonZeroUsize) -> Result<Table, Error> {
-        let Self { plan, index, marked, places, .. } = self;
+        let Self { plan, index, marked, places, has_rules, .. } = self;
         let cells = index.cells().len();
         let planned = |number: usize| {
             let lane = plan.lanes.get(number / cells.max(1));
@@ -122,7 +124,7 @@ impl<'a> Reduction<'a> {
         let marked: Vec<_> = marked.into_iter().enumerate().collect();
         let summaries = Summaries::of(plan)?;
         let entries = parallel::map(threads, marked, |(number, marked)| {
-            let (mut entry, times_ms) = marked.into_entry(plan, planned(number), &places, disowned)?;
+            let (mut entry, times_ms) = marked.into_entry(plan, planned(number), &places, (disowned, has_rules))?;
             entry.time = summaries.of_entry(&entry, times_ms)?;
             Ok(entry)
         });
@@ -158,13 +160,12 @@ impl Marked {
         plan: &Plan,
         planned: u64,
         places: &[Place],
-        disowned: &Disowned,
+        (disowned, has_rules): (&Disowned, bool),
     ) -> Result<(Entry, Vec<f64>), Error> {
         let mut entry = Entry { planned, ..Entry::default() };
         let placed = || self.marks.iter().filter_map(|mark| Some((mark, places.get(mark.place as usize)?)));
         let last = LastAttempts::of(placed());
-        let (mut timed, mut times_ms) = (Vec::new(), Vec::new());
-        let has_rules = plan.has_rules();
+        let (mut timed, mut times_ms) = (Vec::with_capacity(self.marks.len()), Vec::with_capacity(self.marks.len()));
         for (mark, place) in placed() {
             let (outcome, class) = match place.launch.and_then(|launch| disowned.get(&launch)) {
                 Some(class) => (Outcome::Refused, Some(*class)),
@@ -196,7 +197,7 @@ impl Marked {
             }
         }
         entry.launches = per_launch(&timed, plan.run.launch_statistic)?;
-        entry.logits = self.logits.filter(|_| has_rules && entry.ok > 0);
+        entry.logits = self.logits.filter(|_| entry.ok > 0);
         Ok((entry, times_ms))
     }
 }
@@ -306,23 +307,20 @@ struct Timed {
 
 /// One number per launch, in order of first appearance.
 fn per_launch(times: &[Timed], statistic: LaunchStatistic) -> Result<Vec<LaunchTime>, Error> {
-    let mut launches: Vec<((u32, u32, u32), Vec<f64>)> = Vec::new();
-    for Timed { launch, ms } in times {
+    let mut launches: Vec<LaunchTime> = Vec::new();
+    for (at, Timed { launch, .. }) in times.iter().enumerate() {
+        let (segment, block, number) = *launch;
         // One launch has the host at a time, so the last one is nearly always meant.
-        match launches.iter_mut().rev().find(|(known, _)| known == launch) {
-            Some((_, list)) => list.push(*ms),
-            None => launches.push((*launch, vec![*ms])),
+        if launches.iter().rev().any(|known| (known.segment, known.block, known.launch) == *launch) {
+            continue;
         }
+        let of_launch = times.get(at..).unwrap_or_default().iter().filter(|timed| timed.launch == *launch);
+        let sample = Sample::new(of_launch.map(|timed| timed.ms).collect::<Vec<_>>())?;
+        let ms = match statistic {
+            LaunchStatistic::Mean => sample.mean(),
+            LaunchStatistic::Median => percentile(&sample, Percent::P50),
+        };
+        launches.push(LaunchTime { segment, block, launch: number, repetitions: sample.n() as u64, ms });
     }
-    launches
-        .into_iter()
-        .map(|((segment, block, launch), list)| {
-            let sample = Sample::new(list)?;
-            let ms = match statistic {
-                LaunchStatistic::Mean => sample.mean(),
-                LaunchStatistic::Median => percentile(&sample, Percent::P50),
-            };
-            Ok(LaunchTime { segment, block, launch, repetitions: sample.n() as u64, ms })
-        })
-        .collect()
+    Ok(launches)
 }

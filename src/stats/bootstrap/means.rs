@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use super::draws::{Bootstrap, Draws};
 use super::intervals::bootstrap_interval;
 use super::resampled::checked;
+use crate::stats::arithmetic::finite;
 use crate::stats::error::Error;
 use crate::stats::interval::Interval;
 use crate::stats::sample::{Replicates, mean};
@@ -18,6 +19,9 @@ const COMPUTING: &str = "a bootstrap interval";
 
 /// Up to this many values, ways are looked for. Twelve can be drawn in a million ways, and hardly two resamples share one.
 const MOST_VALUES: usize = 12;
+
+/// The same as a power of two.
+const MOST_POSITIONS: usize = 16;
 
 /// [`super::bootstrap_mean_interval`] of one sample after another: what does not depend on the values is done once.
 #[derive(Debug)]
@@ -31,11 +35,14 @@ pub struct MeanBootstrap {
 #[derive(Debug)]
 struct Ways {
     values: usize,
-    /// `values` positions of each way, in ascending order.
-    positions: Vec<u8>,
+    /// For as many ways at a time as are computed side by side: the position of each at the first place, the second, ...
+    positions: Vec<[u8; SIDE_BY_SIDE]>,
     /// How many resamples draw each.
     resamples: Vec<u32>,
 }
+
+/// Ways that are computed at a time.
+const SIDE_BY_SIDE: usize = 8;
 
 impl MeanBootstrap {
     /// Nothing is drawn yet.
@@ -51,11 +58,15 @@ impl MeanBootstrap {
         let Some(ways) = self.ways.get(sample.n()) else { return bootstrap_interval(sample, self.bootstrap, mean) };
         let values = sample.with_spread(COMPUTING)?.values();
         self.bootstrap.enough(COMPUTING)?;
-        let estimate = checked(self.bootstrap.resamples as usize, sample.mean())?;
-        let means = ways.get_or_init(|| Ways::of(self.bootstrap, values.len())).means(values)?;
+        let resamples = self.bootstrap.resamples as usize;
+        let estimate = checked(resamples, sample.mean())?;
+        let mut means = ways.get_or_init(|| Ways::of(self.bootstrap, values.len())).means(values)?;
         let (low, high) = self.bootstrap.ranks();
-        let at = |rank| Percent::new(rank).map(|rank| percentile(&means, self.bootstrap.resamples as usize, rank));
-        Ok(Interval { estimate, low: at(low)?, high: at(high)?, confidence: self.bootstrap.confidence })
+        // The ends of a usual interval lie beyond one standard error.
+        let reach = sample.standard_error();
+        let mut at = |rank, near| Percent::new(rank).map(|rank| percentile(&mut means, resamples, rank, near));
+        let (low, high) = (at(low, estimate - reach)?, at(high, estimate + reach)?);
+        Ok(Interval { estimate, low, high, confidence: self.bootstrap.confidence })
     }
 }
 
@@ -71,36 +82,80 @@ impl Ways {
             *counted.entry(way).or_insert(0) += 1;
         }
         let (ways, resamples): (Vec<_>, Vec<_>) = counted.into_iter().unzip();
-        Self { values, positions: ways.concat(), resamples }
+        let at = |way: Option<&Vec<u8>>, place: usize| way.and_then(|way| way.get(place)).copied().unwrap_or(0);
+        let together = ways
+            .chunks(SIDE_BY_SIDE)
+            .flat_map(|ways| (0..values).map(move |place| std::array::from_fn(|number| at(ways.get(number), place))));
+        Self { values, positions: together.collect(), resamples }
     }
 
-    /// The mean of every way, in ascending order, and how many resamples have it.
+    /// The mean of every way, and how many resamples have it. What [`mean`] does for one way is done here for several
+    /// side by side, in the same order.
     fn means(&self, values: &[f64]) -> Result<Vec<(f64, u32)>, Error> {
-        let mut drawn = [0.0; MOST_VALUES];
-        let drawn = drawn.get_mut(..self.values).unwrap_or_default();
-        let mut means = Vec::with_capacity(self.resamples.len());
-        for (way, resamples) in self.positions.chunks_exact(self.values).zip(&self.resamples) {
-            for (slot, position) in drawn.iter_mut().zip(way) {
-                *slot = values.get(usize::from(*position)).copied().unwrap_or(f64::NAN);
-            }
-            means.push((mean(drawn)?, *resamples));
+        let mut table = [0.0; MOST_POSITIONS];
+        for (slot, value) in table.iter_mut().zip(values) {
+            *slot = *value;
         }
-        means.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
+        let mut means = Vec::with_capacity(self.positions.len() / self.values * SIDE_BY_SIDE);
+        let mut resamples = self.resamples.iter();
+        for places in self.positions.chunks_exact(self.values) {
+            let (mut total, mut lost) = ([0.0_f64; SIDE_BY_SIDE], [0.0_f64; SIDE_BY_SIDE]);
+            let (mut least, mut most) = ([f64::INFINITY; SIDE_BY_SIDE], [f64::NEG_INFINITY; SIDE_BY_SIDE]);
+            for positions in places {
+                let terms = positions.map(|position| table[usize::from(position) % MOST_POSITIONS]);
+                for way in 0..SIDE_BY_SIDE {
+                    let (term, before) = (terms[way], total[way]);
+                    let next = before + term;
+                    let (larger, smaller) = if before.abs() >= term.abs() { (before, term) } else { (term, before) };
+                    lost[way] += (larger - next) + smaller;
+                    total[way] = next;
+                    least[way] = if term < least[way] { term } else { least[way] };
+                    most[way] = if term > most[way] { term } else { most[way] };
+                }
+            }
+            for (way, resamples) in (0..SIDE_BY_SIDE).zip(&mut resamples) {
+                let total = finite(total[way] + lost[way], "a mean")?;
+                means.push(((total / self.values as f64).max(least[way]).min(most[way]), *resamples));
+            }
+        }
         Ok(means)
     }
 }
 
-/// The type 7 percentile of `count` numbers, of which each of `sorted` stands for several.
-fn percentile(sorted: &[(f64, u32)], count: usize, rank: Percent) -> f64 {
-    let statistic = |place: usize| {
-        let mut up_to = 0;
-        let reached = |(_, times): &&(f64, u32)| {
-            up_to += *times as usize;
-            up_to > place
-        };
-        sorted.iter().find(reached).map(|(value, _)| *value)
+/// The type 7 percentile of `count` numbers, of which each of `means` stands for several. Only those on one side of `near`
+/// are put in order where the percentile lies among them.
+fn percentile(means: &mut [(f64, u32)], count: usize, rank: Percent, near: f64) -> f64 {
+    let mut split = 0;
+    for place in 0..means.len() {
+        if means[place].0 < near {
+            means.swap(place, split);
+            split += 1;
+        }
+    }
+    let numbers_below: usize = means.iter().take(split).map(|(_, times)| *times as usize).sum();
+    // The percentile lies between this number and the one after it.
+    let first = (count.saturating_sub(1) as f64 * (rank.get() / 100.0)).floor() as usize;
+    let (part, before) = if first + 1 < numbers_below {
+        (means.get_mut(..split), 0)
+    } else if first >= numbers_below {
+        (means.get_mut(split..), numbers_below)
+    } else {
+        (Some(means), 0)
     };
-    of_order_statistics(count, statistic, rank).expect("there are at least two resamples, and the rank is at most 100")
+    let part = part.unwrap_or_default();
+    part.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
+    of_order_statistics(count, |place| statistic(part, place.checked_sub(before)?), rank)
+        .expect("there are at least two resamples, and the rank is at most 100")
+}
+
+/// The number at that place in ascending order, where each of `sorted` stands for several.
+fn statistic(sorted: &[(f64, u32)], place: usize) -> Option<f64> {
+    let mut up_to = 0;
+    let reached = |(_, times): &&(f64, u32)| {
+        up_to += *times as usize;
+        up_to > place
+    };
+    sorted.iter().find(reached).map(|(value, _)| *value)
 }
 
 #[cfg(test)]
