@@ -11,6 +11,8 @@ mod calibrations;
 mod gates;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/hubs.rs"]
+mod hubs;
 #[path = "cli/imports.rs"]
 mod imports;
 #[path = "cli/inputs.rs"]
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         calibrations::TRIALS,
         gates::TRIALS,
         help::TRIALS,
+        hubs::TRIALS,
         imports::TRIALS,
         inputs::TRIALS,
         lanes::TRIALS,

@@ -74,6 +74,8 @@ pub(super) enum Verb {
     Compare(verbs::compare::Options),
     /// Resolve a lane and write its lock.
     Lock(verbs::lock::Options),
+    /// Pin a model hub's checkpoint.
+    Model(verbs::model::Options),
     /// Build images.
     Image(verbs::image::Options),
     /// Remove what earlier runs left behind: processes, containers, half-made folders, and on request images and models.

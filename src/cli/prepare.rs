@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, DocumentMut, Item, value};
 
 use super::counts::Counts;
+use super::hub_model::hub_model;
 use super::leftovers::partial_folder;
 use super::output::note;
 use super::{Error, Project};
@@ -33,7 +34,7 @@ pub(super) struct Experiment {
 /// Which checkpoint an experiment takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Model<'a> {
-    /// The plan's own, which is generated.
+    /// The plan's own, which is generated or downloaded.
     OfPlan,
     /// The one in this folder, in place of the plan's.
     InPlace(&'a Path),
@@ -59,15 +60,10 @@ pub(super) fn experiment(
     let _preparing = tracing::debug_span!("preparing", plan = file).entered();
     let text = &with_counts(text, &Plan::parse(file, text)?, counts)?;
     let plan = Plan::parse(file, text)?;
-    let (text, model_dir) = match (model, &plan.model.synthetic) {
-        (Model::InPlace(folder), _) => (with_model(text, &plan, folder, counts)?, folder.to_owned()),
-        (Model::Known(folder), _) => (text.to_owned(), folder.to_owned()),
-        (Model::OfPlan, Some(synthetic)) => (text.to_owned(), synthetic_model(project, &plan, synthetic)?),
-        (Model::OfPlan, None) => {
-            let found =
-                format!("plan {:?} is about the checkpoint {:?}, which is not generated", plan.name, plan.model.name);
-            return Err(Error::usage(found, "name its folder by --model DIR"));
-        }
+    let (text, model_dir) = match model {
+        Model::InPlace(folder) => (with_model(text, &plan, folder, counts)?, folder.to_owned()),
+        Model::Known(folder) => (text.to_owned(), folder.to_owned()),
+        Model::OfPlan => (text.to_owned(), own_model(project, &plan)?),
     };
     let model_dir = std::path::absolute(&model_dir).map_err(Error::file("finding", &model_dir))?;
     if model_dir.to_str().is_none() {
@@ -91,6 +87,22 @@ pub(super) fn experiment(
         axes.insert("tokenizer".to_owned(), tokenizer.to_string());
     }
     Ok(Experiment { plan, text, model_dir, model, axes, max_positions })
+}
+
+/// The folder of the checkpoint that the plan says how to come by.
+fn own_model(project: &Project, plan: &Plan) -> Result<PathBuf, Error> {
+    match (&plan.model.synthetic, &plan.model.hub) {
+        (Some(synthetic), _) => synthetic_model(project, plan, synthetic),
+        (None, Some(hub)) => hub_model(project, plan, hub),
+        (None, None) => {
+            let model = &plan.model.name;
+            let found = format!(
+                "plan {:?} is about the checkpoint {model:?}, which is neither generated nor downloaded",
+                plan.name
+            );
+            Err(Error::usage(found, "name its folder by --model DIR"))
+        }
+    }
 }
 
 /// The plan's text with the checkpoint in `folder` as its model. The plan's name says so, since its snapshots are
@@ -141,7 +153,7 @@ fn with_counts(text: &str, plan: &Plan, counts: Counts) -> Result<String, Error>
 }
 
 /// The characters that a name may hold; each other becomes `-`.
-fn file_name(text: &str) -> String {
+pub(super) fn file_name(text: &str) -> String {
     let good = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     let name: String = text.chars().map(good).collect();
     let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -244,7 +256,7 @@ fn check_generated(plan: &Plan, digest: Digest) -> Result<(), Error> {
 }
 
 /// Moves the finished folder into place, read-only; a damaged one that stood there goes.
-fn replace(partial: &Path, folder: &Path) -> Result<(), Error> {
+pub(super) fn replace(partial: &Path, folder: &Path) -> Result<(), Error> {
     for entry in std::fs::read_dir(partial).map_err(Error::file("listing", partial))?.filter_map(Result::ok) {
         let mut permissions = entry.metadata().map_err(Error::file("reading", entry.path()))?.permissions();
         permissions.set_readonly(true);

@@ -91,7 +91,7 @@ impl Project {
         self.root.join("runs")
     }
 
-    /// Folder of the generated models.
+    /// Folder of the generated and downloaded models.
     #[must_use]
     pub fn models(&self) -> PathBuf {
         self.runs().join(".models")

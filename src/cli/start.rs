@@ -89,6 +89,7 @@ fn of_project(project: &Project, verb: &Verb) -> Result<Exit, Error> {
         Verb::Explain(options) => verbs::explain::execute(project, options),
         Verb::Compare(options) => verbs::compare::execute(project, options),
         Verb::Lock(options) => verbs::lock::execute(project, options),
+        Verb::Model(options) => verbs::model::execute(project, options),
         Verb::Image(options) => verbs::image::execute(project, options),
         Verb::Clean(options) => verbs::clean::execute(project, options),
         Verb::Schema(options) => verbs::schema::execute(options),

@@ -144,7 +144,7 @@ pub fn verify_folder(folder: &Path, known: &FolderDigest) -> Result<(), Error> {
     if changes.is_empty() { Ok(()) } else { Err(Error::Changed { folder: folder.to_owned(), changes }) }
 }
 
-fn list_digest(files: &BTreeMap<String, Digest>) -> Digest {
+pub(super) fn list_digest(files: &BTreeMap<String, Digest>) -> Digest {
     let mut hasher = Hasher::default();
     for (name, digest) in files {
         hasher.update(format!("{name} {digest}\n").as_bytes());
@@ -183,11 +183,11 @@ fn model_files(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-fn counts(name: &str) -> bool {
+pub(super) fn counts(name: &str) -> bool {
     !name.starts_with('.') && (NAMES.contains(&name) || ENDINGS.iter().any(|ending| name.ends_with(ending)))
 }
 
-fn check_complete(folder: &Path, names: &[String]) -> Result<(), Error> {
+pub(super) fn check_complete(folder: &Path, names: &[String]) -> Result<(), Error> {
     let missing =
         |missing: String, hint: &str| Error::Incomplete { folder: folder.to_owned(), missing, hint: hint.to_owned() };
     let has = |name: &str| names.iter().any(|found| found == name);

@@ -86,7 +86,7 @@ pub enum Error {
         problem: String,
     },
     /// No connection.
-    #[error("{asked}: no connection ({problem}); check that the registry runs, and firewalls and proxies on the way")]
+    #[error("{asked}: no connection ({problem}); check that the server runs, and firewalls and proxies on the way")]
     Connect {
         /// What was asked.
         asked: Box<Asked>,
@@ -123,7 +123,7 @@ pub enum Error {
         problem: String,
     },
     /// A redirect that is not followed.
-    #[error("{asked}: a redirect was not followed ({problem}); name the registry's own address in the reference")]
+    #[error("{asked}: a redirect was not followed ({problem}); name the server's own address")]
     Redirect {
         /// What was asked.
         asked: Box<Asked>,
@@ -199,7 +199,7 @@ pub enum Error {
     },
     /// Bytes other than those that were named.
     #[error(
-        "{asked}: the body's digest is {found}, and {by} says {expected}; the registry or something on the way \
+        "{asked}: the body's digest is {found}, and {by} says {expected}; the server or something on the way \
          changed it: nothing was taken"
     )]
     WrongDigest {
@@ -212,14 +212,14 @@ pub enum Error {
         /// The digest that was named.
         expected: Digest,
     },
-    /// A body of another length than its descriptor says.
-    #[error("{asked}: the body has {found_bytes} bytes, and its descriptor says {expected_bytes}: nothing was taken")]
+    /// A body of another length than was said before.
+    #[error("{asked}: the body has {found_bytes} bytes, and {expected_bytes} were to come: nothing was taken")]
     WrongSize {
         /// What was asked.
         asked: Box<Asked>,
         /// The body's length.
         found_bytes: u64,
-        /// The descriptor's.
+        /// What was to come.
         expected_bytes: u64,
     },
     /// A body or header that cannot be read.
@@ -290,6 +290,27 @@ pub enum Error {
         digest: Digest,
         /// The index.
         index: String,
+    },
+
+    /// A checkpoint of a model hub that cannot be pinned or downloaded.
+    #[error("{repository}: {problem}; {hint}")]
+    Hub {
+        /// The repository.
+        repository: String,
+        /// What is wrong.
+        problem: String,
+        /// What to try.
+        hint: String,
+    },
+    /// A download that does not fit.
+    #[error("{} has room for {free_bytes} bytes, and {needed_bytes} are to come; make room there", folder.display())]
+    NoRoom {
+        /// Where it was to go.
+        folder: PathBuf,
+        /// What is missing of it.
+        needed_bytes: u64,
+        /// What is free.
+        free_bytes: u64,
     },
 
     // Inputs

@@ -14,6 +14,8 @@
 //! | `checkpoint`, `change` | digest of a model's folder, and what changed in it |
 //! | `git`, `packages`, `web` | commits by what repositories advertise; hashes by what package indexes list |
 //! | `archive` | files of public addresses, by digest |
+//! | `download` | one large file, resumed and hashed as it comes |
+//! | `hub` | checkpoints of a model hub: the pin, and what it pins |
 //! | `overlay` | packed wheels, unpacked by content |
 //! | `statements`, `resolve` | what public sources say; from a lane's inputs to its lock's entries |
 //! | `lane_lock`, `difference` | writing and checking a lock, and what two of them differ in; pure |
@@ -25,8 +27,10 @@ mod challenge;
 mod change;
 mod checkpoint;
 mod difference;
+mod download;
 mod error;
 mod git;
+mod hub;
 mod island;
 mod lane_lock;
 mod manifest;
@@ -54,6 +58,7 @@ pub use change::Change;
 pub use checkpoint::{FileStamp, FolderDigest, file_stamps, folder_digest, verify_folder};
 pub use difference::{Difference, differences, merged};
 pub use error::{Asked, Error};
+pub use hub::{Fetched, HubOptions, fetch_checkpoint, pin_checkpoint, pinned_digest};
 pub use lane_lock::{lane_inputs, lock_lane, run_copy, unresolved, verify_lock};
 pub use options::{Credentials, Proxy, RegistryOptions};
 pub use overlay::OverlayCache;

@@ -1,5 +1,6 @@
 //! What the registry client does when a registry, or something on the way to it, misbehaves.
 
+mod hub;
 mod inputs;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

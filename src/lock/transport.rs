@@ -50,7 +50,7 @@ pub(super) struct Answer {
 }
 
 /// Why one attempt gave no answer that can be used.
-enum Trouble {
+pub(super) enum Trouble {
     Final(Error),
     /// The status says that it may pass.
     Busy {
@@ -60,6 +60,24 @@ enum Trouble {
     },
     /// The connection broke.
     Broken(String),
+}
+
+impl Trouble {
+    /// What a status that may pass means.
+    pub(super) fn busy(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let wait = retry::asked_wait(text(RETRY_AFTER.as_str()), text("date"));
+        Self::Busy { status, found: refusal(body), wait }
+    }
+}
+
+impl Authorization {
+    pub(super) fn put_on(&self, builder: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self {
+            Self::Bearer(token) => builder.bearer_auth(token),
+            Self::Basic(Credentials { username, password }) => builder.basic_auth(username, Some(password)),
+        }
+    }
 }
 
 impl Transport {
@@ -87,27 +105,64 @@ impl Transport {
         let asked = Box::new(Asked { what: request.what.clone(), url: shown(&request.url) });
         let mut attempt = 1;
         loop {
-            let trouble = match self.send_once(request, &asked).await {
+            match self.send_once(request, &asked).await {
                 Ok(answer) => return Ok(answer),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(trouble) => trouble,
-            };
-            let asked_wait = if let Trouble::Busy { wait, .. } = trouble { wait } else { None };
-            let advice = match retry::next(&self.options, attempt, asked_wait) {
-                Next::Wait(wait) => {
-                    tokio::time::sleep(wait).await;
-                    attempt += 1;
-                    continue;
-                }
-                Next::NoMoreAttempts => String::new(),
-                Next::TooLong(wait) => format!(", and the registry asks to wait {} s", wait.as_secs()),
-            };
-            return Err(match trouble {
-                Trouble::Final(error) => error,
-                Trouble::Busy { status, found, .. } => Error::Busy { asked, status, found, attempts: attempt, advice },
-                Trouble::Broken(problem) => Error::Interrupted { asked, attempts: attempt, problem },
-            });
+                Err(trouble) => self.wait_or_give_up(trouble, &mut attempt, &asked).await?,
+            }
         }
+    }
+
+    /// Waits until it makes sense to try again after attempt number `attempt`, or says why it makes none.
+    pub(super) async fn wait_or_give_up(
+        &self,
+        trouble: Trouble,
+        attempt: &mut u32,
+        asked: &Asked,
+    ) -> Result<(), Error> {
+        let asked_wait = match trouble {
+            Trouble::Final(error) => return Err(error),
+            Trouble::Busy { wait, .. } => wait,
+            Trouble::Broken(_) => None,
+        };
+        let advice = match retry::next(&self.options, *attempt, asked_wait) {
+            Next::Wait(wait) => {
+                tokio::time::sleep(wait).await;
+                *attempt += 1;
+                return Ok(());
+            }
+            Next::NoMoreAttempts => String::new(),
+            Next::TooLong(wait) => format!(", and the server asks to wait {} s", wait.as_secs()),
+        };
+        let (asked, attempts) = (Box::new(asked.clone()), *attempt);
+        Err(match trouble {
+            Trouble::Final(error) => error,
+            Trouble::Busy { status, found, .. } => Error::Busy { asked, status, found, attempts, advice },
+            Trouble::Broken(problem) => Error::Interrupted { asked, attempts, problem },
+        })
+    }
+
+    pub(super) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// `step` of an answer, which must not take longer than a whole small request.
+    pub(super) async fn in_time<T>(&self, step: impl Future<Output = T>) -> Result<T, Trouble> {
+        let limit_s = self.options.request_s;
+        let done = tokio::time::timeout(retry::seconds(limit_s), step).await;
+        done.map_err(|_| Trouble::Broken(format!("nothing came for {limit_s} s")))
+    }
+
+    /// The beginning of what a server says about a refusal.
+    pub(super) async fn refusal_body(&self, response: &mut Response) -> Result<Vec<u8>, Trouble> {
+        let mut body = Vec::new();
+        // A refusal whose words break off is one all the same.
+        while let Ok(Some(chunk)) = self.in_time(response.chunk()).await? {
+            body.extend_from_slice(&chunk);
+            if body.len() as u64 > LARGEST_REFUSAL_BYTES {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(body)
     }
 
     async fn send_once(&self, request: &Request<'_>, asked: &Asked) -> Result<Answer, Trouble> {
@@ -116,14 +171,10 @@ impl Transport {
             .request(request.method.clone(), request.url.clone())
             .header(ACCEPT, request.accept)
             .timeout(retry::seconds(self.options.request_s));
-        builder = match request.authorization {
-            Some(Authorization::Bearer(token)) => builder.bearer_auth(token),
-            Some(Authorization::Basic(Credentials { username, password })) => {
-                builder.basic_auth(username, Some(password))
-            }
-            None => builder,
-        };
-        let mut response = builder.send().await.map_err(|error| self.trouble(&error, request, asked))?;
+        if let Some(authorization) = request.authorization {
+            builder = authorization.put_on(builder);
+        }
+        let mut response = builder.send().await.map_err(|error| self.trouble(&error, &request.url, asked))?;
         let status = response.status().as_u16();
         let good = response.status().is_success();
         let limit = if good { request.limit_bytes } else { LARGEST_REFUSAL_BYTES };
@@ -134,9 +185,7 @@ impl Transport {
         };
         let headers = response.headers().clone();
         if retry::is_passing(status) {
-            let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-            let wait = retry::asked_wait(text(RETRY_AFTER.as_str()), text("date"));
-            return Err(Trouble::Busy { status, found: refusal(&body), wait });
+            return Err(Trouble::busy(status, &headers, &body));
         }
         Ok(Answer { asked: Box::new(asked.clone()), status, url: response.url().clone(), headers, body })
     }
@@ -156,7 +205,7 @@ impl Transport {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.trouble(&error, request, asked))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.trouble(&error, &request.url, asked))? {
             if (body.len() + chunk.len()) as u64 > limit_bytes {
                 return Err(too_large());
             }
@@ -166,10 +215,10 @@ impl Transport {
     }
 
     /// What a failed request means.
-    fn trouble(&self, error: &reqwest::Error, request: &Request<'_>, asked: &Asked) -> Trouble {
+    pub(super) fn trouble(&self, error: &reqwest::Error, url: &Url, asked: &Asked) -> Trouble {
         let asked = Box::new(asked.clone());
         let problem = innermost(error);
-        let is_tls = request.url.scheme() == "https" && failed_handshake(error);
+        let is_tls = url.scheme() == "https" && failed_handshake(error);
         Trouble::Final(if error.is_redirect() {
             Error::Redirect { asked, problem }
         } else if error.is_dns() {
@@ -251,7 +300,7 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// A URL for messages: without user, password and query.
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     printable(&format!("{}{}", url.origin().ascii_serialization(), url.path()))
 }
 
@@ -260,7 +309,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 }
 
 /// The words of the innermost cause; the outer ones only say that a request failed, and repeat the URL.
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     printable(&causes(error).last().map_or_else(String::new, ToString::to_string))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::check_hypothesis::check_hypotheses;
 use super::check_workload::check_workloads;
 use super::document::Document;
+use super::hub;
 use super::raw_plan::{RawPlan, RawPlannedLane, RawRun};
 use super::{
     Coverage, Error, ModelSpec, Plan, PlannedLane, RunSettings, StatisticsSettings, Workload, expected_failure,
@@ -130,6 +131,7 @@ pub(super) fn unique<'a>(
 fn check_model(document: &Document<'_>, model: &ModelSpec) -> Result<(), Error> {
     name(document, "model.name", &model.name)?;
     range(document, "model.vocab_size", model.vocab_size, 2, 1 << 24)?;
+    hub::check(document, model)?;
     let Some(synthetic) = &model.synthetic else { return Ok(()) };
     let known = ["gpt2", "qwen2", "llama"];
     if !known.contains(&synthetic.architecture.as_str()) {

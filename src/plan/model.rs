@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Hub;
 use crate::terms::Digest;
 
 /// The model of a plan, pinned by the digest of its files.
@@ -14,9 +15,12 @@ pub struct ModelSpec {
     pub sha256: Digest,
     /// Vocabulary size; prompts are generated below it.
     pub vocab_size: u32,
-    /// How to generate the checkpoint; absent when it is a folder that `--model` names.
+    /// How to generate the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<Synthetic>,
+    /// Where to download the checkpoint. Without this and `synthetic` it is a folder that `--model` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<Hub>,
 }
 
 /// A checkpoint that is generated from a seed.

@@ -108,7 +108,7 @@ fn a_slip_in_a_plan_names_line_key_path_and_the_nearest_key() {
             (
                 "vocab_size = 512",
                 "vocab_size = 512\ntokenizer = 1",
-                "f:11: model.tokenizer: unknown key `tokenizer`; known here: name, sha256, vocab_size, synthetic",
+                "f:11: model.tokenizer: unknown key `tokenizer`; known here: name, sha256, vocab_size, synthetic, hub",
             ),
             (
                 "qwen2\"\nseed",

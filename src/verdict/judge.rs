@@ -83,7 +83,7 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
         format: FORMAT,
         plan: plan.name.clone(),
         plan_sha256: digest,
-        model: plan.model.name.clone(),
+        model: plan.model.told(),
         alpha: plan.statistics.alpha,
         conclusion,
         reasons,

@@ -44,6 +44,7 @@ fn examples() {
         "report",
         "explain",
         "compare",
+        "model",
         "image",
         "clean",
         "schema",

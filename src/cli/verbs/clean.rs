@@ -12,7 +12,7 @@ pub(in crate::cli) struct Options {
     /// Also remove the images that were built from lockstep's own executable.
     #[arg(long)]
     images: bool,
-    /// Also remove generated models; the next run generates them again.
+    /// Also remove generated and downloaded models; the next run generates or downloads them again.
     #[arg(long)]
     models: bool,
     /// Also remove extracted bundles; `run --bundle` extracts them again.

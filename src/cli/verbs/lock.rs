@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::cli::durable::write_whole;
+use crate::cli::environment::{proxy, variable};
 use crate::cli::output::{Format, emit, emit_json, note};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::launch::recipe_digest;
 use crate::lock::{
-    Credentials, Difference, Proxy, RegistryOptions, Resolver, differences, lane_inputs, lock_lane, merged, unresolved,
+    Credentials, Difference, RegistryOptions, Resolver, differences, lane_inputs, lock_lane, merged, unresolved,
     verify_lock,
 };
 use crate::plan::{ImageSource, Input, Launcher, Lock};
@@ -204,17 +205,10 @@ fn resolver(project: &Project, options: &Options) -> Result<Resolver, Error> {
     Ok(Resolver::new(registries, index, project.root().to_owned(), overlays, archives, statements, today))
 }
 
-fn variable(names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty())
-}
-
 /// What the environment and the options say about registries.
 fn registry_options(options: &Options) -> Result<RegistryOptions, Error> {
-    let mut registries =
-        RegistryOptions { plain_http: options.plain_http.iter().cloned().collect(), ..RegistryOptions::default() };
-    if let Some(url) = variable(&["HTTPS_PROXY", "https_proxy"]) {
-        registries.proxy = Some(Proxy { url, except: variable(&["NO_PROXY", "no_proxy"]).unwrap_or_default() });
-    }
+    let plain_http = options.plain_http.iter().cloned().collect();
+    let mut registries = RegistryOptions { plain_http, proxy: proxy(), ..RegistryOptions::default() };
     if let Some(path) = &options.credentials {
         let text = std::fs::read(path).map_err(Error::file("reading the credentials", path))?;
         let given: BTreeMap<String, GivenCredentials> = serde_json::from_slice(&text)

@@ -18,6 +18,7 @@ pub(super) mod judge;
 pub(super) mod lane;
 pub(super) mod lanes;
 pub(super) mod lock;
+pub(super) mod model;
 pub(super) mod plan;
 pub(super) mod preflight;
 pub(super) mod report;

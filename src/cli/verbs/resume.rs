@@ -89,8 +89,8 @@ pub(super) fn again(project: &Project, folder: &RunFolder) -> Result<Again, Erro
         lanes.push(found);
     }
     let file = folder.file("plan.toml").display().to_string();
-    let model =
-        if plan.model.synthetic.is_some() && bundle.is_none() { Model::OfPlan } else { Model::Known(&facts.model_dir) };
+    let is_own = plan.model.synthetic.is_some() || plan.model.hub.is_some();
+    let model = if is_own && bundle.is_none() { Model::OfPlan } else { Model::Known(&facts.model_dir) };
     let experiment = experiment(project, &file, &text, model, Counts::default())?;
     Ok(Again { project: project.clone(), experiment, text, lanes, facts, bundle, executables })
 }

@@ -62,7 +62,11 @@ at_least = 0.0
 /// The verdict where the lane `same` has this highest logit at its second position, and `other` agrees with its teacher at
 /// so many of its two decisive positions of three.
 fn judged(highest: &str, agreeing: i64) -> Verdict {
-    let plan = Plan::parse("logits.toml", PLAN).unwrap();
+    judged_by(PLAN, highest, agreeing)
+}
+
+fn judged_by(plan: &str, highest: &str, agreeing: i64) -> Verdict {
+    let plan = Plan::parse("logits.toml", plan).unwrap();
     let fixture = Fixture { tokens: |_, _| vec![7, 8], ..Fixture::default() };
     let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..3))).records;
     for record in &mut records {
@@ -99,6 +103,18 @@ fn the_same_tokens_from_other_logits_are_told_with_the_position() {
     // A statistic that is no number was not recorded.
     let verdict = judged("NaN", 2);
     assert_eq!(verdict.hypotheses[0].ruling.as_ref().unwrap().standing, Standing::Invalid);
+}
+
+#[test]
+fn weights_of_a_hub_are_told_as_published_ones() {
+    let commit = "d2c5d8223fd00ab5ce469d8fdd93a7de78fb8b4a";
+    let file = format!("{{ name = \"config.json\", bytes = 2, sha256 = \"sha256:{}\" }}", "0".repeat(64));
+    let hub = format!("[model.hub]\nrepository = \"org/model\"\nrevision = \"{commit}\"\nfiles = [{file}]\n[run]");
+    let verdict = judged_by(&PLAN.replacen("[run]", &hub, 1), "6", 2);
+    assert_eq!(verdict.model, format!("m (published weights of org/model at revision {commit})"));
+    let reasons = verdict.hypotheses[0].reasons.join("\n");
+    let told = format!("the weights of m are those published as org/model at revision {commit}");
+    assert!(reasons.contains(&told), "{reasons}");
 }
 
 #[test]
