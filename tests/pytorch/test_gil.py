@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import unittest
 from unittest import mock
 
@@ -9,6 +10,7 @@ from wire_client import HERE, Runner, work
 
 sys.path.insert(0, os.path.join(HERE, "..", "..", "containers", "runner"))
 from lockstep_runner import signals  # noqa: E402
+from lockstep_runner.backends.reference import decoder  # noqa: E402
 
 MODEL = os.path.join(HERE, "..", "fixtures", "engine", "qwen2")
 STAGES = ("before_imports", "after_warmup", "at_exit")
@@ -91,6 +93,30 @@ class Lock(unittest.TestCase):
         self.assertEqual((found["python.gil_build_disabled"], found["python.gil_enabled"]), (True, True))
         self.assertFalse(self.look(1, True, "0")["python.gil_signals_agree"])
 
+
+class SharedRotation(unittest.TestCase):
+    """What agents share without a lock."""
+
+    def test_agents_that_fill_the_rotary_table_together_fill_it_as_one_would(self):
+        shape = mock.Mock(head_dim=8, rope_frequencies=[1.0, 0.5, 0.25, 0.125])
+        heads, positions = [float(number) for number in range(8)], range(48)
+        alone = decoder.Rotary(shape)
+        expected = [alone(heads, position) for position in positions]
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+        for _ in range(40):
+            shared, start, found = decoder.Rotary(shape), threading.Barrier(4), []
+
+            def agent():
+                start.wait()
+                found.append([shared(heads, position) for position in positions])
+
+            agents = [threading.Thread(target=agent) for _ in range(4)]
+            for thread in agents:
+                thread.start()
+            for thread in agents:
+                thread.join()
+            self.assertEqual(found, [expected] * 4)
 
 if __name__ == "__main__":
     unittest.main()

@@ -231,13 +231,15 @@ class Rotary:
     def __init__(self, shape):
         self.frequencies = array("f", shape.rope_frequencies).tolist()
         self.dim = shape.head_dim
-        self.tables = []
+        # By position. Agents share it without a lock: who finds none makes the same one as any other.
+        self.tables = {}
 
     def __call__(self, heads, position):
-        while len(self.tables) <= position:
-            row = array("f", [len(self.tables) * frequency for frequency in self.frequencies]).tolist()
-            self.tables.append(([math.cos(angle) for angle in row], [math.sin(angle) for angle in row]))
-        cos, sin = self.tables[position]
+        table = self.tables.get(position)
+        if table is None:
+            row = array("f", [position * frequency for frequency in self.frequencies]).tolist()
+            table = self.tables[position] = ([math.cos(angle) for angle in row], [math.sin(angle) for angle in row])
+        cos, sin = table
         half = self.dim // 2
         rotated = []
         for start in range(0, len(heads), self.dim):
