@@ -1,13 +1,15 @@
-//! A Docker daemon of a test's own: its own store, state, socket and containerd namespace, no bridge and no rules in the
-//! host's firewall, so that nobody else's engine is touched whatever a test does to this one.
+//! A Docker daemon of a test's own: its own store, state, socket, containerd namespace and bridge, and no rules in the host's
+//! firewall, so that nobody else's engine is touched whatever a test does to this one. (A daemon that is told to do without a
+//! bridge removes `docker0`, which is another daemon's.)
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{ListContainersOptionsBuilder, PruneNetworksOptions, RemoveContainerOptionsBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -29,8 +31,15 @@ pub struct Settings {
 pub struct Daemon {
     folder: TempDir,
     settings: Settings,
+    bridge: Bridge,
     child: Option<Child>,
 }
+
+/// A network device of the daemon's own, gone with it.
+struct Bridge(String);
+
+/// Daemons of this process so far: each has a subnet of its own.
+static DAEMONS: AtomicU32 = AtomicU32::new(0);
 
 /// Why there can be no daemon here.
 pub fn absence() -> Option<String> {
@@ -40,7 +49,35 @@ pub fn absence() -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     let found = installed.into_iter().any(|folder: PathBuf| folder.join("dockerd").is_file());
-    (!found).then(|| "a daemon of the test's own needs dockerd, which is not installed".to_owned())
+    if !found {
+        return Some("a daemon of the test's own needs dockerd, which is not installed".to_owned());
+    }
+    Bridge::new().err().map(|why| format!("a daemon of the test's own needs a network device of its own: {why}"))
+}
+
+impl Bridge {
+    fn new() -> Result<Self, String> {
+        let (process, number) = (std::process::id(), DAEMONS.fetch_add(1, Ordering::Relaxed));
+        let bridge = Self(format!("lsb{process}-{number}"));
+        ip(&["link", "add", &bridge.0, "type", "bridge"])?;
+        let subnet = process.wrapping_add(number) % 250;
+        ip(&["address", "add", &format!("10.213.{subnet}.1/24"), "dev", &bridge.0])?;
+        Ok(bridge)
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = ip(&["link", "delete", &self.0]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    let path = search_path(None);
+    let done = Command::new("ip").args(arguments).env("PATH", path).stdin(Stdio::null()).output();
+    let done = done.map_err(|error| format!("ip: {error}"))?;
+    let told = || format!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&done.stderr).trim());
+    if done.status.success() { Ok(()) } else { Err(told()) }
 }
 
 impl Daemon {
@@ -51,7 +88,8 @@ impl Daemon {
         // A daemon refuses what stands both in the host's configuration and in its arguments.
         std::fs::write(folder.path().join("daemon.json"), "{}").map_err(io)?;
         std::fs::create_dir(folder.path().join("data")).map_err(io)?;
-        let mut daemon = Self { folder, settings, child: None };
+        let bridge = Bridge::new()?;
+        let mut daemon = Self { folder, settings, bridge, child: None };
         if let Some(mib) = daemon.settings.disk_mib {
             let status = Command::new("mount")
                 .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
@@ -113,7 +151,8 @@ impl Daemon {
             .arg("--pidfile")
             .arg(at("pid"))
             .args(["--host", &self.host()])
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"])
+            .args(["--bridge", &self.bridge.0])
+            .args(["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"])
             // Where the host's containerd is used, its other users are not.
             .args(["--containerd-namespace", &namespace])
             .args(["--containerd-plugins-namespace", &format!("{namespace}-plugins")])
@@ -183,6 +222,8 @@ impl Drop for Daemon {
                 let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
                 let _ = block_on(client.remove_container(&id, Some(options)));
             }
+            // A network of the bridge driver is a device of the host.
+            let _ = block_on(client.prune_networks(None::<PruneNetworksOptions>));
         }
         self.sleep();
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();

@@ -88,8 +88,15 @@ async fn orphan(client: &Docker) {
     container(client, "orphan", marker.labels(), true).await;
 }
 
+/// The device of the host's own engine, if it has one.
+fn of_the_host() -> bool {
+    std::path::Path::new("/sys/class/net/docker0").exists()
+}
+
 pub fn left_alone(_: &Daemon) {
+    let had_device = of_the_host();
     let daemon = Daemon::start(Settings::default()).expect("a daemon started before");
+    assert_eq!(of_the_host(), had_device, "a test's daemon took the host's network away");
     load(&daemon);
     let before = block_on(async {
         let client = daemon.client_within().await;
