@@ -63,7 +63,7 @@ enum Class {
 /// | crash | crash | `confirmed_crash_both` |
 /// | ok | crash, or the other way round | `flipped` |
 /// | either side between the two rates | | `unstable` |
-/// | covered | absent | `missing_b`, `missing_a`, `missing_both` |
+/// | covered | absent | `missing_` and the absent side's name in small letters, as `missing_ada`; `missing_both` |
 ///
 /// The report gives no rate that separates ok from crash, and has no name for a condition that flips. A condition is
 /// classed by its observed rate, as the report does; the exact interval stands beside it, and a label that the interval
@@ -140,15 +140,11 @@ fn judge(input: &Portability, condition: &Condition, tests: &mut Vec<RulingTest>
     let (a, b) = match (covered(condition.a.as_ref()), covered(condition.b.as_ref())) {
         (Some(a), Some(b)) => (a, b),
         (a, b) => {
-            let label = match (a.is_some(), b.is_some()) {
-                (false, false) => "missing_both",
-                (false, true) => "missing_a",
-                (true, _) => "missing_b",
-            };
-            let absent = match label {
-                "missing_both" => format!("neither {} nor {} covers it", input.sides[0], input.sides[1]),
-                "missing_a" => format!("{} does not cover it", input.sides[0]),
-                _ => format!("{} does not cover it", input.sides[1]),
+            let [one, other] = &input.sides;
+            let (label, absent) = match (a.is_some(), b.is_some()) {
+                (false, false) => ("missing_both".to_owned(), format!("neither {one} nor {other} covers it")),
+                (false, true) => (missing(one), format!("{one} does not cover it")),
+                (true, _) => (missing(other), format!("{other} does not cover it")),
             };
             return Ok((Part::new(condition.key.clone(), label).because(absent), true));
         }
@@ -170,6 +166,12 @@ fn judge(input: &Portability, condition: &Condition, tests: &mut Vec<RulingTest>
     let part = Part::new(condition.key.clone(), label).number("rate_a", rate(a)).number("rate_b", rate(b));
     let part = delta_pct.into_iter().fold(part, |part, delta| part.number("mean_b_minus_a_pct", delta));
     Ok((part, sure_a && sure_b))
+}
+
+/// The report's label for a side that does not cover a condition.
+fn missing(side: &str) -> String {
+    let word = |letter: char| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '_' };
+    format!("missing_{}", side.chars().map(word).collect::<String>())
 }
 
 fn covered(side: Option<&SideRows>) -> Option<&SideRows> {
@@ -260,10 +262,10 @@ mod tests {
         assert_eq!(label(crash, crash), "confirmed_crash_both");
         assert_eq!((label(ok(1.0), crash), label(crash, ok(1.0))), ("flipped".to_owned(), "flipped".to_owned()));
         assert_eq!((label(ok(1.0), some), label(some, crash)), ("unstable".to_owned(), "unstable".to_owned()));
-        assert_eq!((label(None, ok(1.0)), label(ok(1.0), None)), ("missing_a".to_owned(), "missing_b".to_owned()));
+        assert_eq!((label(None, ok(1.0)), label(ok(1.0), None)), ("missing_ada".to_owned(), "missing_a100".to_owned()));
         assert_eq!(
             (label(None, None), label(Some((0, 0, None)), ok(1.0))),
-            ("missing_both".to_owned(), "missing_a".to_owned())
+            ("missing_both".to_owned(), "missing_ada".to_owned())
         );
     }
 
@@ -287,7 +289,7 @@ mod tests {
         assert_eq!((ruling.label.as_str(), ruling.standing), ("same_outcome", Standing::Decided));
         assert_eq!(
             ruling.reasons[0],
-            "16 of 94 conditions were covered on both sides: confirmed_crash_both 7, missing_a 8, missing_b 70, \
+            "16 of 94 conditions were covered on both sides: confirmed_crash_both 7, missing_a100 70, missing_ada 8, \
              portable_latency_shift 8, portable_similar_latency 1"
         );
     }
