@@ -393,18 +393,23 @@ fn tr126s_compile_effect_is_a_win_whose_strength_the_pooled_means_do_not_settle(
 }
 
 #[test]
-fn trenis_promotions_lack_gates_and_what_both_arms_had_is_not_causal() {
+fn trenis_tables_promote_nothing_and_what_speaks_against_a_switch_stands() {
     says(
         "treni",
         &[
-            ("delayed-lt-10000", "inconclusive"),
+            ("delayed-lt-10000", "keep_off"),
             ("ffn-proj-fast-compute", "rejected_at_gate"),
             ("tensor-h2d-chunk", "inconclusive"),
             ("linear-fast-compute", "inconclusive"),
-            ("ffn-pair-pack", "not_causal"),
+            ("ffn-pair-pack", "inconclusive"),
             ("cold-start", "runtime"),
         ],
     );
+    let verdict = changed("treni", |text| text, "no table", |text| text);
+    let reversed = &ruling(&verdict, "delayed-lt-10000").reasons[0];
+    assert_eq!(reversed, "the sign reversed: mixed improved at AB2 and regresses at AB3", "the report's own reason");
+    let pair = &ruling(&verdict, "ffn-pair-pack").reasons[0];
+    assert!(pair.ends_with("nothing shows in which arm its path was at work"), "{pair}");
     let flat = changed("treni", |text| text.replace("request_ms = 0.05", "request_ms = 0.6"), "no table", |text| text);
     assert!(!ruling(&flat, "ffn-proj-fast-compute").reasons[0].contains("warm regresses"), "0.489 ms is near-flat now");
     let coarse = changed(

@@ -31,9 +31,13 @@ pub struct PromotionGates {
     pub tail: String,
     /// Where no judged improvement of AB3 is larger than this, AB5 has to confirm it, in milliseconds.
     pub small_effect_ms: f64,
-    /// Where the switched path was seen at work; absent where nothing shows it.
+    /// Where the switched path was seen at work; absent where no table shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<SwitchEvidence>,
+    /// The rows of the foundation pack's deltas, new minus old, in the columns of `deltas` but for the stage; absent where
+    /// none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foundation: Option<Rows>,
     /// The one text that holds passed and compared models, as in `3/3`; a text without them means that none was.
     pub parity: Column,
     /// Strict parity needs at least this many models compared.
@@ -76,14 +80,14 @@ pub struct ModeColumns {
     pub mixed: String,
 }
 
-/// Where the switched path was seen at work.
+/// Columns that record where the switched path was at work: yes or no, or how often it ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchEvidence {
-    /// In the arm that has it on.
-    pub active_when_on: bool,
-    /// In the arm that has it off.
-    pub active_when_off: bool,
+    /// In the arm that has it on; every row has to show it.
+    pub on: Column,
+    /// In the arm that has it off; no row may show it.
+    pub off: Column,
 }
 
 /// Which lane is ready first.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
-use crate::plan::{ColdStartRanking, Column, ModeWords, PromotionGates, StageWords};
+use crate::plan::{ColdStartRanking, Column, ModeWords, PromotionGates, StageWords, SwitchEvidence};
 use crate::verdict::rules::{
     ColdLane, ColdStart, Estimate, GateDelta, KnobEvidence, LoadMode, Promotion, Ruling, Stage, StrictParity,
     cold_start, promotion,
@@ -15,14 +15,15 @@ const VALUES_WITHOUT_INTERVAL: bool = true;
 pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Result<Ruling, Gap> {
     let mut stages: BTreeMap<Stage, Vec<GateDelta>> = BTreeMap::new();
     for row in tables.rows(&rule.deltas)? {
-        let deltas = stages.entry(stage(row, rule)?).or_default();
-        let mode = mode(row, rule)?;
-        for metric in rule.near_flat_ms.keys() {
-            let Some(delta) = number(row, metric)? else { continue };
-            let (metric, delta_ms) = (metric.clone(), Estimate::printed(delta.value));
-            deltas.push(GateDelta { mode, metric, delta_ms, source: source(row) });
-        }
+        stages.entry(stage(row, rule)?).or_default().extend(deltas(row, rule)?);
     }
+    let foundation = match &rule.foundation {
+        Some(rows) => {
+            let found = tables.rows(rows)?.into_iter().map(|row| deltas(row, rule)).collect::<Result<Vec<_>, _>>()?;
+            Some(found.concat())
+        }
+        None => None,
+    };
     let judged_by = [
         (LoadMode::Warm, &rule.judged_by.warm),
         (LoadMode::Cold, &rule.judged_by.cold),
@@ -36,14 +37,47 @@ pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Resu
         tail: rule.tail.clone(),
         small_effect_ms: rule.small_effect_ms,
         values_without_interval: VALUES_WITHOUT_INTERVAL,
-        evidence: rule
-            .evidence
-            .as_ref()
-            .map(|seen| KnobEvidence { active_when_on: seen.active_when_on, active_when_off: seen.active_when_off }),
+        evidence: match &rule.evidence {
+            Some(columns) => evidence(tables, columns)?,
+            None => None,
+        },
         parity: parity(tables, &rule.parity)?,
         parity_checked: rule.parity_checked,
-        foundation: None,
+        foundation,
     }))
+}
+
+/// What a row prints of each metric that is judged.
+fn deltas(row: &TableRow<'_>, rule: &PromotionGates) -> Result<Vec<GateDelta>, Gap> {
+    let (mode, mut found) = (mode(row, rule)?, Vec::new());
+    for metric in rule.near_flat_ms.keys() {
+        let Some(delta) = number(row, metric)? else { continue };
+        let (metric, delta_ms) = (metric.clone(), Estimate::printed(delta.value));
+        found.push(GateDelta { mode, metric, delta_ms, source: source(row) });
+    }
+    Ok(found)
+}
+
+/// What every row of both arms records; nothing where one records nothing.
+fn evidence(tables: &Tables<'_>, columns: &SwitchEvidence) -> Result<Option<KnobEvidence>, Gap> {
+    let mut sources = Vec::new();
+    let mut arm = |column: &Column| -> Result<Option<Vec<bool>>, Gap> {
+        let rows = tables.column(column)?;
+        sources.extend(rows.iter().map(|row| source(row)));
+        rows.into_iter().map(|row| at_work(row, &column.column)).collect()
+    };
+    let (Some(on), Some(off)) = (arm(&columns.on)?, arm(&columns.off)?) else { return Ok(None) };
+    let (active_when_on, active_when_off) = (on.iter().all(|seen| *seen), off.iter().any(|seen| *seen));
+    Ok(Some(KnobEvidence { active_when_on, active_when_off, sources }))
+}
+
+/// Yes or no, or a count that is above zero.
+fn at_work(row: &TableRow<'_>, column: &str) -> Result<Option<bool>, Gap> {
+    let Some(told) = text(row, column)? else { return Ok(None) };
+    match told.parse::<bool>() {
+        Ok(seen) => Ok(Some(seen)),
+        Err(_) => Ok(number(row, column)?.map(|count| count.value > 0.0)),
+    }
 }
 
 fn stage(row: &TableRow<'_>, rule: &PromotionGates) -> Result<Stage, Gap> {

@@ -64,12 +64,14 @@ impl Stage {
 }
 
 /// Where the switched path was seen at work, by physical evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnobEvidence {
-    /// In the arm that has it on.
+    /// In every record of the arm that has it on.
     pub active_when_on: bool,
-    /// In the arm that has it off.
+    /// In any record of the arm that has it off.
     pub active_when_off: bool,
+    /// The rows that say so.
+    pub sources: Vec<String>,
 }
 
 /// Strict parity: models whose output was compared.
@@ -106,7 +108,7 @@ pub struct Promotion {
     pub parity: Option<StrictParity>,
     /// Strict parity needs at least this many models checked.
     pub parity_checked: u64,
-    /// The foundation pack against the previous one, new minus old; absent where it was not run.
+    /// The foundation pack against the previous one, new minus old; absent where the plan does not ask for it.
     pub foundation: Option<Vec<GateDelta>>,
 }
 
@@ -132,20 +134,22 @@ impl Class {
 /// One stage's deltas, classed; judged ones by mode.
 type Classed = BTreeMap<(LoadMode, String), Class>;
 
-/// Walks the gates in the reports' order and stops at the first that decides.
+/// Walks the gates in the reports' order: first those that forbid a promotion whatever else is missing, then those that
+/// everything has to be there for.
 ///
 /// | gate | label |
 /// |---|---|
-/// | both arms, or neither, had the path at work; or nothing shows where | `not_causal` (no promotion; inconclusive without evidence) |
+/// | both arms, or neither, had the path at work | `not_causal` |
 /// | AB2: a mode regresses, or is near-flat with a worse tail | `rejected_at_gate` |
 /// | strict parity failed | `keep_off` |
 /// | a mode that improved at AB2 regresses at AB3 or AB5 (sign reversed) | `keep_off` |
-/// | AB3 or AB5: a mode regresses, or modes conflict, or none improves | `keep_off` |
+/// | AB3 or AB5: a mode regresses, or modes conflict | `keep_off` |
 /// | the foundation pack regresses | `revert` |
+/// | evidence, a stage, a mode, parity, or a foundation pack that is asked for, is missing; a delta is open | `inconclusive` |
+/// | no mode improves at AB3 or AB5 | `keep_off` |
 /// | warm, cold and mixed improve or are near-flat, at least one improves | `promote` |
 ///
-/// `inconclusive` where a stage, a mode, parity or the foundation pack is missing, or a delta is open; `invalid` where a
-/// tolerance is missing or a number is none. An improvement is a delta wholly below minus its tolerance, a regression one
+/// `invalid` where a tolerance is missing or a number is none. An improvement is a delta wholly below minus its tolerance, a regression one
 /// wholly above it, near-flat one wholly within, both edges included; a delta whose interval reaches over an edge is
 /// open, and so is one without an interval unless the plan judges values. The reports state no tolerance at all and judge
 /// every delta by its value.
@@ -168,7 +172,8 @@ pub fn promotion(input: &Promotion) -> Ruling {
         RulingTest::of(format!("confidence interval, {} {} ({})", delta.mode.name(), delta.metric, delta.source))
             .estimating(delta.delta_ms.value, delta.delta_ms.interval)
     });
-    let ruling = ruling.resting_on(all().map(|delta| &delta.source)).tested(tests);
+    let seen = input.evidence.iter().flat_map(|seen| &seen.sources);
+    let ruling = ruling.resting_on(seen.chain(all().map(|delta| &delta.source))).tested(tests);
     let ruling = input
         .near_flat_ms
         .iter()
@@ -237,21 +242,31 @@ fn judged<'a>(input: &'a Promotion, classed: &'a Classed) -> impl Iterator<Item 
 }
 
 fn gates(input: &Promotion, stages: &BTreeMap<Stage, Classed>, foundation: Option<&Classed>) -> Ruling {
-    let steps = [
-        causal(input),
-        gate(input, stages.get(&Stage::Ab2)),
-        parity(input),
-        stages.get(&Stage::Ab3).map_or_else(|| Some(missing("AB3 was not run")), |_| None),
+    let gate = stages.get(&Stage::Ab2).filter(|classed| judged(input, classed).next().is_some());
+    let forbidden = [
+        not_causal(input),
+        gate.and_then(|classed| rejected(input, classed)),
+        parity_failed(input),
+        against(input, stages, Stage::Ab3),
+        against(input, stages, Stage::Ab5),
+        foundation.and_then(|classed| reverted(input, classed)),
+    ];
+    let open = [
+        input.evidence.is_none().then(|| missing(told(input, "nothing shows in which arm its path was at work"))),
+        gate.is_none().then(|| missing("AB2 was not run, or has no judged metric")),
+        parity_missing(input),
+        (!stages.contains_key(&Stage::Ab3)).then(|| missing("AB3 was not run")),
         confirm(input, stages, Stage::Ab3),
         needs_ab5(input, stages),
         confirm(input, stages, Stage::Ab5),
-        steady(input, foundation),
+        foundation.and_then(|classed| steady(input, classed)),
         covered(input, stages),
     ];
-    let first = steps.into_iter().flatten().next();
+    let first = forbidden.into_iter().chain(open).flatten().next();
     first.unwrap_or_else(|| {
+        let with = if input.foundation.is_some() { ", and the foundation pack does not regress" } else { "" };
         Ruling::decided("promote")
-            .because("warm, cold and mixed improve or are near-flat, with strict parity, at every stage")
+            .because(format!("warm, cold and mixed improve or are near-flat, with strict parity, at every stage{with}"))
     })
 }
 
@@ -259,28 +274,21 @@ fn missing(reason: impl Into<String>) -> Ruling {
     Ruling::inconclusive(reason)
 }
 
-fn causal(input: &Promotion) -> Option<Ruling> {
-    let told = |reason: &str| format!("no delta can be put down to {}: {reason}", input.knob);
-    match input.evidence {
-        None => {
-            let ruling = Ruling::new("not_causal", super::Standing::Inconclusive);
-            Some(ruling.because(told("nothing shows in which arm its path was at work")))
-        }
-        Some(KnobEvidence { active_when_on: true, active_when_off: false }) => None,
-        Some(KnobEvidence { active_when_on: true, active_when_off: true }) => {
-            Some(Ruling::decided("not_causal").because(told("both arms had its path at work")))
-        }
-        Some(KnobEvidence { active_when_on: false, .. }) => {
-            Some(Ruling::decided("not_causal").because(told("the arm that has it on did not have its path at work")))
-        }
-    }
+fn told(input: &Promotion, reason: &str) -> String {
+    format!("no delta can be put down to {}: {reason}", input.knob)
+}
+
+fn not_causal(input: &Promotion) -> Option<Ruling> {
+    let reason = match input.evidence.as_ref()? {
+        KnobEvidence { active_when_on: true, active_when_off: false, .. } => return None,
+        KnobEvidence { active_when_on: true, active_when_off: true, .. } => "both arms had its path at work",
+        KnobEvidence { active_when_on: false, .. } => "the arm that has it on did not have its path at work throughout",
+    };
+    Some(Ruling::decided("not_causal").because(told(input, reason)))
 }
 
 /// AB2: what stops a candidate before it costs more.
-fn gate(input: &Promotion, classed: Option<&Classed>) -> Option<Ruling> {
-    let Some(classed) = classed.filter(|classed| judged(input, classed).next().is_some()) else {
-        return Some(missing("AB2 was not run, or has no judged metric"));
-    };
+fn rejected(input: &Promotion, classed: &Classed) -> Option<Ruling> {
     let tail = |mode: LoadMode| classed.get(&(mode, input.tail.clone())).copied();
     let worse: Vec<String> = judged(input, classed)
         .filter_map(|(mode, class)| match (class, tail(mode)) {
@@ -294,12 +302,14 @@ fn gate(input: &Promotion, classed: Option<&Classed>) -> Option<Ruling> {
     (!worse.is_empty()).then(|| Ruling::decided("rejected_at_gate").because_all(worse))
 }
 
-fn parity(input: &Promotion) -> Option<Ruling> {
+fn parity_failed(input: &Promotion) -> Option<Ruling> {
+    let StrictParity { checked, failed, .. } = input.parity.filter(|parity| parity.failed > 0)?;
+    Some(Ruling::decided("keep_off").because(format!("strict parity failed for {failed} of {checked} models")))
+}
+
+fn parity_missing(input: &Promotion) -> Option<Ruling> {
     match input.parity {
         None => Some(missing("strict parity was not run")),
-        Some(StrictParity { failed, checked, .. }) if failed > 0 => {
-            Some(Ruling::decided("keep_off").because(format!("strict parity failed for {failed} of {checked} models")))
-        }
         Some(StrictParity { checked, skipped, .. }) if checked < input.parity_checked || checked == 0 => {
             Some(missing(format!(
                 "strict parity checked {checked} models ({skipped} skipped), and {} are asked for",
@@ -310,49 +320,53 @@ fn parity(input: &Promotion) -> Option<Ruling> {
     }
 }
 
-/// AB3 or AB5: whether the direction survives.
-fn confirm(input: &Promotion, stages: &BTreeMap<Stage, Classed>, stage: Stage) -> Option<Ruling> {
-    let classed = stages.get(&stage)?;
+/// The modes of a stage that have the class.
+fn modes(now: &[(LoadMode, Class)], wanted: Class) -> Vec<&'static str> {
+    now.iter().filter(|(_, class)| *class == wanted).map(|(mode, _)| mode.name()).collect()
+}
+
+/// AB3 or AB5: what speaks against the switch, whatever else is missing.
+fn against(input: &Promotion, stages: &BTreeMap<Stage, Classed>, stage: Stage) -> Option<Ruling> {
     let name = stage.name();
+    let now: Vec<(LoadMode, Class)> = judged(input, stages.get(&stage)?).collect();
     let earlier: BTreeMap<LoadMode, Class> =
         stages.get(&Stage::Ab2).map(|gate| judged(input, gate).collect()).unwrap_or_default();
-    let now: Vec<(LoadMode, Class)> = judged(input, classed).collect();
-    let with = |wanted: Class| now.iter().filter(move |(_, class)| *class == wanted).map(|(mode, _)| mode.name());
     let reversed: Vec<&str> = now
         .iter()
         .filter(|(mode, class)| *class == Class::Regresses && earlier.get(mode) == Some(&Class::Improves))
         .map(|(mode, _)| mode.name())
         .collect();
-    if !reversed.is_empty() {
-        let told = format!("the sign reversed: {} improved at AB2 and regresses at {name}", reversed.join(" and "));
-        return Some(Ruling::decided("keep_off").because(told));
-    }
-    let regresses: Vec<&str> = with(Class::Regresses).collect();
-    if !regresses.is_empty() {
-        let improves: Vec<&str> = with(Class::Improves).collect();
-        let told = if improves.is_empty() {
-            format!("{} regresses at {name}", regresses.join(" and "))
-        } else {
-            format!(
-                "modes conflict at {name}: {} improves, {} regresses",
-                improves.join(" and "),
-                regresses.join(" and ")
-            )
-        };
-        return Some(Ruling::decided("keep_off").because(told));
-    }
-    let open: Vec<&str> = with(Class::Open).collect();
+    let (improves, regresses) = (modes(&now, Class::Improves), modes(&now, Class::Regresses));
+    let told = match (reversed.is_empty(), regresses.is_empty(), improves.is_empty()) {
+        (false, ..) => {
+            format!("the sign reversed: {} improved at AB2 and regresses at {name}", reversed.join(" and "))
+        }
+        (true, true, _) => return None,
+        (true, false, true) => format!("{} regresses at {name}", regresses.join(" and ")),
+        (true, false, false) => format!(
+            "modes conflict at {name}: {} improves, {} regresses",
+            improves.join(" and "),
+            regresses.join(" and ")
+        ),
+    };
+    Some(Ruling::decided("keep_off").because(told))
+}
+
+/// AB3 or AB5: whether the direction survives.
+fn confirm(input: &Promotion, stages: &BTreeMap<Stage, Classed>, stage: Stage) -> Option<Ruling> {
+    let now: Vec<(LoadMode, Class)> = judged(input, stages.get(&stage)?).collect();
+    let (name, open) = (stage.name(), modes(&now, Class::Open));
     if !open.is_empty() {
         return Some(missing(format!(
             "at {name} {} is open: no interval, or one that reaches over the tolerance",
             open.join(" and ")
         )));
     }
-    match (now.len(), with(Class::Improves).count()) {
-        (0, _) => Some(missing(format!("{name} has no judged metric"))),
-        (_, 0) => Some(Ruling::decided("keep_off").because(format!("near noise: no mode improves at {name}"))),
-        _ => None,
+    if now.is_empty() {
+        return Some(missing(format!("{name} has no judged metric")));
     }
+    let noise = || Ruling::decided("keep_off").because(format!("near noise: no mode improves at {name}"));
+    modes(&now, Class::Improves).is_empty().then(noise)
 }
 
 /// Whether AB3's effect is so small that more repetitions have to confirm it, and they were not made.
@@ -371,19 +385,20 @@ fn needs_ab5(input: &Promotion, stages: &BTreeMap<Stage, Classed>) -> Option<Rul
     })
 }
 
-fn steady(input: &Promotion, foundation: Option<&Classed>) -> Option<Ruling> {
-    let Some(classed) = foundation.filter(|classed| judged(input, classed).next().is_some()) else {
-        return Some(missing("the foundation pack was not run with the new default"));
-    };
-    let with =
-        |wanted: Class| judged(input, classed).filter(move |(_, class)| *class == wanted).map(|(mode, _)| mode.name());
-    let worse: Vec<&str> = with(Class::Regresses).collect();
-    if !worse.is_empty() {
-        let told =
-            format!("the foundation pack regresses in {}: a temporary promotion is reverted", worse.join(" and "));
-        return Some(Ruling::decided("revert").because(told));
+/// A foundation pack that regresses with the new default takes a temporary promotion back.
+fn reverted(input: &Promotion, classed: &Classed) -> Option<Ruling> {
+    let worse = modes(&judged(input, classed).collect::<Vec<_>>(), Class::Regresses);
+    let told =
+        || format!("the foundation pack regresses in {}: a temporary promotion is reverted", worse.join(" and "));
+    (!worse.is_empty()).then(|| Ruling::decided("revert").because(told()))
+}
+
+fn steady(input: &Promotion, classed: &Classed) -> Option<Ruling> {
+    let now: Vec<(LoadMode, Class)> = judged(input, classed).collect();
+    if now.is_empty() {
+        return Some(missing("the foundation pack has no judged metric"));
     }
-    let open: Vec<&str> = with(Class::Open).collect();
+    let open = modes(&now, Class::Open);
     (!open.is_empty()).then(|| missing(format!("the foundation pack is open in {}", open.join(" and "))))
 }
 

@@ -21,6 +21,10 @@ fn stage(warm: f64, cold: f64, mixed: f64) -> Vec<GateDelta> {
     ]
 }
 
+fn seen(active_when_on: bool, active_when_off: bool) -> KnobEvidence {
+    KnobEvidence { active_when_on, active_when_off, sources: vec!["row:evidence".to_owned()] }
+}
+
 /// A promotion that passes every gate.
 fn good() -> Promotion {
     let judged_by = [(LoadMode::Warm, "request_ms"), (LoadMode::Cold, "full_ms"), (LoadMode::Mixed, "request_ms")];
@@ -36,7 +40,7 @@ fn good() -> Promotion {
         tail: "p99_ms".to_owned(),
         small_effect_ms: 0.2,
         values_without_interval: true,
-        evidence: Some(KnobEvidence { active_when_on: true, active_when_off: false }),
+        evidence: Some(seen(true, false)),
         parity: Some(StrictParity { checked: 3, failed: 0, skipped: 1 }),
         parity_checked: 3,
         foundation: Some(stage(-0.4, -2.0, 0.05)),
@@ -125,15 +129,30 @@ fn a_small_effect_needs_the_fifth_repetition() {
 fn a_delta_is_causal_only_if_one_arm_alone_had_the_path_at_work() {
     let with = |evidence: Option<(bool, bool)>| {
         ruled(|input| {
-            input.evidence =
-                evidence.map(|(active_when_on, active_when_off)| KnobEvidence { active_when_on, active_when_off });
+            input.evidence = evidence.map(|(on, off)| seen(on, off));
         })
     };
     for evidence in [(true, true), (false, false), (false, true)] {
         let ruling = with(Some(evidence));
         assert_eq!((ruling.label.as_str(), ruling.standing), ("not_causal", Standing::Decided), "{evidence:?}");
     }
-    assert_eq!(with(None).standing, Standing::Inconclusive);
+    assert_eq!((with(None).label.as_str(), with(None).standing), ("inconclusive", Standing::Inconclusive));
+}
+
+#[test]
+fn what_speaks_against_a_switch_is_said_whatever_else_is_missing() {
+    let bare = |ab3: Vec<GateDelta>| {
+        ruled(|input| {
+            (input.evidence, input.parity, input.foundation) = (None, None, None);
+            input.stages.insert(Stage::Ab3, ab3);
+        })
+    };
+    let reversed = bare(stage(0.33, -2.5, 0.0));
+    assert_eq!((reversed.label.as_str(), reversed.standing), ("keep_off", Standing::Decided));
+    assert!(reversed.reasons[0].starts_with("the sign reversed: warm"), "{:?}", reversed.reasons);
+    assert_eq!(bare(stage(-0.5, -2.5, 0.0)).standing, Standing::Inconclusive, "nothing speaks against it");
+    // That nothing improves may be because the stage did not measure what would.
+    assert_eq!(bare(stage(0.0, 0.0, 0.0)).standing, Standing::Inconclusive);
 }
 
 #[test]
@@ -151,7 +170,10 @@ fn parity_must_be_run_on_enough_models_and_not_fail() {
 fn a_foundation_that_regresses_reverts_a_temporary_promotion() {
     // FFN_PROJ: slower in all three modes against the previous pack.
     assert_eq!(ruled(|input| input.foundation = Some(stage(0.9, 0.8, 0.7))).label, "revert");
-    assert_eq!(ruled(|input| input.foundation = None).label, "inconclusive");
+    assert_eq!(ruled(|input| input.foundation = Some(Vec::new())).label, "inconclusive");
+    let unasked = ruled(|input| input.foundation = None);
+    assert_eq!(unasked.label, "promote");
+    assert!(!unasked.reasons[0].contains("foundation"), "{:?}", unasked.reasons);
 }
 
 #[test]
