@@ -7,6 +7,10 @@ use lockstep::terms::Axes;
 use lockstep::verdict::judge_published;
 use lockstep::verdict::rules::Ruling;
 
+#[path = "designs/families.rs"]
+mod families;
+#[path = "designs/observed.rs"]
+mod observed;
 #[path = "designs/promotions.rs"]
 mod promotions;
 
@@ -20,6 +24,10 @@ fn design(published: &str, rules: &[&str]) -> Design {
         text.push_str(&format!("[[hypothesis]]\nname = \"h{at}\"\n[hypothesis.rule]\n{rule}\n"));
     }
     Design::parse("observed", &text).expect("a design")
+}
+
+fn journal_of(design: &Design, kind: Kind, name: &str, text: &str) -> Journal {
+    imported(design, kind, &[InputFile { name: name.to_owned(), bytes: text.as_bytes().to_vec() }])
 }
 
 fn rulings(design: &Design, journal: &Journal) -> Vec<Ruling> {

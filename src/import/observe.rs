@@ -10,8 +10,8 @@
 //! | success, and another metric that is no finite number | `fell_through` |
 //! | success otherwise | `ok` |
 //!
-//! The numbers stay in the record whatever the outcome, so that a plan may apply a floor of its own; what is no finite
-//! number is left out and named in the failure.
+//! The numbers stay in the record whatever the outcome, because the file had them, and no verdict reads those of a row
+//! that is not `ok`; what is no finite number is left out and named in the failure.
 
 use std::collections::BTreeMap;
 

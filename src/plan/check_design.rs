@@ -10,12 +10,28 @@ pub(super) fn check(document: &Document<'_>, raw: RawDesign) -> Result<Design, E
     let RawDesign { schema, name, description, published, hypotheses } = raw;
     schema_version(document, schema)?;
     self::name(document, "name", &name)?;
-    let Published { report, replication: _, alpha, bootstrap_resamples, bootstrap_seed: _ } = &published;
+    let Published { report, replication: _, alpha, bootstrap_resamples, bootstrap_seed: _, min_ok_share, counted } =
+        &published;
     if report.trim().is_empty() {
         return Err(document.fault("published.report", "is empty", Some("name the report".to_owned())));
     }
     between(document, "published.alpha", *alpha, 0.0, 0.5)?;
     range(document, "published.bootstrap_resamples", *bootstrap_resamples, 100, 1_000_000)?;
+    if let Some(share) = min_ok_share {
+        between(document, "published.min_ok_share", *share, 0.0, 1.0_f64.next_up())?;
+    }
+    for (table, columns) in counted {
+        self::name(document, &format!("published.counted.{table}"), table)?;
+        let fault = |message: &str, hint: &str| {
+            document.fault(&format!("published.counted.{table}"), message, Some(hint.to_owned()))
+        };
+        if table == "observations" {
+            return Err(fault("is the table of the raw rows themselves", "give it another name, for example cells"));
+        }
+        if columns.is_empty() {
+            return Err(fault("is empty", "name the columns that tell its rows apart"));
+        }
+    }
     if hypotheses.is_empty() {
         return Err(document.fault("hypothesis", "a design needs at least one [[hypothesis]]", None));
     }

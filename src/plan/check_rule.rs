@@ -165,7 +165,10 @@ impl RulePlace<'_> {
             between(self.document, &self.at(&format!("rule.{key}")), value, above, below)
         };
         match rule {
-            Rule::CorrelationCriterion(rule) => share("above", rule.above, -1.0, 1.0),
+            Rule::CorrelationCriterion(rule) => {
+                share("power", rule.power, 0.5, 1.0)?;
+                share("above", rule.above, -1.0, 1.0)
+            }
             Rule::Saturation(rule) if rule.sustained_readings == 0 => {
                 Err(self.fault("rule.sustained_readings", "0 readings sustain nothing", None))
             }
@@ -176,10 +179,12 @@ impl RulePlace<'_> {
             }
             Rule::MeanContrast(rule) => {
                 self.sides([("left", &rule.left), ("right", &rule.right)])?;
+                share("power", rule.power, 0.5, 1.0)?;
                 share("margin", rule.margin, 0.0, f64::MAX)
             }
             Rule::DifferenceCriterion(rule) => {
                 self.sides([("left", &rule.left), ("right", &rule.right)])?;
+                share("power", rule.power, 0.5, 1.0)?;
                 self.finite("rule.at_least", rule.at_least)
             }
             Rule::EffectBand(rule) => {

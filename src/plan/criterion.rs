@@ -21,6 +21,8 @@ pub struct CorrelationCriterion {
     pub direction: Direction,
     /// The correlation in that direction must exceed this.
     pub above: f64,
+    /// Power of the number of runs that an open question is said to need.
+    pub power: f64,
 }
 
 /// Which way a column goes.
@@ -113,6 +115,8 @@ pub struct MeanContrast {
     pub right: MeanSide,
     /// Differences up to this are none, in the columns' unit.
     pub margin: f64,
+    /// Power of the number of repetitions that an open question is said to need.
+    pub power: f64,
 }
 
 /// Whether one mean exceeds another by enough.
@@ -125,6 +129,8 @@ pub struct DifferenceCriterion {
     pub right: MeanSide,
     /// Right minus left must reach this, in the columns' unit.
     pub at_least: f64,
+    /// Power of the number of repetitions that an open question is said to need.
+    pub power: f64,
 }
 
 /// What an effect on time is called.

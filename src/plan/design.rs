@@ -3,6 +3,8 @@
 //! A design is a plan file with a `[published]` table. It names no lane and is never run: what it judges is a journal
 //! that `lockstep import` made of the report's own tables.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
@@ -39,6 +41,15 @@ pub struct Published {
     pub bootstrap_resamples: u32,
     /// Seed of every bootstrap.
     pub bootstrap_seed: u64,
+    /// The share of the raw rows tried on each side of a contrast that must be ok; without it half, and what was lost is
+    /// told either way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_ok_share: Option<f64>,
+    /// Tables that count raw rows by outcome: name to the columns that tell its rows apart, as
+    /// `cells = ["model", "mode"]`. Each has `attempts`, a count and a rate for every outcome, and the mean, `_sd` and `_cv`
+    /// of every metric over what is ok.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counted: BTreeMap<String, Vec<String>>,
 }
 
 /// What counts as one observation.

@@ -69,8 +69,11 @@ mod tests {
     fn a_rule_names_launches_when_all_of_its_means_do() {
         let rule = |left: &str, right: &str| -> Rule {
             let side = |launch: &str| format!("{{ rows = {{ table = \"t\" }}, mean = \"ms\"{launch} }}");
-            let text =
-                format!("kind = \"mean_contrast\"\nleft = {}\nright = {}\nmargin = 1.0", side(left), side(right));
+            let text = format!(
+                "kind = \"mean_contrast\"\nleft = {}\nright = {}\nmargin = 1.0\npower = 0.8",
+                side(left),
+                side(right)
+            );
             toml::from_str(&text).unwrap()
         };
         let launch = ", launch = \"run\"";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::adapters::{Decided, Settings, TableRow, Tables, apply};
+use super::adapters::{Decided, Settings, TableRow, Tables, apply, family, others};
 use super::measured_tables::measured_tables;
 use super::reduce::Table;
 use super::rules::Standing;
@@ -26,14 +26,17 @@ pub(super) fn rule_hypotheses(
     }
     let rows = measured_tables(table, lanes).into_iter().chain(of_agents).chain(stack_tables(plan, lanes));
     let tables = Tables::measured(rows, plan.coverage.min_ok_share);
-    let settings = Settings {
-        alpha: plan.statistics.alpha,
-        bootstrap_resamples: plan.statistics.bootstrap_resamples,
-        bootstrap_seed: plan.statistics.bootstrap_seed,
-        also_in_family: family(verdicts)?,
-    };
+    let alone = settings(plan, Vec::new());
+    let contrasts = family_of_contrasts(verdicts)?;
+    let mut own = Vec::with_capacity(verdicts.len());
+    for (hypothesis, verdict) in plan.hypotheses.iter().zip(&*verdicts) {
+        own.push(match &hypothesis.kind {
+            HypothesisKind::Ruled { rule, .. } if takes_part(rule, verdict, absent) => family(rule, &tables, &alone)?,
+            _ => Vec::new(),
+        });
+    }
     let mut before: Vec<Decided> = Vec::with_capacity(verdicts.len());
-    for (hypothesis, verdict) in plan.hypotheses.iter().zip(verdicts) {
+    for (index, (hypothesis, verdict)) in plan.hypotheses.iter().zip(verdicts).enumerate() {
         if let HypothesisKind::Ruled { rule, .. } = &hypothesis.kind {
             verdict.rule = Some(rule.kind().to_owned());
             verdict.lanes = named_lanes(rule);
@@ -45,7 +48,8 @@ pub(super) fn rule_hypotheses(
                     verdict.reasons.push(format!("lane {lane} took no part: {reason}"));
                 }
                 (_, None) => {
-                    let ruling = apply(rule, &tables, &settings, &before)?;
+                    let family = [contrasts.clone(), others(&own, index)].concat();
+                    let ruling = apply(rule, &tables, &settings(plan, family), &before)?;
                     verdict.reasons.extend(ruling.reasons.iter().cloned());
                     verdict.reasons.extend(shares_told(rule, table, lanes));
                     verdict.reasons.extend(weights_told(rule, plan));
@@ -58,6 +62,22 @@ pub(super) fn rule_hypotheses(
         before.push(decided(verdict));
     }
     Ok(())
+}
+
+/// How sure every answer must be; the launch is the unit, so that there is no other answer beside it.
+fn settings(plan: &Plan, also_in_family: Vec<PValue>) -> Settings {
+    Settings {
+        alpha: plan.statistics.alpha,
+        bootstrap_resamples: plan.statistics.bootstrap_resamples,
+        bootstrap_seed: plan.statistics.bootstrap_seed,
+        also_in_family,
+        also_by_launch: Vec::new(),
+    }
+}
+
+/// Whether the rule is asked at all: no control voids it, and its lanes were there.
+fn takes_part(rule: &Rule, verdict: &HypothesisVerdict, absent: &BTreeMap<String, String>) -> bool {
+    verdict.finding != Finding::Void && !named_lanes(rule).iter().any(|lane| absent.contains_key(lane))
 }
 
 /// How many positions a parity that a teacher decides rests on.
@@ -110,15 +130,15 @@ fn decided(verdict: &HypothesisVerdict) -> Decided {
 }
 
 /// The p values of the plan's contrasts, each comparison once; controls are a family of their own.
-fn family(verdicts: &[HypothesisVerdict]) -> Result<Vec<PValue>, Error> {
+fn family_of_contrasts(verdicts: &[HypothesisVerdict]) -> Result<Vec<PValue>, Error> {
     let mut seen = BTreeSet::new();
-    let mut family = Vec::new();
+    let mut found = Vec::new();
     for verdict in verdicts.iter().filter(|verdict| !verdict.negative_control) {
         for (cell, p) in verdict.cells.iter().filter_map(|cell| Some((&cell.cell, cell.p?))) {
             if seen.insert((&verdict.lanes, cell)) {
-                family.push(PValue::new(p)?);
+                found.push(PValue::new(p)?);
             }
         }
     }
-    Ok(family)
+    Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{Ruled, Settings};
+use super::apply::{Read, Ruled, Settings};
 use super::means::{both, change, matched};
 use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source, text};
 use crate::plan::{self, InteractionSums, MeanSide};
@@ -15,8 +15,17 @@ use crate::verdict::rules::{
 };
 
 pub(super) fn phase_rule(tables: &Tables<'_>, rule: &plan::PhaseSeparation, settings: &Settings) -> Ruled {
+    Ok(phases(tables, rule, settings)?.map(|(input, left_out)| phase_separation(&input).because_all(left_out)))
+}
+
+/// The effects on all phases that both sides have, and what was left out.
+pub(super) fn phases(
+    tables: &Tables<'_>,
+    rule: &plan::PhaseSeparation,
+    settings: &Settings,
+) -> Read<(PhaseSeparation, Vec<String>)> {
     let (confidence, alpha, power) = (settings.confidence()?, Alpha::new(settings.alpha)?, Power::new(rule.power)?);
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<(PhaseSeparation, Vec<String>), Gap> {
         let found = matched(tables, std::slice::from_ref(&rule.phase), &rule.baseline, &rule.candidate)?;
         let mut phases = Vec::new();
         for (key, [left, right]) in &found.pairs {
@@ -30,9 +39,9 @@ pub(super) fn phase_rule(tables: &Tables<'_>, rule: &plan::PhaseSeparation, sett
         }
         let also_in_family = settings.also_in_family.clone();
         let input = PhaseSeparation { phases, margin_pp: rule.margin_pp, alpha, power, also_in_family };
-        Ok(phase_separation(&input).because_all(found.left_out()))
+        Ok((input, found.left_out()))
     };
-    Ok(ruled())
+    Ok(read())
 }
 
 pub(super) fn gain_rule(tables: &Tables<'_>, rule: &plan::GainReplication, settings: &Settings) -> Ruled {
@@ -51,12 +60,22 @@ pub(super) fn gain_rule(tables: &Tables<'_>, rule: &plan::GainReplication, setti
     Ok(ruled())
 }
 
-/// The models' intervals hold together: each at the confidence that leaves the plan's to all of them (Bonferroni).
 pub(super) fn crossover_rule(tables: &Tables<'_>, rule: &plan::ScaleCrossover, settings: &Settings) -> Ruled {
+    Ok(crossover(tables, rule, settings)?.map(|(input, left_out)| scale_crossover(&input).because_all(left_out)))
+}
+
+/// The effects on all models that both sides have, and what was left out.
+///
+/// The models' intervals hold together: each at the confidence that leaves the plan's to all of them (Bonferroni).
+pub(super) fn crossover(
+    tables: &Tables<'_>,
+    rule: &plan::ScaleCrossover,
+    settings: &Settings,
+) -> Read<(ScaleCrossover, Vec<String>)> {
     let confidence = settings.confidence()?;
     let (alpha, power) = (Alpha::new(settings.alpha)?, Power::new(rule.power)?);
     let each = Confidence::new(1.0 - settings.alpha / rule.sizes.len().max(1) as f64)?;
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<(ScaleCrossover, Vec<String>), Gap> {
         let found = matched(tables, std::slice::from_ref(&rule.model), &rule.baseline, &rule.candidate)?;
         let (mut models, mut cells) = (Vec::new(), Vec::new());
         let mut unsized_models = Vec::new();
@@ -76,12 +95,13 @@ pub(super) fn crossover_rule(tables: &Tables<'_>, rule: &plan::ScaleCrossover, s
         }
         let rows = rule.interaction.map(|sums| interaction(&cells, sums)).transpose()?;
         let levels = Levels { confidence: each, power };
-        let input = ScaleCrossover { models, neutral_pct: rule.neutral_pct, rows, alpha, levels };
+        let also_in_family = settings.also_in_family.clone();
+        let input = ScaleCrossover { models, neutral_pct: rule.neutral_pct, rows, alpha, levels, also_in_family };
         let no_size = (!unsized_models.is_empty())
             .then(|| format!("of {} the plan states no size, left out", unsized_models.join(", ")));
-        Ok(scale_crossover(&input).because_all(found.left_out()).because_all(no_size))
+        Ok((input, found.left_out().into_iter().chain(no_size).collect()))
     };
-    Ok(ruled())
+    Ok(read())
 }
 
 type Rows<'s, 't, 'a> = (&'s MeanSide, &'s [&'t TableRow<'a>]);

@@ -2,41 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{Ruled, Settings};
+use super::apply::{Read, Ruled, Settings};
 use super::means::{both, iterations, matched, values};
 use super::tables::{Gap, TableRow, Tables, must_number, source};
 use crate::plan::{self, MeanSide};
-use crate::stats::{Alpha, Power};
+use crate::stats::{Alpha, Confidence, Power};
 use crate::verdict::rules::{
-    LaunchValue, MatchedContrast, MatchedContrasts, ReplicationUnit, Ruling, SideValues, matched_contrasts,
+    LaunchValue, MatchedContrast, MatchedContrasts, ReplicationUnit, SideValues, matched_contrasts,
 };
 
 pub(super) fn contrasts_rule(tables: &Tables<'_>, rule: &plan::MatchedContrasts, settings: &Settings) -> Ruled {
+    Ok(contrasts(tables, rule, settings)?.map(|(input, left_out)| matched_contrasts(&input).because_all(left_out)))
+}
+
+/// The contrasts of all keys that both sides have, and what was left out.
+pub(super) fn contrasts(
+    tables: &Tables<'_>,
+    rule: &plan::MatchedContrasts,
+    settings: &Settings,
+) -> Read<(MatchedContrasts, Vec<String>)> {
     let (alpha, power) = (Alpha::new(settings.alpha)?, Power::new(rule.power)?);
     let confidence = settings.confidence()?;
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<(MatchedContrasts, Vec<String>), Gap> {
         let found = matched(tables, &rule.key, &rule.baseline, &rule.candidate)?;
         let mut contrasts = Vec::new();
-        for (key, [left, right]) in &found.pairs {
-            let key = key.clone();
-            let contrast = if tables.are_measured() {
-                let [baseline, candidate] =
-                    [launches(tables, &rule.baseline, left)?, launches(tables, &rule.candidate, right)?];
-                let sources = left.iter().chain(right).map(|row| source(row)).collect();
-                MatchedContrast { key, baseline, candidate, sources }
-            } else if rule.baseline.n.is_none() && rule.candidate.n.is_none() {
-                let [baseline, candidate] = [recorded(&rule.baseline, left)?, recorded(&rule.candidate, right)?];
-                let sources = left.iter().chain(right).map(|row| source(row)).collect();
-                MatchedContrast { key, baseline, candidate, sources }
-            } else {
-                let means = both(tables, confidence, (&rule.baseline, left), (&rule.candidate, right))?;
-                let [[baseline, candidate]] = means.segments[..] else {
-                    return Err(Gap::of("a printed contrast has one mean a side"));
-                };
-                let [baseline, candidate] = [baseline, candidate].map(SideValues::Summary);
-                MatchedContrast { key, baseline, candidate, sources: means.sources }
-            };
-            contrasts.push(contrast);
+        for (key, sides) in &found.pairs {
+            contrasts.push(contrast(tables, rule, confidence, key, sides)?);
         }
         let unit = if tables.count_launches() { ReplicationUnit::Launch } else { ReplicationUnit::Iteration };
         let input = MatchedContrasts {
@@ -47,10 +38,37 @@ pub(super) fn contrasts_rule(tables: &Tables<'_>, rule: &plan::MatchedContrasts,
             alpha,
             power,
             also_in_family: settings.also_in_family.clone(),
+            also_by_launch: settings.also_by_launch.clone(),
         };
-        Ok(matched_contrasts(&input).because_all(found.left_out()))
+        Ok((input, found.left_out()))
     };
-    Ok(ruled())
+    Ok(read())
+}
+
+fn contrast(
+    tables: &Tables<'_>,
+    rule: &plan::MatchedContrasts,
+    confidence: Confidence,
+    key: &BTreeMap<String, String>,
+    [left, right]: &[Vec<&TableRow<'_>>; 2],
+) -> Result<MatchedContrast, Gap> {
+    let key = key.clone();
+    let sources = left.iter().chain(right).map(|row| source(row)).collect();
+    if tables.are_measured() {
+        let [baseline, candidate] =
+            [launches(tables, &rule.baseline, left)?, launches(tables, &rule.candidate, right)?];
+        return Ok(MatchedContrast { key, baseline, candidate, sources });
+    }
+    if rule.baseline.n.is_none() && rule.candidate.n.is_none() {
+        let [baseline, candidate] = [recorded(&rule.baseline, left)?, recorded(&rule.candidate, right)?];
+        return Ok(MatchedContrast { key, baseline, candidate, sources });
+    }
+    let means = both(tables, confidence, (&rule.baseline, left), (&rule.candidate, right))?;
+    let [[baseline, candidate]] = means.segments[..] else {
+        return Err(Gap::of("a printed contrast has one mean a side"));
+    };
+    let [baseline, candidate] = [baseline, candidate].map(SideValues::Summary);
+    Ok(MatchedContrast { key, baseline, candidate, sources: means.sources })
 }
 
 /// Every row one iteration, in the launch that it names; without a name all are taken as of one.

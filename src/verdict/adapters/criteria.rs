@@ -2,6 +2,7 @@
 
 use super::apply::{Ruled, Settings};
 use super::means::{change, two_means};
+use super::survivors;
 use super::tables::{Gap, Tables, key, must_number, number, percent, source, unit};
 use crate::plan::{
     Column, CorrelationCriterion, DifferenceCriterion, Direction, EffectBands, MeanContrast, ParallelEfficiency,
@@ -9,12 +10,12 @@ use crate::plan::{
 };
 use crate::stats::{Alpha, Margin, Points, Power};
 use crate::verdict::rules::{
-    BandEdges, EffectBand, Levels, Ruling, SpeedUp, Stated, correlation_criterion, difference_criterion, effect_band,
-    mean_contrast, parallel_efficiency, saturation, stated_differences,
+    BandEdges, ContrastTerms, EffectBand, Levels, Ruling, SpeedUp, Stated, correlation_criterion, difference_criterion,
+    effect_band, mean_contrast, parallel_efficiency, saturation, stated_differences,
 };
 
 pub(super) fn correlation_rule(tables: &Tables<'_>, rule: &CorrelationCriterion, settings: &Settings) -> Ruled {
-    let confidence = settings.confidence()?;
+    let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
     let ruled = || -> Result<Ruling, Gap> {
         let (mut x, mut y, mut sources) = (Vec::new(), Vec::new(), Vec::new());
         for row in tables.rows(&rule.rows)? {
@@ -25,7 +26,7 @@ pub(super) fn correlation_rule(tables: &Tables<'_>, rule: &CorrelationCriterion,
             sources.push(source(row));
         }
         let points = Points::new(x, y).map_err(|error| Gap::of(error.to_string()))?;
-        Ok(correlation_criterion(&points, rule.above, confidence, &sources))
+        Ok(correlation_criterion(&points, rule.above, levels, &sources))
     };
     Ok(ruled())
 }
@@ -82,15 +83,20 @@ pub(super) fn efficiency_rule(tables: &Tables<'_>, rule: &ParallelEfficiency) ->
 }
 
 pub(super) fn mean_contrast_rule(tables: &Tables<'_>, rule: &MeanContrast, settings: &Settings) -> Ruled {
-    let (margin, alpha) = (Margin::absolute(rule.margin)?, Alpha::new(settings.alpha)?);
+    let terms = ContrastTerms {
+        margin: Margin::absolute(rule.margin)?,
+        alpha: Alpha::new(settings.alpha)?,
+        power: Power::new(rule.power)?,
+        also_in_family: settings.also_in_family.clone(),
+    };
     let means = two_means(tables, settings.confidence()?, &rule.left, &rule.right);
-    Ok(means.map(|means| mean_contrast(&means, margin, alpha)))
+    Ok(means.map(|(means, lost)| mean_contrast(&means, &terms).because_all(lost)))
 }
 
 pub(super) fn difference_rule(tables: &Tables<'_>, rule: &DifferenceCriterion, settings: &Settings) -> Ruled {
-    let confidence = settings.confidence()?;
-    let means = two_means(tables, confidence, &rule.left, &rule.right);
-    Ok(means.map(|means| difference_criterion(&means, rule.at_least, confidence)))
+    let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
+    let means = two_means(tables, levels.confidence, &rule.left, &rule.right);
+    Ok(means.map(|(means, lost)| difference_criterion(&means, rule.at_least, levels).because_all(lost)))
 }
 
 /// The change in percent of the baseline's mean, with Welch's interval of the difference on the same scale.
@@ -98,10 +104,13 @@ pub(super) fn effect_rule(tables: &Tables<'_>, rule: &EffectBands, settings: &Se
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
     let EffectBands { phase, baseline, candidate, neutral_pct, strong_pct, power: _ } = rule;
     let ruled = || -> Result<Ruling, Gap> {
-        let (left, right) = (tables.rows(&baseline.rows)?, tables.rows(&candidate.rows)?);
-        let (change_pct, sources) = change(tables, levels.confidence, (baseline, &left), (candidate, &right))?;
+        let left = survivors::side(tables, "baseline", baseline)?;
+        let right = survivors::side(tables, "candidate", candidate)?;
+        let sides = ((baseline, &left.rows[..]), (candidate, &right.rows[..]));
+        let (change_pct, sources) = change(tables, levels.confidence, sides.0, sides.1)?;
         let edges = BandEdges { neutral_pct: *neutral_pct, strong_pct: *strong_pct };
-        Ok(effect_band(&EffectBand { phase: phase.clone(), change_pct, edges, levels, sources }))
+        let ruling = effect_band(&EffectBand { phase: phase.clone(), change_pct, edges, levels, sources });
+        Ok(ruling.because_all(left.lost).because_all(right.lost))
     };
     Ok(ruled())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::survivors::{self, Sample};
 use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, source, unit};
 use crate::plan::MeanSide;
 use crate::stats::distribution::student_t_upper_quantile;
@@ -18,14 +19,16 @@ struct Side {
     sources: Vec<String>,
 }
 
-/// Both sides of one comparison.
+/// Both sides of one comparison, and what of either was lost.
 pub(super) fn two_means(
     tables: &Tables<'_>,
     confidence: Confidence,
     left: &MeanSide,
     right: &MeanSide,
-) -> Result<TwoMeans, Gap> {
-    both(tables, confidence, (left, &tables.rows(&left.rows)?), (right, &tables.rows(&right.rows)?))
+) -> Result<(TwoMeans, Vec<String>), Gap> {
+    let (one, other) = (survivors::side(tables, "left", left)?, survivors::side(tables, "right", right)?);
+    let means = both(tables, confidence, (left, &one.rows), (right, &other.rows))?;
+    Ok((means, one.lost.into_iter().chain(other.lost).collect()))
 }
 
 /// The rows of one side under a key.
@@ -34,7 +37,8 @@ type Chosen<'t, 'a> = Vec<&'t TableRow<'a>>;
 /// A comparison for each key that both sides have, and the keys that only one has.
 pub(super) struct Matched<'t, 'a> {
     pub pairs: Vec<(BTreeMap<String, String>, [Chosen<'t, 'a>; 2])>,
-    pub unmatched: Vec<String>,
+    unmatched: Vec<String>,
+    lost: Vec<String>,
 }
 
 /// Rows of both sides by the columns that tell comparisons apart.
@@ -46,7 +50,7 @@ pub(super) fn matched<'t, 'a>(
 ) -> Result<Matched<'t, 'a>, Gap> {
     let mut by_key: BTreeMap<BTreeMap<String, String>, [Chosen<'t, 'a>; 2]> = BTreeMap::new();
     for (which, side) in [left, right].into_iter().enumerate() {
-        for row in tables.rows(&side.rows)? {
+        for row in survivors::attempts(tables, side)? {
             by_key.entry(key(row, columns)?).or_default()[which].push(row);
         }
     }
@@ -57,13 +61,25 @@ pub(super) fn matched<'t, 'a>(
     if pairs.is_empty() {
         return Err(Gap::of(format!("no key has rows on both sides; on one are {}", unmatched.join(", "))));
     }
-    Ok(Matched { pairs, unmatched })
+    let (mut sampled, mut lost) = (Vec::with_capacity(pairs.len()), Vec::new());
+    for (key, [one, other]) in pairs {
+        let told = words(key.clone());
+        let mut sample = |name: &str, rows: Chosen<'t, 'a>| -> Result<Chosen<'t, 'a>, Gap> {
+            let Sample { rows, lost: told } = survivors::sample(tables, &format!("{told}, {name}"), rows)?;
+            lost.extend(told);
+            Ok(rows)
+        };
+        sampled.push((key, [sample("baseline", one)?, sample("candidate", other)?]));
+    }
+    Ok(Matched { pairs: sampled, unmatched, lost })
 }
 
 impl Matched<'_, '_> {
-    /// What was left out, as a reason.
-    pub(super) fn left_out(&self) -> Option<String> {
-        (!self.unmatched.is_empty()).then(|| format!("one side alone has {}, left out", self.unmatched.join(", ")))
+    /// What was left out, as reasons.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let unmatched =
+            (!self.unmatched.is_empty()).then(|| format!("one side alone has {}, left out", self.unmatched.join(", ")));
+        unmatched.into_iter().chain(self.lost.iter().cloned()).collect()
     }
 }
 

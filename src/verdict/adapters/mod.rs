@@ -14,10 +14,11 @@ mod evidence;
 mod gates;
 mod ladders;
 mod means;
+mod survivors;
 mod tables;
 
-pub(super) use apply::{Decided, Settings, apply};
-pub(super) use tables::{TableRow, Tables};
+pub(super) use apply::{Decided, Settings, apply, family, others};
+pub(super) use tables::{Counted, OBSERVATIONS, TableRow, Tables};
 
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,32 @@
 //! Tables that rules read, looked up by name: printed ones, and those that measured rows give.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::journal::SummaryCell;
 use crate::plan::{Column, Rows};
 use crate::terms::{Scalar, nearest};
 use crate::verdict::rules::{MIN_LAUNCHES, Ruling};
 
+/// The table of others' raw rows: one row for each attempt, whatever came of it.
+pub(in crate::verdict) const OBSERVATIONS: &str = "observations";
+
 /// Rows by table.
 pub(in crate::verdict) struct Tables<'a> {
     rows: BTreeMap<String, Vec<TableRow<'a>>>,
     origin: Origin,
+    counted: Counted,
+}
+
+/// What is known of tables that count others' raw rows.
+#[derive(Debug, Clone, Default)]
+pub(in crate::verdict) struct Counted {
+    /// Those that there are.
+    pub tables: BTreeSet<String>,
+    /// Those that could not be formed, with the reason.
+    pub impossible: BTreeMap<String, String>,
+    /// The share of tried rows that must be ok for their times to be a sample, where the plan states one.
+    pub ok_floor: Option<f64>,
 }
 
 /// Whose rows they are, and what counts as one observation.
@@ -55,7 +70,7 @@ impl Gap {
     }
 
     /// Something that more rows could show: the ruling is `inconclusive`.
-    fn open(reason: impl Into<String>) -> Self {
+    pub(super) fn open(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), is_open: true, launches: None }
     }
 
@@ -83,12 +98,17 @@ pub(super) struct Printed {
 impl<'a> Tables<'a> {
     /// What others printed or recorded.
     pub(in crate::verdict) fn printed(rows: impl IntoIterator<Item = TableRow<'a>>) -> Self {
-        Self { rows: by_table(rows), origin: Origin::Printed }
+        Self { rows: by_table(rows), origin: Origin::Printed, counted: Counted::default() }
+    }
+
+    /// The same, with what is known of those that count raw rows.
+    pub(in crate::verdict) fn counting(self, counted: Counted) -> Self {
+        Self { counted, ..self }
     }
 
     /// What rows of a run give, of which `min_ok_share` must be ok for times to be a sample.
     pub(in crate::verdict) fn measured(rows: impl IntoIterator<Item = TableRow<'a>>, min_ok_share: f64) -> Self {
-        Self { rows: by_table(rows), origin: Origin::Measured { min_ok_share } }
+        Self { rows: by_table(rows), origin: Origin::Measured { min_ok_share }, counted: Counted::default() }
     }
 
     /// Whether the rows are those of a run, whose unit of replication is the launch.
@@ -105,6 +125,21 @@ impl<'a> Tables<'a> {
     /// Whether the launch counts as one observation.
     pub(super) fn count_launches(&self) -> bool {
         self.origin != Origin::Printed
+    }
+
+    /// Whether each row of the table is an attempt of others, whatever came of it.
+    pub(super) fn holds_attempts(&self, table: &str) -> bool {
+        !self.are_measured() && table == OBSERVATIONS
+    }
+
+    /// Whether each row of the table counts attempts of others.
+    pub(super) fn counts_attempts(&self, table: &str) -> bool {
+        self.counted.tables.contains(table)
+    }
+
+    /// The share of tried rows that must be ok, where the plan states one.
+    pub(super) fn ok_floor(&self) -> Option<f64> {
+        self.counted.ok_floor
     }
 
     /// Whether there is such a table.
@@ -175,6 +210,9 @@ impl<'a> Tables<'a> {
 
     fn select(&self, table: &str, only: &BTreeMap<String, Vec<Scalar>>) -> Result<Vec<&TableRow<'a>>, Gap> {
         let Some(rows) = self.rows.get(table) else {
+            if let Some(reason) = self.counted.impossible.get(table) {
+                return Err(Gap::of(reason.clone()));
+            }
             let near = nearest(table, self.rows.keys().map(String::as_str));
             let hint = near.map_or_else(String::new, |near| format!("; there is {near}"));
             return Err(Gap::of(format!("no table {table} was imported{hint}")));

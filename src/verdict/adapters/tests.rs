@@ -28,7 +28,7 @@ fn rows(rows: &Value) -> Vec<TableRow<'static>> {
 }
 
 fn settings(also_in_family: Vec<PValue>) -> Settings {
-    Settings { alpha: 0.05, bootstrap_resamples: 1_000, bootstrap_seed: 42, also_in_family }
+    Settings { alpha: 0.05, bootstrap_resamples: 1_000, bootstrap_seed: 42, also_in_family, also_by_launch: Vec::new() }
 }
 
 fn rule(text: &str) -> Rule {
@@ -108,7 +108,7 @@ fn phases_are_apart_by_launches_and_by_printed_means_alike() {
 fn a_printed_interval_of_the_mean_stands_for_the_deviation() {
     let text = |spread: &str| {
         format!(
-            "kind = \"mean_contrast\"\nmargin = 0.1\n{}",
+            "kind = \"mean_contrast\"\nmargin = 0.1\npower = 0.8\n{}",
             ["left", "right"].map(|side| {
                 format!("{side} = {{ rows = {{ table = \"t\", where = {{ side = [\"{side}\"] }} }}, mean = \"ms\", n = \"n\", {spread} }}\n")
             }).concat()

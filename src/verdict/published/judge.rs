@@ -3,8 +3,9 @@
 use super::printed_tables::printed_tables;
 use super::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile};
 use crate::journal::{ImportedFrom, Journal};
-use crate::plan::{Design, DesignHypothesis, Replication};
-use crate::verdict::adapters::{Decided, Settings, Tables, apply};
+use crate::plan::{Design, DesignHypothesis, Published, Replication};
+use crate::stats::PValue;
+use crate::verdict::adapters::{Decided, Settings, Tables, apply, family, others};
 use crate::verdict::rules::{Ruling, Standing};
 use crate::verdict::{Conclusion, Error};
 
@@ -17,27 +18,25 @@ const FORMAT: u32 = 1;
 /// Design and journal are no pair. A bad result is no error.
 pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVerdict, Error> {
     let imported = imported_facts(design, journal)?;
-    let tables = || Tables::printed(printed_tables(journal));
+    let tables = || printed_tables(&design.published, journal);
     let (by_iteration, by_launch) = (tables(), tables().by_launch());
-    let settings = Settings {
-        alpha: design.published.alpha,
-        bootstrap_resamples: design.published.bootstrap_resamples,
-        bootstrap_seed: design.published.bootstrap_seed,
-        also_in_family: Vec::new(),
-    };
+    let families = Families::of(design, &by_iteration, &by_launch)?;
     let mut hypotheses: Vec<PublishedHypothesis> = Vec::with_capacity(design.hypotheses.len());
     let mut before: Vec<Decided> = Vec::with_capacity(design.hypotheses.len());
-    for DesignHypothesis { name, claim, expect, rule } in &design.hypotheses {
+    for (index, DesignHypothesis { name, claim, expect, rule }) in design.hypotheses.iter().enumerate() {
+        let launches = families.others(index, Replication::Launch);
         let by_launches = || match rule.names_launches() {
-            true => apply(rule, &by_launch, &settings, &before),
+            true => apply(rule, &by_launch, &settings(design, launches.clone(), Vec::new()), &before),
             false => Ok(Ruling::invalid(NO_LAUNCHES)),
         };
+        let by_iterations = || {
+            let iterations = families.others(index, Replication::Iteration);
+            apply(rule, &by_iteration, &settings(design, iterations, launches.clone()), &before)
+        };
         let (ruling, beside) = match (rule.counts_observations(), design.published.replication) {
-            (false, _) => (apply(rule, &by_iteration, &settings, &before)?, None),
+            (false, _) => (by_iterations()?, None),
             (true, Replication::Launch) => (by_launches()?, None),
-            (true, Replication::Iteration) => {
-                (apply(rule, &by_iteration, &settings, &before)?, Some(at_launch_level(by_launches()?)))
-            }
+            (true, Replication::Iteration) => (by_iterations()?, Some(at_launch_level(by_launches()?))),
         };
         before.push(Decided {
             name: name.clone(),
@@ -67,6 +66,38 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
         imported,
         hypotheses,
     })
+}
+
+/// What each hypothesis adds to the plan's family, in either unit.
+struct Families {
+    by_iteration: Vec<Vec<PValue>>,
+    by_launch: Vec<Vec<PValue>>,
+}
+
+impl Families {
+    fn of(design: &Design, by_iteration: &Tables<'_>, by_launch: &Tables<'_>) -> Result<Self, Error> {
+        let alone = settings(design, Vec::new(), Vec::new());
+        let mut found = Self { by_iteration: Vec::new(), by_launch: Vec::new() };
+        for DesignHypothesis { rule, .. } in &design.hypotheses {
+            found.by_iteration.push(family(rule, by_iteration, &alone)?);
+            let launches = if rule.names_launches() { family(rule, by_launch, &alone)? } else { Vec::new() };
+            found.by_launch.push(launches);
+        }
+        Ok(found)
+    }
+
+    /// What all others add.
+    fn others(&self, index: usize, unit: Replication) -> Vec<PValue> {
+        match unit {
+            Replication::Iteration => others(&self.by_iteration, index),
+            Replication::Launch => others(&self.by_launch, index),
+        }
+    }
+}
+
+fn settings(design: &Design, also_in_family: Vec<PValue>, also_by_launch: Vec<PValue>) -> Settings {
+    let Published { alpha, bootstrap_resamples, bootstrap_seed, .. } = design.published;
+    Settings { alpha, bootstrap_resamples, bootstrap_seed, also_in_family, also_by_launch }
 }
 
 /// No column is named that would tell launches apart.

@@ -2,24 +2,25 @@
 //!
 //! A raw row of someone else's becomes a row of table `observations`: its key and its metrics are columns by their own
 //! names, beside `source`, `line`, `arm` and `outcome`. What a row does not have is empty there, so that every row has every
-//! column.
+//! column. A row that is not `ok` has no metric there: what its file says that it took is no time of the work.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::counted_tables::counted_tables;
 use crate::journal::{Journal, Observation, Summary, SummaryCell};
-use crate::terms::Scalar;
-use crate::verdict::adapters::TableRow;
+use crate::plan::Published;
+use crate::terms::{Outcome, Scalar};
+use crate::verdict::adapters::{OBSERVATIONS, TableRow, Tables};
 
-/// The name of the table that raw rows become.
-const OBSERVATIONS: &str = "observations";
-
-/// Every row of the journal under the name that rulings cite.
-pub(super) fn printed_tables(journal: &Journal) -> Vec<TableRow<'_>> {
+/// Every row of the journal under the name that rulings cite, and the tables that `published` counts them in.
+pub(super) fn printed_tables<'a>(published: &Published, journal: &'a Journal) -> Tables<'a> {
     let columns: BTreeSet<&str> =
         journal.observations().flat_map(|row| row.key.keys().chain(row.metrics.keys())).map(String::as_str).collect();
-    let observed = journal.observations().map(|row| observed(row, &columns));
-    journal.summaries().map(printed).chain(observed).collect()
+    let observed: Vec<TableRow<'a>> = journal.observations().map(|row| observed(row, &columns)).collect();
+    let (counts, mut counted) = counted_tables(&published.counted, journal, &observed);
+    counted.ok_floor = published.min_ok_share;
+    Tables::printed(journal.summaries().map(printed).chain(observed).chain(counts)).counting(counted)
 }
 
 fn printed(row: &Summary) -> TableRow<'_> {
@@ -40,7 +41,7 @@ fn observed<'a>(row: &Observation, columns: &BTreeSet<&str>) -> TableRow<'a> {
     for (column, value) in &row.key {
         put(column, Some(value.clone()), "text");
     }
-    for (column, metric) in &row.metrics {
+    for (column, metric) in row.metrics.iter().filter(|_| row.outcome == Outcome::Ok) {
         put(column, Some(Scalar::Float(metric.value)), &metric.unit);
     }
     put("source", Some(Scalar::Text(row.source.clone())), "text");

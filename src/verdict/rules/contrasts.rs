@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::stats::{Alpha, Effect, Moments, PValue, Power, Replicates, one_sample_t, pool, welch};
 
-use super::three_answers::{Answer, Answered, MIN_LAUNCHES, Question, Terms, answer};
+use super::three_answers::{Answer, Answered, MIN_LAUNCHES, Question, Terms, answer, own_p};
 use super::{Part, Ruling, RulingTest};
 use crate::verdict::rounding::round;
 
@@ -68,8 +68,10 @@ pub struct MatchedContrasts {
     pub alpha: Alpha,
     /// Power that the stated number of repetitions is to have.
     pub power: Power,
-    /// p values of the plan's other tests in the same family.
+    /// p values of the plan's other tests in the same family, in this unit.
     pub also_in_family: Vec<PValue>,
+    /// The same by launches, for the answer that stands beside one by iterations.
+    pub also_by_launch: Vec<PValue>,
 }
 
 /// One contrast in one unit.
@@ -98,6 +100,12 @@ pub fn matched_contrasts(input: &MatchedContrasts) -> Ruling {
         .against("alpha", input.alpha.get(), "share")
         .against("power", input.power.get(), "share")
         .against("min_launches", MIN_LAUNCHES as f64, "launches")
+}
+
+/// The p values of the differences that are tested in the plan's unit: what the contrasts add to the plan's family.
+pub(in crate::verdict) fn contrasts_family(input: &MatchedContrasts) -> Vec<PValue> {
+    let asked = |contrast| question(contrast, input.unit, input.pair_by_block).ok();
+    input.contrasts.iter().filter_map(asked).filter_map(|question| own_p(&question.effect)).collect()
 }
 
 fn rule(input: &MatchedContrasts) -> Ruling {
@@ -143,7 +151,8 @@ fn in_unit(input: &MatchedContrasts, unit: ReplicationUnit) -> Result<Vec<Told>,
     }
     let questions: Vec<Question> = measured.iter().filter_map(|found| found.as_ref().ok()).cloned().collect();
     let terms = Terms { margin: input.margin_pct, alpha: input.alpha, power: input.power };
-    let mut answers = answer(&questions, &input.also_in_family, terms)?.into_iter();
+    let others = if unit == input.unit { &input.also_in_family } else { &input.also_by_launch };
+    let mut answers = answer(&questions, others, terms)?.into_iter();
     let mut all = Vec::with_capacity(measured.len());
     // What would settle a contrast is planned for two independent sides, which the sides of a block are not.
     let planned = |mut told: Told| {
@@ -379,6 +388,7 @@ mod tests {
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
             also_in_family: Vec::new(),
+            also_by_launch: Vec::new(),
         })
     }
 

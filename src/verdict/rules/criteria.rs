@@ -2,29 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, Ruling, RulingTest};
+use super::estimate::{Levels, runs_to_clear};
+use super::three_answers::{self, Answer, Answered, Question, Terms, own_p};
+use super::{Estimate, Part, Ruling, RulingTest};
 use crate::stats::{
-    Alpha, Confidence, Effect, Margin, Moments, Points, correlation_test, difference_interval, difference_test,
-    fisher_interval, pearson, pool, tost, welch,
+    Alpha, Effect, Margin, Moments, PValue, Points, Power, correlation_test, difference_interval, difference_test,
+    fisher_interval, pearson, pool, welch,
 };
 use crate::terms::significant;
 
 /// Whether the correlation of the points exceeds `above`. Labels: `met`, `not_met`; `inconclusive` where the interval
-/// (Fisher) holds the limit; `invalid`.
+/// (Fisher) holds the limit, with the runs that would settle it; `invalid`.
 #[must_use]
-pub fn correlation_criterion(points: &Points, above: f64, confidence: Confidence, sources: &[String]) -> Ruling {
+pub fn correlation_criterion(points: &Points, above: f64, levels: Levels, sources: &[String]) -> Ruling {
     let found = match pearson(points) {
         Ok(found) => found,
         Err(error) => return Ruling::invalid(error.to_string()).resting_on(sources),
     };
-    let interval = fisher_interval(&found, confidence).ok().map(|i| [i.low, i.high]);
+    let interval = fisher_interval(&found, levels.confidence).ok().map(|i| [i.low, i.high]);
     let told = format!("r is {} over {} runs", significant(found.r, 4), found.n);
-    let ruling = match interval {
-        None => Ruling::inconclusive(format!("{told}, which are too few for an interval")),
-        Some([low, _]) if low > above => Ruling::decided("met").because(told),
-        Some([_, high]) if high <= above => Ruling::decided("not_met").because(told),
-        Some(_) => Ruling::inconclusive(format!("{told}, and its interval holds the limit {above}")),
-    };
+    let ruling =
+        match interval {
+            None => Ruling::inconclusive(format!("{told}, which are too few for an interval"))
+                .settled_by(runs_to_clear(found.r, above, found.n as u64, levels)),
+            Some([low, _]) if low > above => Ruling::decided("met").because(told),
+            Some([_, high]) if high <= above => Ruling::decided("not_met").because(told),
+            Some(_) => Ruling::inconclusive(format!("{told}, and its interval holds the limit {above}"))
+                .settled_by(runs_to_clear(found.r, above, found.n as u64, levels)),
+        };
     let test = RulingTest::of("Pearson's correlation").estimating(found.r, interval);
     let test = match correlation_test(&found) {
         Ok(tested) => test.p(tested.p.get(), None),
@@ -185,42 +190,63 @@ impl TwoMeans {
     }
 }
 
-/// Different, equivalent or could not tell: Welch's test and TOST within the margin. Labels: `lower` and `higher` (right
-/// against left), `equivalent`, also for a significant difference inside the margin; `inconclusive`; `invalid`.
+/// What a contrast of means is asked against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContrastTerms {
+    /// Differences up to this are none, in the unit of the means.
+    pub margin: Margin,
+    /// Level of the tests.
+    pub alpha: Alpha,
+    /// Power that the stated number of repetitions is to have.
+    pub power: Power,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
+}
+
+/// Different, equivalent or could not tell: Welch's test, adjusted (Holm) over the plan's family, and TOST within the margin.
+/// Labels: `lower` and `higher` (right against left), `equivalent`, also for a significant difference inside the margin;
+/// `inconclusive`, with the repetitions a side that would settle it; `invalid`.
 #[must_use]
-pub fn mean_contrast(means: &TwoMeans, margin: Margin, alpha: Alpha) -> Ruling {
-    let judged = || -> Result<Ruling, crate::stats::Error> {
-        let effect = means.effect()?;
-        let equivalence = tost(&effect, margin, alpha)?;
-        let interval = difference_interval(&effect, Confidence::new(1.0 - alpha.get())?)?;
-        let (difference, p) = (effect.difference(), difference_test(&effect)?.p);
+pub fn mean_contrast(means: &TwoMeans, terms: &ContrastTerms) -> Ruling {
+    let ContrastTerms { margin, alpha, power, also_in_family } = terms;
+    let judged = || -> Result<Ruling, String> {
+        let effect = means.effect().map_err(|error| error.to_string())?;
+        let name = format!("right minus left, {}", means.unit);
+        let question = Question { name, effect, launches: means.launches() };
+        let asked = Terms { margin: margin.get(), alpha: *alpha, power: *power };
+        let [Answered { answer, significant: is_different, tests, settled_by, .. }] =
+            <[Answered; 1]>::try_from(three_answers::answer(&[question], also_in_family, asked)?)
+                .map_err(|found| format!("{} answers to one question", found.len()))?;
+        let difference = effect.difference();
         let told = format!("right minus left is {} {}", significant(difference, 4), means.unit);
-        let is_different = p.is_below(alpha);
-        let ruling = match (equivalence.equivalent, is_different) {
-            (true, true) => {
+        let ruling = match (answer, is_different) {
+            (Answer::Equivalent, true) => {
                 Ruling::decided("equivalent").because(format!("{told}: significant, and inside the margin"))
             }
-            (true, false) => Ruling::decided("equivalent").because(told),
-            (false, true) => Ruling::decided(if difference < 0.0 { "lower" } else { "higher" }).because(told),
-            (false, false) => Ruling::inconclusive(format!("{told}: neither different nor equivalent")),
+            (Answer::Equivalent, false) => Ruling::decided("equivalent").because(told),
+            (Answer::Different, _) => Ruling::decided(if difference < 0.0 { "lower" } else { "higher" }).because(told),
+            (Answer::CouldNotTell, _) => {
+                Ruling::inconclusive(format!("{told}: neither different nor equivalent")).settled_by(settled_by)
+            }
         };
-        let named = |test: &str| RulingTest::of(format!("{test} of right minus left, {}", means.unit));
-        Ok(ruling.tested([
-            named("Welch").estimating(difference, Some([interval.low, interval.high])).p(p.get(), None),
-            named("TOST").p(equivalence.p.get(), None),
-        ]))
+        Ok(ruling.tested(tests))
     };
-    let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
+    let ruling = judged().unwrap_or_else(Ruling::invalid);
     ruling.resting_on(&means.sources).against("margin", margin.get(), &means.unit)
 }
 
+/// The p value of the difference: what it adds to the plan's family.
+pub(in crate::verdict) fn mean_family(means: &TwoMeans) -> Vec<PValue> {
+    means.effect().ok().and_then(|effect| own_p(&effect)).into_iter().collect()
+}
+
 /// Whether right exceeds left by at least so much. Labels: `met` and `not_met` where the whole interval (Welch) lies on
-/// one side of it; `inconclusive` where it does not; `invalid`.
+/// one side of it; `inconclusive` where it does not, with the repetitions a side that would settle it; `invalid`.
 #[must_use]
-pub fn difference_criterion(means: &TwoMeans, at_least: f64, confidence: Confidence) -> Ruling {
+pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels) -> Ruling {
     let judged = || -> Result<Ruling, crate::stats::Error> {
         let effect = means.effect()?;
-        let interval = difference_interval(&effect, confidence)?;
+        let interval = difference_interval(&effect, levels.confidence)?;
         let told = format!(
             "right minus left is {} {} [{}, {}]",
             significant(effect.difference(), 3),
@@ -233,7 +259,10 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, confidence: Confide
         } else if interval.high < at_least {
             Ruling::decided("not_met").because(told)
         } else {
+            let (value, launches) = (effect.difference(), Some(means.launches()));
+            let estimate = Estimate { value, interval: Some([interval.low, interval.high]), launches };
             Ruling::inconclusive(format!("{told}, which holds {at_least}"))
+                .settled_by(estimate.launches_to_clear(at_least, levels))
         };
         let test = RulingTest::of(format!("Welch of right minus left, {}", means.unit));
         let ends = Some([interval.low, interval.high]);
@@ -246,11 +275,11 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, confidence: Confide
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Replicates;
+    use crate::stats::{Confidence, Replicates};
     use crate::verdict::rules::Standing;
 
-    fn level() -> Confidence {
-        Confidence::new(0.95).expect("a level")
+    fn level() -> Levels {
+        Levels { confidence: Confidence::new(0.95).expect("a level"), power: Power::new(0.8).expect("a power") }
     }
 
     #[test]
@@ -266,6 +295,7 @@ mod tests {
         let open = found(1.5, 6, 0.8);
         assert_eq!(open.standing, Standing::Inconclusive);
         assert!(open.reasons[0].contains("holds the limit 0.8"), "{:?}", open.reasons);
+        assert!(open.settled_by.is_some_and(|runs| runs > 6), "{:?}", open.settled_by);
         assert!(found(0.1, 3, 0.8).reasons[0].contains("too few for an interval"));
         let flat = Points::new(vec![1.0, 1.0, 1.0], vec![1.0, 2.0, 3.0]).expect("points");
         assert_eq!(correlation_criterion(&flat, 0.8, level(), &[]).standing, Standing::Invalid);
@@ -323,8 +353,17 @@ mod tests {
     }
 
     fn contrast(left: &[f64], right: &[f64]) -> Ruling {
-        let (margin, alpha) = (Margin::absolute(0.5).expect("a margin"), Alpha::new(0.05).expect("a level"));
-        mean_contrast(&means(vec![[moments(left), moments(right)]]), margin, alpha)
+        in_family(left, right, Vec::new())
+    }
+
+    fn in_family(left: &[f64], right: &[f64], also_in_family: Vec<PValue>) -> Ruling {
+        let terms = ContrastTerms {
+            margin: Margin::absolute(0.5).expect("a margin"),
+            alpha: Alpha::new(0.05).expect("a level"),
+            power: Power::new(0.8).expect("a power"),
+            also_in_family,
+        };
+        mean_contrast(&means(vec![[moments(left), moments(right)]]), &terms)
     }
 
     #[test]
@@ -335,7 +374,13 @@ mod tests {
         let small = contrast(&base, &[10.25, 10.35, 10.15, 10.25]);
         assert_eq!(small.label, "equivalent");
         assert!(small.reasons[0].ends_with("significant, and inside the margin"), "{:?}", small.reasons);
-        assert_eq!(contrast(&base, &[8.0, 12.0, 9.0, 11.0]).standing, Standing::Inconclusive);
+        let open = contrast(&base, &[8.0, 12.0, 9.0, 11.5]);
+        assert_eq!(open.standing, Standing::Inconclusive);
+        assert!(open.settled_by.is_some_and(|launches| launches > 4), "{:?}", open.settled_by);
+        let (far, other) = ([11.0, 11.7, 10.2, 11.1], || PValue::new(0.5).expect("a p"));
+        assert_eq!(contrast(&base, &far).label, "higher");
+        let ten = in_family(&base, &far, (0..10).map(|_| other()).collect());
+        assert_eq!(ten.standing, Standing::Inconclusive, "one of eleven: {ten:?}");
         assert_eq!(contrast(&[10.0, 10.0], &[10.0, 10.0]).standing, Standing::Invalid, "no spread at all");
     }
 
@@ -352,6 +397,8 @@ mod tests {
         assert_eq!(ruling.label, "met", "{:?}", ruling.reasons);
         assert_eq!(difference_criterion(&two, -0.5, level()).label, "not_met");
         assert_eq!(difference_criterion(&two, -1.0, level()).standing, Standing::Inconclusive);
+        let near = difference_criterion(&two, -1.05, level());
+        assert!(near.settled_by.is_some_and(|launches| launches > 6), "{near:?}");
         assert_eq!(difference_criterion(&means(Vec::new()), 0.0, level()).standing, Standing::Invalid);
     }
 }

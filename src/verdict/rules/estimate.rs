@@ -1,6 +1,6 @@
 //! A number with what is known of its error, and how many launches would make that error small enough.
 
-use crate::stats::distribution::student_t_upper_quantile;
+use crate::stats::distribution::{normal_quantile, student_t_upper_quantile};
 use crate::stats::{
     Alpha, Confidence, Effect, Margin, Pairing, Power, launches_for_difference, launches_for_equivalence,
 };
@@ -84,6 +84,17 @@ pub(in crate::verdict) fn launches_to_decide(
     Some(needed.max(launches.saturating_add(1)))
 }
 
+/// Runs with which Fisher's interval of a correlation of `r` would keep clear of `edge`, if it is what it seems to be; `runs`
+/// are those that there are. Nothing for a correlation on the edge, or of 1.
+pub(super) fn runs_to_clear(r: f64, edge: f64, runs: u64, levels: Levels) -> Option<u64> {
+    let apart = (libm::atanh(r) - libm::atanh(edge)).abs();
+    let tail = (1.0 - levels.confidence.get()) / 2.0;
+    let reach = -normal_quantile(tail).ok()? - normal_quantile(1.0 - levels.power.get()).ok()?;
+    // The transformed correlation has a standard error of 1 / sqrt(n - 3) (R. A. Fisher, Metron 1, 1921).
+    let needed = 3.0 + (reach / apart) * (reach / apart);
+    (r.abs() < 1.0 && needed < 1e9).then(|| (needed.ceil() as u64).max(runs.saturating_add(1)))
+}
+
 /// `difference` in standard deviations of one launch, for an effect whose standard error is `sd sqrt(2 / launches)`.
 fn in_deviations(difference: f64, effect: &Effect, launches: u64) -> Option<f64> {
     let d = difference / (effect.se() * (launches as f64 / 2.0).sqrt());
@@ -134,5 +145,13 @@ mod tests {
         assert_eq!(decide(0.5, 1), None);
         let inside = launches_for_equivalence(Pairing::Unpaired, 0.1, margin, alpha, levels().power).expect("a number");
         assert_eq!(decide(0.1, 10), Some(inside));
+    }
+
+    #[test]
+    fn runs_that_settle_a_correlation_are_those_of_fishers_transform() {
+        // (1.959964 + 0.841621)^2 / (atanh 0.9 - atanh 0.8)^2 + 3 = 59.2.
+        assert_eq!(runs_to_clear(0.9, 0.8, 6, levels()), Some(60));
+        assert_eq!(runs_to_clear(0.9, 0.8, 100, levels()), Some(101));
+        assert_eq!([runs_to_clear(0.8, 0.8, 6, levels()), runs_to_clear(1.0, 0.8, 6, levels())], [None, None]);
     }
 }

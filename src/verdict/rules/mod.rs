@@ -33,10 +33,12 @@ pub use axes_moved::{AxisEffect, Told, axis_decomposition, single_delta};
 pub use boundaries::{BoundaryInput, BoundaryPoint, Occurrence, boundary};
 pub use clean_runs::{CleanRuns, FusedArm, Probes, RunFacts, clean_runs};
 pub use cold_start::{ColdLane, ColdStart, cold_start};
+pub(super) use contrasts::contrasts_family;
 pub use contrasts::{LaunchValue, MatchedContrast, MatchedContrasts, ReplicationUnit, SideValues, matched_contrasts};
+pub(super) use criteria::mean_family;
 pub use criteria::{
-    SpeedUp, Stated, TwoMeans, correlation_criterion, difference_criterion, mean_contrast, parallel_efficiency,
-    saturation, stated_differences,
+    ContrastTerms, SpeedUp, Stated, TwoMeans, correlation_criterion, difference_criterion, mean_contrast,
+    parallel_efficiency, saturation, stated_differences,
 };
 pub use effect_bands::{Band, BandEdges, EffectBand, effect_band};
 pub(super) use estimate::launches_to_decide;
@@ -46,6 +48,7 @@ pub use hangs::{Shape, ShapeState, hang_ledger};
 pub use ladder::{Combination, LadderRules, RuntimeFact, ladder};
 pub use licence::{Checked, Claimed, licence};
 pub use pairs::{SideCell, matched_pairs};
+pub(super) use phase_separation::phases_family;
 pub use phase_separation::{PhaseEffect, PhaseSeparation, phase_separation};
 pub use portability::{Condition, Portability, SideRows, portability};
 pub use promotion::{GateDelta, KnobEvidence, LoadMode, Promotion, Stage, StrictParity, promotion};
@@ -53,6 +56,7 @@ pub use rates::Count;
 pub use reproduction::{Reproduction, ReproductionBand, reproduction};
 pub use robustness::{CompileRobustness, StackPoint, compile_robustness};
 pub use ruling::{Part, Ruling, RulingTest, Standing, Threshold};
+pub(super) use scale_crossover::crossover_family;
 pub use scale_crossover::{InteractionRows, ScaleCrossover, SizedEffect, scale_crossover};
 pub use static_cache::{
     GainReplication, ModelChange, RescueCell, StaticCacheRescue, gain_replication, static_cache_rescue,

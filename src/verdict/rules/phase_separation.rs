@@ -2,7 +2,7 @@
 
 use crate::stats::{Alpha, Effect, PValue, Power};
 
-use super::three_answers::{Answer, Answered, Question, Terms, answer};
+use super::three_answers::{Answer, Answered, Question, Terms, answer, own_p};
 use super::{Part, Ruling};
 use crate::verdict::rounding::round;
 
@@ -50,6 +50,17 @@ pub fn phase_separation(input: &PhaseSeparation) -> Ruling {
         .against("margin", input.margin_pp, "pp")
         .against("alpha", input.alpha.get(), "share")
         .against("power", input.power.get(), "share")
+}
+
+/// The p values of the differences between phases: what they add to the plan's family.
+pub(in crate::verdict) fn phases_family(input: &PhaseSeparation) -> Vec<PValue> {
+    if input.phases.iter().any(|phase| phase.launches < super::MIN_LAUNCHES) {
+        return Vec::new();
+    }
+    let pairs = input.phases.iter().enumerate().flat_map(|(position, one)| {
+        input.phases.iter().skip(position + 1).filter_map(move |other| between(one, other).ok())
+    });
+    pairs.filter_map(|question| own_p(&question.effect)).collect()
 }
 
 fn rule(input: &PhaseSeparation) -> Ruling {

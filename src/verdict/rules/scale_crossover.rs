@@ -1,6 +1,6 @@
 //! Whether an effect turns round as models grow.
 
-use crate::stats::{Alpha, Layout, SumsOfSquares, two_way};
+use crate::stats::{Alpha, Layout, PValue, SumsOfSquares, holm, two_way};
 
 use super::estimate::{Estimate, Levels};
 use super::{Part, Ruling, RulingTest};
@@ -42,6 +42,8 @@ pub struct ScaleCrossover {
     pub alpha: Alpha,
     /// Confidence of the intervals, and the power that the stated number of launches is to have.
     pub levels: Levels,
+    /// p values of the plan's other tests in the same family, with which the interaction is tested.
+    pub also_in_family: Vec<PValue>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,12 @@ pub fn scale_crossover(input: &ScaleCrossover) -> Ruling {
         .against("power", input.levels.power.get(), "share")
 }
 
+/// The p value of the interaction: what the analysis adds to the plan's family.
+pub(in crate::verdict) fn crossover_family(input: &ScaleCrossover) -> Vec<PValue> {
+    let analysed = input.rows.as_ref().and_then(|rows| two_way(&rows.layout, rows.sums_of_squares).ok());
+    analysed.and_then(|table| table.interaction).map(|term| term.p).into_iter().collect()
+}
+
 fn rule(input: &ScaleCrossover) -> Ruling {
     if let Some(fault) = fault(input) {
         return Ruling::invalid(fault);
@@ -110,7 +118,7 @@ fn rule(input: &ScaleCrossover) -> Ruling {
                 .estimating(model.change_pct.value, model.change_pct.interval)
         })
         .collect();
-    let analysis = input.rows.as_ref().map(|rows| interaction(rows, input.alpha, &mut tests));
+    let analysis = input.rows.as_ref().map(|rows| interaction(rows, input, &mut tests));
     let ruling = conclude(input, &placed, analysis);
     ruling.in_parts(parts).tested(tests)
 }
@@ -144,7 +152,7 @@ fn part(model: &SizedEffect, direction: Direction) -> Part {
 }
 
 /// Whether the analysis of variance shows an interaction; in words why it could not be made.
-fn interaction(rows: &InteractionRows, alpha: Alpha, tests: &mut Vec<RulingTest>) -> Result<bool, String> {
+fn interaction(rows: &InteractionRows, input: &ScaleCrossover, tests: &mut Vec<RulingTest>) -> Result<bool, String> {
     let table = two_way(&rows.layout, rows.sums_of_squares).map_err(|error| error.to_string())?;
     let Some(term) = table.interaction else { return Err("no cell is left to show an interaction".to_owned()) };
     let test = RulingTest::of(format!(
@@ -153,8 +161,10 @@ fn interaction(rows: &InteractionRows, alpha: Alpha, tests: &mut Vec<RulingTest>
         table.residual.df,
         round(term.f)
     ));
-    tests.push(test.p(term.p.get(), None));
-    Ok(term.p.is_below(alpha))
+    let family: Vec<PValue> = [term.p].into_iter().chain(input.also_in_family.iter().copied()).collect();
+    let adjusted = holm(&family, input.alpha).first().map_or(term.p, |decision| decision.adjusted);
+    tests.push(test.p(term.p.get(), Some(adjusted.get())));
+    Ok(adjusted.is_below(input.alpha))
 }
 
 fn conclude(
@@ -259,6 +269,7 @@ mod tests {
                 confidence: Confidence::new(0.95).expect("a level"),
                 power: Power::new(0.8).expect("a power"),
             },
+            also_in_family: Vec::new(),
         })
     }
 

@@ -58,6 +58,11 @@ pub(super) struct Answered {
     pub(super) settled_by: Option<u64>,
 }
 
+/// The p value of the question whether there is a difference, which is what a family holds; nothing where there is none.
+pub(super) fn own_p(effect: &Effect) -> Option<PValue> {
+    Some(difference_test(effect).ok()?.p)
+}
+
 /// Answers every question. A difference counts when Holm's adjusted p over these questions and `others`, the rest of the
 /// plan's family, is below alpha. What lies inside the margin is equivalent even where it is significant: it is there,
 /// and too small to matter. In words why there is no answer.

@@ -1,0 +1,93 @@
+//! The family of a plan: every test of every hypothesis makes each of them harder, however the plan writes them down.
+
+use lockstep::import::Kind;
+use lockstep::journal::Journal;
+use lockstep::plan::Design;
+use lockstep::verdict::rules::{Ruling, Standing};
+use serde_json::{Value, json};
+
+use crate::{design, imported, rulings, table};
+
+/// Six models, of which each side prints mean, deviation and count. Welch's t is 2.2627 at 30 degrees of freedom for each.
+fn six() -> Value {
+    let row = |side: &str, model: usize, ms: f64| json!({ "side": side, "model": format!("m{model}"), "ms": ms, "sd": 1.0, "n": 16 });
+    let both = (1..=6).flat_map(|model| [row("a", model, 100.0), row("b", model, 100.8)]);
+    Value::Array(both.collect())
+}
+
+fn side(side: &str, model: Option<usize>) -> String {
+    let only = model.map_or_else(String::new, |model| format!(", model = [\"m{model}\"]"));
+    format!(
+        "{{ rows = {{ table = \"means\", where = {{ side = [\"{side}\"]{only} }} }}, mean = \"ms\", sd = \"sd\", n = \"n\" }}"
+    )
+}
+
+fn contrast(model: usize) -> String {
+    let [left, right] = ["a", "b"].map(|name| side(name, Some(model)));
+    format!("kind = \"mean_contrast\"\nleft = {left}\nright = {right}\nmargin = 0.1\npower = 0.8")
+}
+
+fn matched(models: &str) -> String {
+    let only = |name: &str| side(name, None).replace("\"] }", &format!("\"]{models} }}"));
+    let (baseline, candidate) = (only("a"), only("b"));
+    format!(
+        "kind = \"matched_contrasts\"\nkey = [\"model\"]\nbaseline = {baseline}\ncandidate = {candidate}\n\
+         margin_pct = 0.1\npower = 0.8"
+    )
+}
+
+fn journal(design: &Design) -> Journal {
+    imported(design, Kind::Table, &[table("means", "ms", &six())])
+}
+
+fn judged(rules: &[String]) -> Vec<Ruling> {
+    let design = design("", &rules.iter().map(String::as_str).collect::<Vec<_>>());
+    rulings(&design, &journal(&design))
+}
+
+/// Unadjusted and adjusted p of every test for a difference.
+fn p_of(ruling: &Ruling) -> Vec<(f64, f64)> {
+    ruling.tests.iter().filter_map(|test| Some((test.p?, test.p_adjusted?))).collect()
+}
+
+#[test]
+fn six_contrasts_come_out_alike_as_six_hypotheses_and_as_one() {
+    let alone = judged(&[contrast(1)]).remove(0);
+    assert_eq!((alone.label.as_str(), p_of(&alone).len()), ("higher", 1));
+    let p = alone.tests[0].p.expect("a p");
+    // scipy.stats.ttest_ind_from_stats(100.8, 1, 16, 100, 1, 16, equal_var=False).pvalue
+    assert!((p - 0.031_051_5).abs() < 1e-5, "{p}");
+    let apart = judged(&(1..=6).map(contrast).collect::<Vec<_>>());
+    let together = judged(&[matched("")]).remove(0);
+    let parts: Vec<&str> =
+        together.parts.iter().filter(|part| part.key["unit"] == "iteration").map(|part| part.label.as_str()).collect();
+    assert_eq!(parts, ["could_not_tell"; 6]);
+    let expected = p_of(&together);
+    assert_eq!(expected.len(), 6);
+    for (one, expected) in apart.iter().zip(expected) {
+        assert_eq!(one.standing, Standing::Inconclusive, "{one:?}");
+        assert_eq!(p_of(one), [expected]);
+        assert!((expected.1 - 6.0 * expected.0).abs() < 1e-6, "{expected:?}");
+        assert!(one.settled_by.is_some_and(|launches| launches > 16), "{one:?}");
+    }
+}
+
+#[test]
+fn contrasts_of_several_kinds_are_one_family() {
+    let mixed = judged(&[contrast(1), contrast(2), matched(", model = [\"m3\", \"m4\", \"m5\", \"m6\"]")]);
+    let all: Vec<(f64, f64)> = mixed.iter().flat_map(p_of).collect();
+    assert_eq!(all.len(), 6);
+    assert!(all.iter().all(|(p, adjusted)| (adjusted - 6.0 * p).abs() < 1e-6), "{all:?}");
+    assert!(mixed.iter().all(|ruling| ruling.standing == Standing::Inconclusive), "{mixed:?}");
+}
+
+#[test]
+fn phases_are_of_the_same_family() {
+    let phases = "kind = \"phase_separation\"\nphase = \"model\"\nmargin_pp = 0.1\npower = 0.8\n";
+    let two = |name: &str| side(name, None).replace("\"] }", "\"], model = [\"m5\", \"m6\"] }");
+    let phases = format!("{phases}baseline = {}\ncandidate = {}", two("a"), two("b"));
+    let ruled = judged(&[contrast(1), phases]);
+    // The two phases do not differ at all (p = 1), so that the contrast's p counts twice.
+    let [(p, adjusted)] = p_of(&ruled[0])[..] else { panic!("one test: {:?}", ruled[0]) };
+    assert!((adjusted - 2.0 * p).abs() < 1e-6, "{p} {adjusted}");
+}
