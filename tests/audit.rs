@@ -218,6 +218,15 @@ fn exit_codes_tell_contradicted_bad_and_unchecked_apart() {
     assert_eq!(code(&[claim("C", "1 +")]), Some(4));
     assert_eq!(code(&[good.clone(), claim("C", "1 +")]), Some(0));
     assert_eq!(code(&[good.clone(), good.clone()]), Some(2));
+    // What is wrong in one claim is told of it, and takes nothing from the others.
+    let mut wrong = claim("W", "1");
+    (wrong["compare"], wrong["published_resolution"], wrong["data_file"]) = (json!("abs"), json!(-1), json!(5));
+    assert_eq!(code(&[good.clone(), wrong.clone()]), Some(0));
+    assert_eq!(code(&[bad.clone(), wrong.clone()]), Some(1));
+    let answers = audited(&[good.clone(), wrong]);
+    let told = answers[1]["reason"].as_str().expect("a reason is a text");
+    assert_eq!((&answers[0]["answer"], &answers[1]["answer"]), (&json!("confirmed"), &json!("not_checkable")));
+    assert!(["`compare`", "`published_resolution`", "`data_file`"].iter().all(|name| told.contains(name)), "{told}");
     assert_eq!(code(&[json!(3)]), Some(2));
     assert_eq!(code(&[]), Some(2));
 }

@@ -1,4 +1,7 @@
 //! Claims as strangers write them: one JSON object a line.
+//!
+//! What is wrong in one claim is its own affair: only a line that is no JSON object, or has no id of its own, refuses
+//! the file. A field that cannot be taken leaves its claim without a check, and the reason names it.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Error;
+use super::fields::{field, without_place};
 
 /// The longest file of claims that is read, in bytes.
 pub const MAX_CLAIMS_BYTES: u64 = 64 << 20;
 
 /// The longest formula, in bytes.
 const MAX_FORMULA_BYTES: usize = 64 << 10;
+
+/// How much of what is wrong with a field is told, in characters: it may quote the field.
+const MAX_FAULT_CHARS: usize = 300;
 
 /// How a recomputed value is held against the published one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +39,7 @@ pub enum Compare {
 }
 
 /// One line of a file of claims. What is not listed here is allowed, and read by nobody.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
 pub struct ClaimLine {
     /// Its name; no two claims of a file share one.
     pub id: String,
@@ -69,7 +76,7 @@ pub struct ClaimLine {
 
 /// One file or several.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a file name or a list of file names")]
+#[serde(untagged, expecting = "a file name or a list of file names is expected")]
 pub enum DataFiles {
     /// One.
     One(String),
@@ -92,8 +99,8 @@ pub struct Claim {
     pub changes_verdict: bool,
     /// Its severity, where the line says.
     pub severity: Option<String>,
-    /// What it can be checked with, or the names of what the line lacks.
-    pub(super) check: Result<Check, Vec<&'static str>>,
+    /// What it can be checked with, or why it cannot be.
+    pub(super) check: Result<Check, String>,
 }
 
 /// What a claim is checked with.
@@ -110,7 +117,8 @@ pub(super) struct Check {
 /// Reads claims; `file` is the name that messages give them.
 ///
 /// # Errors
-/// [`Error::Line`] names the first line that is no claim or repeats an id; [`Error::NoClaims`]; [`Error::TooLong`].
+/// [`Error::Line`] names the first line that is no JSON object, has no id or repeats one; [`Error::NoClaims`];
+/// [`Error::TooLong`].
 pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
     if bytes.len() as u64 > MAX_CLAIMS_BYTES {
         return Err(Error::TooLong { file: file.to_owned(), limit_bytes: MAX_CLAIMS_BYTES });
@@ -127,14 +135,26 @@ pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err(at("no JSON object".to_owned(), "one claim is one JSON object on one line"));
         }
-        let read: ClaimLine = serde_json::from_slice(text).map_err(|error| {
-            at(error.to_string(), "one claim is one JSON object on one line (`lockstep schema claims`)")
+        let id: Option<String> = field(text, "id").map_err(|error| {
+            let found = match error.is_data() {
+                true => format!("the field `id`: {}", without_place(&error)),
+                false => format!("no JSON object: {error}"),
+            };
+            at(found, "one claim is one JSON object on one line, with a text as `id` (`lockstep schema claims`)")
         })?;
-        if let Some(first) = lines.insert(read.id.clone(), line) {
-            let found = format!("the id {:?} stands in line {first} already", read.id);
+        let id = match id {
+            Some(id) if !id.trim().is_empty() => id,
+            found => {
+                let found = if found.is_some() { "an empty id" } else { "no `id`" };
+                return Err(at(found.to_owned(), "give each claim an id of its own"));
+            }
+        };
+        if let Some(first) = lines.insert(id.clone(), line) {
+            let found = format!("the id {id:?} stands in line {first} already");
             return Err(at(found, "give each claim an id of its own"));
         }
-        claims.push(checked(read, line).map_err(|found| at(found, "`lockstep schema claims` says what is taken"))?);
+        let (read, faults) = ClaimLine::read(id, text);
+        claims.push(checked(read, faults, line));
     }
     if claims.is_empty() {
         return Err(Error::NoClaims { file: file.to_owned() });
@@ -142,7 +162,38 @@ pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
     Ok(claims)
 }
 
-fn checked(read: ClaimLine, line: usize) -> Result<Claim, String> {
+impl ClaimLine {
+    /// What can be taken of a line, and what is wrong with each field that cannot.
+    fn read(id: String, text: &[u8]) -> (Self, Vec<String>) {
+        let mut faults = Vec::new();
+        let read = Self {
+            id,
+            claim: taken(text, "claim", &mut faults),
+            data_file: taken(text, "data_file", &mut faults),
+            formula: taken(text, "formula", &mut faults),
+            starlark: taken(text, "starlark", &mut faults),
+            published: taken(text, "published", &mut faults),
+            compare: taken(text, "compare", &mut faults),
+            published_resolution: taken(text, "published_resolution", &mut faults),
+            allowance: taken(text, "allowance", &mut faults),
+            // The order of the report is all that depends on these two.
+            claim_type: taken(text, "claim_type", &mut Vec::new()),
+            severity: taken(text, "severity", &mut Vec::new()),
+        };
+        (read, faults)
+    }
+}
+
+/// A field, or a fault that names it.
+fn taken<T: for<'de> Deserialize<'de>>(text: &[u8], name: &'static str, faults: &mut Vec<String>) -> Option<T> {
+    field(text, name).unwrap_or_else(|error| {
+        let told: String = without_place(&error).chars().take(MAX_FAULT_CHARS).collect();
+        faults.push(format!("`{name}`: {told}"));
+        None
+    })
+}
+
+fn checked(read: ClaimLine, mut faults: Vec<String>, line: usize) -> Claim {
     let ClaimLine {
         id,
         claim,
@@ -156,18 +207,17 @@ fn checked(read: ClaimLine, line: usize) -> Result<Claim, String> {
         claim_type,
         severity,
     } = read;
-    if id.trim().is_empty() {
-        return Err("an empty id".to_owned());
-    }
     for (name, number) in [("published_resolution", published_resolution), ("allowance", allowance)] {
         if let Some(number) = number.filter(|number| *number < 0.0) {
-            return Err(format!("{name} is {number}, below 0"));
+            faults.push(format!("`{name}`: {number} is below 0"));
+        }
+    }
+    for (name, text) in [("formula", &formula), ("starlark", &starlark)] {
+        if let Some(length) = text.as_ref().map(String::len).filter(|length| *length > MAX_FORMULA_BYTES) {
+            faults.push(format!("`{name}`: {length} bytes, more than {MAX_FORMULA_BYTES}"));
         }
     }
     let formula = starlark.or(formula);
-    if let Some(length) = formula.as_ref().map(String::len).filter(|length| *length > MAX_FORMULA_BYTES) {
-        return Err(format!("a formula of {length} bytes, more than {MAX_FORMULA_BYTES}"));
-    }
     let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
     let (severity, claim_type) = (text(severity), text(claim_type));
     let changes_verdict = changes_verdict(severity.as_deref(), claim_type.as_deref(), published.as_ref());
@@ -181,6 +231,9 @@ fn checked(read: ClaimLine, line: usize) -> Result<Claim, String> {
         ("allowance", allowance.is_none()),
     ];
     let check = match (data_file, formula, published.clone(), compare, published_resolution, allowance) {
+        _ if !faults.is_empty() => {
+            Err(format!("the claim has what cannot be taken (`lockstep schema claims`): {}", faults.join("; ")))
+        }
         (
             Some(data_file),
             Some(formula),
@@ -195,9 +248,12 @@ fn checked(read: ClaimLine, line: usize) -> Result<Claim, String> {
             };
             Ok(Check { data_files, formula, published, compare, published_resolution, allowance })
         }
-        _ => Err(lacking.into_iter().filter_map(|(name, absent)| absent.then_some(name)).collect()),
+        _ => {
+            let names: Vec<&str> = lacking.into_iter().filter_map(|(name, absent)| absent.then_some(name)).collect();
+            Err(format!("the claim lacks {}", names.join(", ")))
+        }
     };
-    Ok(Claim { line, id, claim: claim.unwrap_or_default(), published, changes_verdict, severity, check })
+    Claim { line, id, claim: claim.unwrap_or_default(), published, changes_verdict, severity, check }
 }
 
 /// By what the claim says of itself; where it states no severity, a wrong sentence or label counts and a number does not.

@@ -93,8 +93,8 @@ fn one(file: &str, claim: &Claim, data: &DataFolder, evaluator: &Evaluator) -> R
     };
     let check = match &claim.check {
         Ok(check) => check,
-        Err(lacking) => {
-            audited.reason = format!("the claim lacks {}", lacking.join(", "));
+        Err(why) => {
+            audited.reason = why.clone();
             return Ok(audited);
         }
     };

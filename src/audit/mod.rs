@@ -11,7 +11,7 @@
 //!
 //! | part | what it holds |
 //! |---|---|
-//! | `claims`, `tables` | what is read |
+//! | `claims`, `fields`, `tables` | what is read |
 //! | `job`, `process`, `evaluator` | the two ends of a formula's process |
 //! | `cells`, `formula`, `library` | what runs inside it: cells and who read them, Starlark, the functions |
 //! | `rounding`, `compared`, `judge` | from value, published value and effects to an answer |
@@ -21,6 +21,7 @@ mod claims;
 mod compared;
 mod error;
 mod evaluator;
+mod fields;
 mod formula;
 mod job;
 mod judge;

@@ -274,24 +274,59 @@ fn a_line_that_is_no_claim_is_told_with_its_number() {
         (" \n\r\n", "claims.jsonl: no claim"),
         ("[]", "line 1"),
         ("not json", "line 1"),
-        (&format!("{LINE}\n\n{{\"claim\": \"x\"}}"), "line 3: missing field `id`"),
+        (&format!("{LINE}\n\n{{\"claim\": \"x\"}}"), "line 3: no `id`"),
         (&format!("{LINE}\n{LINE}"), "line 2: the id \"A\" stands in line 1 already"),
         (&LINE.replace("\"id\": \"A\"", "\"id\": \" \""), "an empty id"),
-        (&LINE.replace("\"id\": \"A\"", "\"id\": 7"), "line 1: invalid type"),
-        (&LINE.replace("\"exact\"", "\"about\""), "unknown variant `about`"),
-        (&LINE.replace("\"allowance\": 0", "\"allowance\": -1"), "allowance is -1, below 0"),
-        (&LINE.replace("\"allowance\": 0", "\"allowance\": \"0\""), "invalid type"),
-        (&LINE.replace("\"allowance\": 0", "\"allowance\": NaN"), "line 1"),
-        (&LINE.replace("\"allowance\": 0", "\"allowance\": 0, \"allowance\": 9"), "duplicate field `allowance`"),
-        (&LINE.replace("\"data/t.json\"", "[1]"), "expected a file name or a list of file names"),
-        (&LINE.replace("\"1\"", &format!("\"{}\"", "1".repeat(70_000))), "a formula of 70000 bytes"),
+        (&LINE.replace("\"id\": \"A\"", "\"id\": null"), "line 1: no `id`"),
+        (&LINE.replace("\"id\": \"A\"", "\"id\": 7"), "line 1: the field `id`: invalid type: integer `7`"),
+        (&LINE.replace("\"id\": \"A\"", "\"id\": \"A\", \"id\": \"B\""), "the field `id`: it stands twice"),
+        (&LINE.replace("\"allowance\": 0", "\"allowance\": NaN"), "line 1: no JSON object"),
+        (&format!("{LINE} 1"), "line 1: no JSON object: trailing characters"),
+        (LINE.trim_end_matches('}'), "line 1: no JSON object: EOF"),
         (&"[".repeat(1000), "no JSON object"),
-        (&LINE.replace("\"published\": 1", &format!("\"published\": {}", "[".repeat(1000))), "recursion limit"),
     ] {
         let error = refused(text);
         assert!(error.contains(told) && error.starts_with("claims.jsonl"), "{error}, not {told}");
     }
     assert!(matches!(read_claims("c", b"{\"id\": \"\xff\"}"), Err(Error::Line { line: 1, .. })));
+}
+
+#[test]
+fn a_field_that_cannot_be_taken_costs_its_own_claim_and_is_named() {
+    for (from, to, told) in [
+        ("\"exact\"", "\"abs\"", "`compare`: unknown variant `abs`, expected one of `abs_diff`, `abs_diff_log10`"),
+        ("\"published_resolution\": 0", "\"published_resolution\": -1", "`published_resolution`: -1 is below 0"),
+        (
+            "\"published_resolution\": 0",
+            "\"published_resolution\": 1e999",
+            "`published_resolution`: number out of range",
+        ),
+        ("\"data/t.json\"", "5", "`data_file`: a file name or a list of file names is expected"),
+        ("\"allowance\": 0", "\"allowance\": \"0\"", "`allowance`: invalid type: string \"0\", expected f64"),
+        ("\"allowance\": 0", "\"allowance\": 0, \"allowance\": 9", "`allowance`: it stands twice"),
+        ("\"claim\": \"c\"", "\"claim\": [\"c\"]", "`claim`: invalid type: sequence, expected a string"),
+        ("\"claim\": \"c\"", "\"claim\": \"\\ud800\"", "`claim`: "),
+        ("\"formula\": \"1\"", "\"formula\": \"1\", \"starlark\": {}", "`starlark`: invalid type: map"),
+        ("\"1\"", &format!("\"{}\"", "1".repeat(70_000)), "`formula`: 70000 bytes, more than 65536"),
+        (
+            "\"published\": 1",
+            &format!("\"published\": {}{}", "[".repeat(900), "]".repeat(900)),
+            "`published`: recursion limit",
+        ),
+        ("\"published\": 1", "\"published\": 1e999", "`published`: number out of range"),
+    ] {
+        assert!(LINE.contains(from), "{from}");
+        let (wrong, good) = (LINE.replacen(from, to, 1), LINE.replacen("\"A\"", "\"B\"", 1));
+        let read = read_claims("claims.jsonl", format!("{wrong}\n{good}").as_bytes()).unwrap();
+        let why = read[0].check.as_ref().unwrap_err();
+        assert!(why.contains(told) && why.len() < 500 && !why.contains("at line"), "{why}, not {told}");
+        assert_eq!((read[0].id.as_str(), read[1].id.as_str()), ("A", "B"));
+        assert!(read[1].check.is_ok(), "{to} costs the claim after it: {:?}", read[1]);
+    }
+    // All that is wrong is told at once.
+    let line = LINE.replace("\"exact\"", "\"abs\"").replace("n\": 0", "n\": -1").replace("\"data/t.json\"", "5");
+    let why = read_claims("claims.jsonl", line.as_bytes()).unwrap()[0].check.clone().unwrap_err();
+    assert!(["`compare`", "`published_resolution`", "`data_file`"].iter().all(|name| why.contains(name)), "{why}");
 }
 
 #[test]
@@ -303,7 +338,7 @@ fn a_claim_that_lacks_a_key_is_read_and_says_so() {
         let null: Vec<Claim> = claims(&line.to_string());
         line.as_object_mut().unwrap().remove(key);
         assert_eq!(claims(&line.to_string()), null);
-        assert_eq!(null[0].check, Err(vec![key]));
+        assert_eq!(null[0].check, Err(format!("the claim lacks {key}")));
     }
     let with = |more: &str| claims(&LINE.replace("{\"id\"", &format!("{{{more}, \"id\"")))[0].clone();
     assert_eq!(with("\"starlark\": \"2\"").check.unwrap().formula, "2");
