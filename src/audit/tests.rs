@@ -203,6 +203,17 @@ fn a_formula_without_a_value_says_what_is_missing() {
         ("chg(0, 1)", "chg() is not defined"),
         ("holm([2])", "p-value"),
         ("pow(0, -1)", "divides by zero"),
+        ("welch_df(1, 1, 1, 1)", "Welch's degrees of freedom is not defined"),
+        ("welch_df(1, 2, 1, 30)", "Welch's degrees of freedom is not defined"),
+        ("welch_p(1, 1, 1, 2, 1, 30)", "Welch's degrees of freedom is not defined"),
+        ("frac_near_multiple([1], 0, 1)", "frac_near_multiple() is not defined"),
+        ("frac_near_multiple([1, float('nan')], 1, 1)", "frac_near_multiple() is not defined"),
+        ("frac_near_multiple([1], 1, float('nan'))", "not defined for what is no number"),
+        ("h_verdict(24, 24, 6, 6, float('nan'), 24, 20, 6, 6, True)", "not defined for what is no number"),
+        ("h_verdict(float('nan'), 24, 6, 6, 0.1, 24, 20, 6, 6, True)", "not defined for what is no number"),
+        ("hyper_ge(float('nan'), 24, 5, 12)", "not defined for what is no number"),
+        ("wilcoxon_w0(10, 3000000, 'zsplit')", "n_zero is 3000000, and no more than 1048576 values are ranked"),
+        ("wilcoxon_w0(2000000, 0, 'wilcox')", "n_nonzero is 2000000, and no more than 1048576 values are ranked"),
     ] {
         match answer(&job(formula, small())) {
             Reply::Missing { what } => assert!(what.contains(missing), "{formula}: {what}"),
@@ -211,6 +222,25 @@ fn a_formula_without_a_value_says_what_is_missing() {
     }
     assert_eq!(answer(&job("rows('u')", small())), Reply::NoTable { table: "u".to_owned() });
     assert_eq!(answer(&job("float('inf')", small())), Reply::NotFinite);
+}
+
+#[test]
+fn a_p_value_below_the_doubles_is_the_same_number_from_every_test() {
+    let value = |formula: &str| match answer(&job(formula, small())) {
+        Reply::Value { value, .. } => value.as_f64().unwrap(),
+        other => panic!("{formula}: {other:?}"),
+    };
+    // Mean 1 and deviation 0.5 around it, so often that t is 4 sqrt(...) and p leaves the doubles.
+    let values = "[0.5, 1.5] * 4000";
+    let t = format!("mean({values}) / std({values}) * sqrt(8000)");
+    for formula in [format!("t1_p({values})"), format!("p_from_t({t}, 7999)"), format!("2 * tsf({t}, 7999)")] {
+        assert_eq!(value(&formula), 0.0, "{formula}");
+    }
+    // Above them the same test has the same p whichever way it is asked for.
+    let values = "[0.5, 1.5] * 100";
+    let t = format!("mean({values}) / std({values}) * sqrt(200)");
+    let (one, other) = (value(&format!("t1_p({values})")), value(&format!("p_from_t({t}, 199)")));
+    assert!(one > 0.0 && (one / other - 1.0).abs() < 1e-11, "{one} {other}");
 }
 
 #[test]

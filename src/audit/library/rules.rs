@@ -9,7 +9,7 @@ use starlark::values::{Heap, Value};
 
 use super::carried::cells;
 use super::table::matching;
-use super::unpack::{Number, shown};
+use super::unpack::{Number, a_number, shown};
 use crate::audit::Error;
 use crate::audit::cells::Cells;
 use crate::terms::Scalar;
@@ -58,6 +58,9 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         floor_h: Number,
         runtime_ok: Value<'v>,
     ) -> starlark::Result<&'static str> {
+        for Number(given) in [n_pass, n_total, hangs_resolved, hangs, mean_delta, cov_n2, floor_n2, cov_h, floor_h] {
+            a_number(given, "h_verdict()")?;
+        }
         Ok(if !runtime_ok.to_bool() || cov_n2.0 < floor_n2.0 || cov_h.0 < floor_h.0 {
             "abstain"
         } else if mean_delta.0 <= 0.0 {

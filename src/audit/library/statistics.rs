@@ -8,7 +8,7 @@ use starlark::eval::Evaluator;
 use starlark::starlark_module;
 use starlark::values::Value;
 
-use super::unpack::{Number, defined, numbers, truncated, whole};
+use super::unpack::{Number, a_number, defined, numbers, truncated, whole};
 use crate::audit::Error;
 use crate::stats;
 use crate::stats::distribution::{Hypergeometric, f_sf, normal_quantile, normal_sf, student_t_sf};
@@ -28,8 +28,21 @@ fn welch_se_of(s1: f64, s2: f64, n1: f64, n2: f64) -> Result<f64, Error> {
 }
 
 fn welch_df_of(s1: f64, s2: f64, n1: f64, n2: f64) -> Result<f64, Error> {
+    const WHAT: &str = "Welch's degrees of freedom";
     let (a, b) = (s1 * s1 / n1, s2 * s2 / n2);
-    defined((a + b) * (a + b) / (a * a / (n1 - 1.0) + b * b / (n2 - 1.0)), "Welch's degrees of freedom")
+    // Each on its own: what is infinite in the denominator would leave a 0 that looks like a result.
+    let of_a = defined(a * a / (n1 - 1.0), WHAT)?;
+    let of_b = defined(b * b / (n2 - 1.0), WHAT)?;
+    defined((a + b) * (a + b) / (of_a + of_b), WHAT)
+}
+
+/// A p-value as formulas have all of them: the double nearest to it, which is 0.0 below the smallest one.
+fn double(p: PValue) -> f64 {
+    match p.decimal_log() {
+        Some(_) if p.get() >= f64::MIN_POSITIVE => p.get(),
+        Some(log10) => libm::exp10(log10),
+        None => 0.0,
+    }
 }
 
 /// Two-sided p-value of a t statistic.
@@ -46,6 +59,18 @@ pub(super) fn tost_of(delta: f64, se: f64, df: f64, eps: f64) -> Result<(f64, f6
     let above = student_t_sf(defined((delta + eps) / se, "TOST")?, df)?;
     // The lower tail of t is the upper tail of -t.
     Ok((above, student_t_sf(-defined((delta - eps) / se, "TOST")?, df)?))
+}
+
+/// The most values that one function ranks.
+const MAX_RANKED: u64 = 1 << 20;
+
+/// A number of values to be ranked: beyond the limit there is no answer, rather than that of fewer values.
+fn ranked(value: f64, name: &str) -> Result<usize, Error> {
+    let count = truncated(value, 0, name)?;
+    if count > MAX_RANKED {
+        return Err(Error::Missing(format!("{name} is {count}, and no more than {MAX_RANKED} values are ranked")));
+    }
+    Ok(count as usize)
 }
 
 fn sample<'v>(values: Value<'v>, eval: &Evaluator<'v, '_, '_>) -> starlark::Result<Sample> {
@@ -156,19 +181,18 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     }
 
     fn wilcoxon_w0(n_nonzero: Number, n_zero: Number, zero_method: &str) -> starlark::Result<f64> {
-        let zeros = truncated(n_zero.0, 0, "n_zero")?.min(1 << 20);
-        let others = truncated(n_nonzero.0, 0, "n_nonzero")?.min(1 << 20);
+        let (zeros, others) = (ranked(n_zero.0, "n_zero")?, ranked(n_nonzero.0, "n_nonzero")?);
         let zero_method = match zero_method {
             "wilcox" => ZeroMethod::Wilcox,
             "pratt" => ZeroMethod::Pratt,
             "zsplit" => ZeroMethod::Zsplit,
             other => return Err(Error::Misuse(format!("zero_method {other:?}: it is wilcox, pratt or zsplit")).into()),
         };
-        let mut differences = vec![0.0; zeros as usize];
+        let mut differences = vec![0.0; zeros];
         differences.extend((0..others).map(|index| 1.0 + 0.001 * index as f64));
         let sample = Sample::new(differences).map_err(Error::from)?;
-        let ranked = stats::signed_rank(&sample, zero_method, RankNull::Normal { continuity: false });
-        Ok(ranked.map_err(Error::from)?.p.get())
+        let tested = stats::signed_rank(&sample, zero_method, RankNull::Normal { continuity: false });
+        Ok(double(tested.map_err(Error::from)?.p))
     }
 
     fn mde_d(
@@ -215,11 +239,11 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         let (population, marked) = (whole(N.0, 0, "N")?, whole(K.0, 0, "K")?);
         let drawn = Hypergeometric::new(population, marked, whole(n.0, 0, "n")?).map_err(Error::from)?;
         // At least k of a whole number is at least k rounded up; below 0 every draw is.
-        Ok(drawn.at_least(k.0.ceil().max(0.0) as u64))
+        Ok(drawn.at_least(a_number(k.0, "hyper_ge()")?.ceil().max(0.0) as u64))
     }
 
     fn t1_p<'v>(x: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<f64> {
-        Ok(stats::one_sample_t(&replicates(x, eval)?, 0.0).map_err(Error::from)?.test.p.get())
+        Ok(double(stats::one_sample_t(&replicates(x, eval)?, 0.0).map_err(Error::from)?.test.p))
     }
 
     fn t1_ci_lo<'v>(x: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> starlark::Result<f64> {
@@ -240,12 +264,13 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         tol: Number,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<f64> {
-        let values = numbers(x, eval.heap())?;
-        let is_near = |value: &&f64| {
-            let multiple = *value / q.0;
-            (multiple - multiple.round_ties_even()).abs() * q.0 <= tol.0
-        };
-        let near = values.iter().filter(is_near).count();
-        Ok(defined(near as f64 / values.len() as f64, "frac_near_multiple()")?)
+        const WHAT: &str = "frac_near_multiple()";
+        let (values, tol) = (numbers(x, eval.heap())?, a_number(tol.0, WHAT)?);
+        let mut near = 0_u64;
+        for value in &values {
+            let multiple = defined(value / q.0, WHAT)?;
+            near += u64::from((multiple - multiple.round_ties_even()).abs() * q.0 <= tol);
+        }
+        Ok(defined(near as f64 / values.len() as f64, WHAT)?)
     }
 }

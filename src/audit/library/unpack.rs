@@ -50,6 +50,11 @@ pub(super) fn defined(value: f64, what: &str) -> Result<f64, Error> {
     if value.is_finite() { Ok(value) } else { Err(Error::Missing(format!("{what} is not defined for these numbers"))) }
 }
 
+/// A number that is one: a comparison with none would be false, and look like an answer.
+pub(super) fn a_number(value: f64, what: &str) -> Result<f64, Error> {
+    if value.is_nan() { Err(Error::Missing(format!("{what} is not defined for what is no number"))) } else { Ok(value) }
+}
+
 /// A count: a whole number from `least`.
 pub(super) fn whole(value: f64, least: u64, name: &str) -> Result<u64, Error> {
     if value.fract() == 0.0 && value >= least as f64 && value < 9e15 {
