@@ -89,7 +89,9 @@ fn within(
         digits(published),
         digits(difference)
     );
-    let is_within = difference <= sum + NOISE * (p.abs() + r.abs());
+    // A number that is off by a part of its size is off by that much in its logarithm, however near that is to 0.
+    let size = if scale == Scale::Log10 { (p.abs() + r.abs()).max(1.0) } else { p.abs() + r.abs() };
+    let is_within = difference <= sum + NOISE * size;
     let (answer, reason) = if is_within {
         (Answer::Confirmed, format!("{apart}, and rounding explains {}", digits(sum)))
     } else if let Some(first) = open.first() {

@@ -117,6 +117,54 @@ fn every_name_is_documented_and_held_against_the_reference() {
     }
 }
 
+/// The rows of the table in FORMULAS.md that says what the language does otherwise than Python.
+fn differences() -> Vec<(String, String, String)> {
+    let (_, section) = FUNCTIONS.split_once("## What Starlark does otherwise than Python").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let of = |line: &str| {
+        let cells: Vec<&str> = line.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
+        let [formula, _, here, instead] = cells[..] else { panic!("four columns: {line}") };
+        let code = |cell: &str| {
+            cell.strip_prefix('`').and_then(|cell| cell.split_once('`')).map_or("", |code| code.0).to_owned()
+        };
+        (code(formula), if here == "wrong form" { String::new() } else { code(here) }, code(instead))
+    };
+    rows.map(of).collect()
+}
+
+#[test]
+fn what_starlark_does_otherwise_than_python_is_as_documented() {
+    let value = |formula: &str| answer(&job(formula, small()));
+    let differences = differences();
+    assert!(differences.len() > 15, "{differences:?}");
+    for (formula, here, instead) in differences {
+        let found = value(&formula);
+        if here.is_empty() {
+            assert!(matches!(found, Reply::WrongForm { .. }), "{formula}: {found:?}");
+            // What to write instead is a formula, or at least a value of one.
+            let count = value(&format!("len([{instead}])"));
+            assert!(matches!(count, Reply::Value { .. }), "{formula}: instead {instead}: {count:?}");
+        } else {
+            assert!(matches!(found, Reply::Value { .. }), "{formula}: {found:?}");
+            assert_eq!(found, value(&here), "{formula}");
+        }
+    }
+    assert_eq!(value("round(True)"), value("1"), "as in Python");
+}
+
+#[test]
+fn a_ratio_that_is_one_on_paper_is_one_in_logarithms() {
+    // The correlation of a column with itself may come out a rounding below 1, whose logarithm is not 0.
+    let column = "[0.1, 0.7, 0.3, 12.9, 1.7, 2.2]";
+    let whole = found(&format!("pearson({column}, {column})"), json!(1), Compare::AbsDiffLog10, 0.0, 0.0);
+    assert_eq!(whole.answer, Answer::Confirmed, "{whole:?}");
+    let below = found("1.0 - 1.2e-16", json!(1), Compare::AbsDiffLog10, 0.0, 0.0);
+    assert_eq!((below.answer, below.difference.unwrap() > 0.0), (Answer::Confirmed, true), "{below:?}");
+    let off = found("1.0 - 1e-11", json!(1), Compare::AbsDiffLog10, 0.0, 0.0);
+    assert_eq!(off.answer, Answer::Contradicted, "{off:?}");
+}
+
 #[test]
 fn the_tolerance_is_that_of_the_formula_by_hand() {
     // a + b: half of 0.1 and half of 0.5, half of the published 0.01, and the allowance.

@@ -64,6 +64,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         let x = Number::unpack_value_opt(number).ok_or_else(wanted)?.0;
         let is_whole = number.get_type() != "float";
         match ndigits.into_option() {
+            _ if number.unpack_bool().is_some() => Ok(heap.alloc(x as i32)),
             None if is_whole => Ok(number),
             None if x.abs() < 9e15 => Ok(heap.alloc(x.round_ties_even() as i64)),
             None => Err(Error::Missing(format!("{x} rounds to no whole number that is exact")).into()),
