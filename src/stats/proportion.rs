@@ -110,7 +110,7 @@ pub struct Bound {
 /// [`Error::OutOfRange`] for a confidence so close to 1 that nothing is left outside.
 pub fn wilson(proportion: Proportion, confidence: Confidence) -> Result<Interval, Error> {
     let z = -normal_quantile(confidence.tail())?;
-    let (low, high) = (wilson_low(proportion, z), 1.0 - wilson_low(proportion.complement(), z));
+    let (low, high) = (wilson_end(proportion, -z), wilson_end(proportion, z));
     Ok(Interval { estimate: proportion.share(), low, high, confidence })
 }
 
@@ -121,25 +121,24 @@ pub fn wilson(proportion: Proportion, confidence: Confidence) -> Result<Interval
 pub fn wilson_bound(proportion: Proportion, side: Side, confidence: Confidence) -> Result<Bound, Error> {
     let z = -normal_quantile(1.0 - confidence.get())?;
     let bound = match side {
-        Side::Lower => wilson_low(proportion, z),
-        Side::Upper => 1.0 - wilson_low(proportion.complement(), z),
+        Side::Lower => wilson_end(proportion, -z),
+        Side::Upper => wilson_end(proportion, z),
     };
     Ok(Bound { estimate: proportion.share(), side, bound, confidence })
 }
 
-/// The smaller root of `(n + z^2) π^2 - (2 k + z^2) π + k^2/n = 0`: the product of both roots over the larger one, so
-/// that nothing cancels and no hit gives exactly 0. For a negative z it is the larger root, as it must be.
-fn wilson_low(proportion: Proportion, z: f64) -> f64 {
-    let (k, n) = (proportion.k as f64, proportion.n as f64);
+/// The root of `(n + z^2) π^2 - (2 k + z^2) π + k^2/n = 0` on the side of z's sign: for z > 0 the larger one, all of
+/// whose terms add up; for z < 0 the smaller one, as the product of both over the larger. So nothing cancels at either
+/// end, and no hit and no miss give exactly 0 and 1.
+fn wilson_end(proportion: Proportion, z: f64) -> f64 {
+    let Proportion { k, n } = proportion;
+    if (k == 0 && z <= 0.0) || (k == n && z >= 0.0) {
+        return proportion.share();
+    }
+    let (hits, trials, misses) = (k as f64, n as f64, (n - k) as f64);
     let square = z * z;
-    let root = z * (proportion.share() * (n - k) + square / 4.0).sqrt();
-    if k == 0.0 && z > 0.0 {
-        return 0.0;
-    }
-    if z < 0.0 {
-        return ((k + square / 2.0 - root) / (n + square)).min(1.0);
-    }
-    k * proportion.share() / (k + square / 2.0 + root)
+    let larger = hits + square / 2.0 + z.abs() * (proportion.share() * misses + square / 4.0).sqrt();
+    if z > 0.0 { (larger / (trials + square)).min(1.0) } else { hits * proportion.share() / larger }
 }
 
 /// Clopper and Pearson's exact interval of a proportion (C. J. Clopper and E. S. Pearson, "The use of confidence or

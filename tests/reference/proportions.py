@@ -76,6 +76,17 @@ def intervals():
     return cases
 
 
+def few_hits():
+    """Wilson's interval far from the middle, where the exact one would take the bisection hours."""
+    cases = []
+    for k, n in [(1, 10**8), (0, 10**9), (5, 4 * 10**7), (10**8 - 2, 10**8)]:
+        ends = [wilson_end(k, n, real(Fraction(1, 40)), upper) for upper in (False, True)]
+        for ours, theirs in zip(ends, proportion_confint(k, n, 0.05, "wilson")):
+            assert abs(ours - theirs) <= 1e-15, (k, n, ours, theirs)
+        cases.append({"k": k, "n": n, "confidence": 0.95, "wilson": ends})
+    return cases
+
+
 def two_proportions():
     cases = []
     for k_a, n_a, k_b, n_b in [(19, 24, 2, 6), (0, 30, 5, 30), (300, 52410, 250, 52410), (1, 1, 0, 1), (7, 9, 7, 9),
@@ -91,4 +102,4 @@ def two_proportions():
 
 
 if __name__ == "__main__":
-    write(__file__, __doc__, hypergeometric=hypergeometric(), intervals=intervals(), two_proportions=two_proportions())
+    write(__file__, __doc__, hypergeometric=hypergeometric(), intervals=intervals(), few_hits=few_hits(), two_proportions=two_proportions())

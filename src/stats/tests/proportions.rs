@@ -16,6 +16,7 @@ const REFERENCE: &str = include_str!("../../../tests/reference/proportions.json"
 struct Reference {
     hypergeometric: Vec<UrnCase>,
     intervals: Vec<IntervalCase>,
+    few_hits: Vec<WilsonCase>,
     two_proportions: Vec<TwoCase>,
 }
 
@@ -39,6 +40,14 @@ struct IntervalCase {
     clopper_pearson: [f64; 2],
     wilson_bounds: [f64; 2],
     clopper_pearson_bounds: [f64; 2],
+}
+
+#[derive(Deserialize)]
+struct WilsonCase {
+    k: u64,
+    n: u64,
+    confidence: Confidence,
+    wilson: [f64; 2],
 }
 
 #[derive(Deserialize)]
@@ -93,6 +102,18 @@ fn intervals_of_proportions_agree_with_the_reference() {
             close(found[0], expected[0], EXACT, 1e-30, &what);
             close(found[1], expected[1], EXACT, 0.0, &what);
         }
+    }
+}
+
+#[test]
+fn few_hits_of_many_keep_the_digits_of_both_ends() {
+    let cases = reference().few_hits;
+    assert!(cases.len() >= 4, "only {} cases", cases.len());
+    for WilsonCase { k, n, confidence, wilson: [low, high] } in cases {
+        let found = wilson(Proportion::new(k, n).expect("counts"), confidence).expect("an interval");
+        let what = format!("{k} of {n}");
+        close(found.low, low, EXACT, 1e-30, &what);
+        close(found.high, high, EXACT, 0.0, &what);
     }
 }
 
