@@ -140,7 +140,7 @@ pub fn welch_effect(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<Effe
     let share_a = (se_a / se) * (se_a / se);
     let share_b = (se_b / se) * (se_b / se);
     let df = 1.0 / (share_a * share_a / a.df() + share_b * share_b / b.df());
-    Effect::new(finite(a.mean() - b.mean(), COMPUTING)?, se, finite(df, COMPUTING)?)
+    Effect::new(finite(a.mean_above(&b), COMPUTING)?, se, finite(df, COMPUTING)?)
 }
 
 /// Tests that a difference is 0.
@@ -186,7 +186,7 @@ pub fn cohen_d(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<CohenD, E
     const COMPUTING: &str = "Cohen's d";
     let (a, b) = (a.into(), b.into());
     let pooled_sd = pooled_sd(a, b, COMPUTING)?;
-    let difference = finite(a.mean() - b.mean(), COMPUTING)?;
+    let difference = finite(a.mean_above(&b), COMPUTING)?;
     Ok(CohenD { d: finite(difference / pooled_sd, COMPUTING)?, pooled_sd })
 }
 

@@ -15,6 +15,10 @@ use super::sample::Replicates;
 pub struct Moments {
     n: usize,
     mean: f64,
+    /// What the mean's rounding took from it, where the values are at hand. Beside values that share a large offset it
+    /// is as large as the difference of two means.
+    #[serde(skip)]
+    mean_remainder: f64,
     sd: f64,
 }
 
@@ -37,7 +41,7 @@ impl TryFrom<RawMoments> for Moments {
 
 impl From<&Replicates> for Moments {
     fn from(values: &Replicates) -> Self {
-        Self { n: values.n(), mean: values.mean(), sd: values.sd() }
+        Self { n: values.n(), mean: values.mean(), mean_remainder: values.mean_remainder(), sd: values.sd() }
     }
 }
 
@@ -63,7 +67,7 @@ impl Moments {
                 return Err(Error::OutOfRange { computing: COMPUTING, parameter, found, range, hint });
             }
         }
-        Ok(Self { n, mean, sd })
+        Ok(Self { n, mean, mean_remainder: 0.0, sd })
     }
 
     /// How many values; at least 2.
@@ -74,6 +78,27 @@ impl Moments {
     /// The arithmetic mean.
     pub fn mean(&self) -> f64 {
         self.mean
+    }
+
+    /// How far this mean is above `other`'s. Means that are near each other are subtracted without a rounding, and what
+    /// either lost by its own is subtracted beside them.
+    pub(super) fn mean_above(&self, other: &Self) -> f64 {
+        (self.mean - other.mean) + (self.mean_remainder - other.mean_remainder)
+    }
+
+    /// Those of the values times `factor`, a number above 0.
+    ///
+    /// # Errors
+    /// Those of [`Moments::new`], where the product is beyond the doubles.
+    pub(super) fn times(&self, factor: f64) -> Result<Self, Error> {
+        let scaled = Self::new(self.n, self.mean * factor, self.sd * factor)?;
+        let mean_remainder = libm::fma(self.mean, factor, -scaled.mean) + self.mean_remainder * factor;
+        Ok(Self { mean_remainder, ..scaled })
+    }
+
+    /// How far this mean is above a number.
+    pub(super) fn mean_above_number(&self, number: f64) -> f64 {
+        (self.mean - number) + self.mean_remainder
     }
 
     /// The sample standard deviation, with n - 1 in the denominator.
@@ -121,6 +146,17 @@ mod tests {
             assert!(matches!(Moments::new(n, 1.0, 0.5), Err(Error::TooFew { needed: 2, .. })), "{n}");
         }
         assert!(serde_json::from_str::<Moments>(r#"{"n": 1, "mean": 1, "sd": 3}"#).is_err());
+    }
+
+    #[test]
+    fn what_a_mean_loses_by_rounding_is_kept_and_scaled() {
+        // 1e15 + 1/3: the doubles there are 1/8 apart.
+        let values = Replicates::new(vec![1e15, 1e15, 1e15 + 1.0]).expect("usable values");
+        let moments = Moments::from(&values);
+        let whole = |moments: Moments| moments.mean_above_number(1e15);
+        assert!((whole(moments) - 1.0 / 3.0).abs() < 1e-15, "{moments:?}");
+        let scaled = moments.times(1.5).expect("in the doubles");
+        assert!((scaled.mean_above_number(1.5e15) - 0.5).abs() < 1e-15, "{scaled:?}");
     }
 
     #[test]

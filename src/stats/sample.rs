@@ -82,6 +82,7 @@ impl Sample {
 pub struct Replicates {
     sample: Sample,
     sd: f64,
+    mean_remainder: f64,
 }
 
 impl Replicates {
@@ -128,6 +129,12 @@ impl Replicates {
         self.n() as f64 - 1.0
     }
 
+    /// What the mean's rounding took from it: [`Replicates::mean`] plus this is the mean to twice a double's digits, but
+    /// for the rounding of the values' deviations from it.
+    pub(super) fn mean_remainder(&self) -> f64 {
+        self.mean_remainder
+    }
+
     /// Refuses values without spread, for a statistic that divides by it.
     pub(super) fn with_spread(&self, computing: &'static str) -> Result<&Self, Error> {
         if self.sample.is_constant() {
@@ -153,8 +160,8 @@ impl TryFrom<Sample> for Replicates {
                 hint: "launch the lane more often; one launch says nothing about the next",
             });
         }
-        let sd = standard_deviation(&sample)?;
-        Ok(Self { sample, sd })
+        let (sd, mean_remainder) = spread(&sample)?;
+        Ok(Self { sample, sd, mean_remainder })
     }
 }
 
@@ -172,14 +179,14 @@ pub(super) fn mean(values: &[f64]) -> Result<f64, Error> {
     Ok((total / values.len() as f64).max(smallest).min(largest))
 }
 
-/// Sample standard deviation by the corrected two-pass algorithm (T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms
+/// Sample standard deviation, and what the mean's rounding took from it, by the corrected two-pass algorithm (T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms
 /// for computing the sample variance", The American Statistician 37, 1983, equation 1.7).
 ///
 /// The deviations are scaled by a power of two, which is exact, so that their squares neither overflow nor vanish.
-fn standard_deviation(sample: &Sample) -> Result<f64, Error> {
+fn spread(sample: &Sample) -> Result<(f64, f64), Error> {
     const COMPUTING: &str = "a standard deviation";
     if sample.is_constant() {
-        return Ok(0.0);
+        return Ok((0.0, 0.0));
     }
     let mean = sample.mean();
     let largest = finite((sample.max() - mean).max(mean - sample.min()), COMPUTING)?;
@@ -190,7 +197,7 @@ fn standard_deviation(sample: &Sample) -> Result<f64, Error> {
     let drift = sum(sample.values().iter().map(deviation));
     let scaled = ((squares - drift * drift / n) / (n - 1.0)).sqrt();
     let sd = finite(libm::scalbn(scaled, exponent), COMPUTING)?;
-    if sd > 0.0 { Ok(sd) } else { Err(Error::Underflow { computing: COMPUTING }) }
+    if sd > 0.0 { Ok((sd, libm::scalbn(drift / n, exponent))) } else { Err(Error::Underflow { computing: COMPUTING }) }
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub fn one_sample_t(sample: impl Into<Moments>, expected: f64) -> Result<OneSamp
         return Err(Error::OutOfRange { computing: COMPUTING, parameter, found: expected, range, hint });
     }
     let se = usable(sample.standard_error(), COMPUTING)?;
-    let effect = Effect::new(finite(sample.mean() - expected, COMPUTING)?, se, sample.df())?;
+    let effect = Effect::new(finite(sample.mean_above_number(expected), COMPUTING)?, se, sample.df())?;
     Ok(OneSampleT { n: sample.n(), mean: sample.mean(), expected, effect, test: difference_test(&effect)? })
 }
 
@@ -85,7 +85,7 @@ pub fn pooled_t(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<PooledT,
     let (a, b) = (a.into(), b.into());
     let pooled_sd = pooled_sd(a, b, COMPUTING)?;
     let se = usable(pooled_sd * (1.0 / a.n() as f64 + 1.0 / b.n() as f64).sqrt(), COMPUTING)?;
-    let effect = Effect::new(finite(a.mean() - b.mean(), COMPUTING)?, se, a.df() + b.df())?;
+    let effect = Effect::new(finite(a.mean_above(&b), COMPUTING)?, se, a.df() + b.df())?;
     let test = difference_test(&effect)?;
     Ok(PooledT { n_a: a.n(), n_b: b.n(), mean_a: a.mean(), mean_b: b.mean(), pooled_sd, effect, test })
 }

@@ -115,6 +115,24 @@ def value_cases(generator):
         yield {"a": a, "b": b, "margin": 1.5} | case
 
 
+def offset_cases():
+    """Values that share an offset beside which they hardly differ; each is the exact double given."""
+    small = lambda middle, unit, steps: [middle + unit * step for step in steps]
+    sides = [
+        (small(1.0, 1e-8, [-1, 0, 1, 3]), small(1.0, 1e-8, [-2, -1, 0, 0.5, 1])),
+        (small(1e15, 1.0, [1, 2, 4, 8, 9]), small(1e15, 1.0, [0, 3, 3, 1])),
+        (small(1e15, 0.125, [1, 2, 2, 3]), small(1e15, 0.125, [0, 1, 0])),
+        (small(-3e9, 1e-6, [0, 1, 5, 2, 7, 7]), small(-3e9, 1e-6, [1, 2, 4, 2, 6, 9])),
+    ]
+    for a, b in sides:
+        case = two_samples(moments(a), moments(b), max(abs(x - b[0]) for x in a) / 2, 3.0)
+        # The library is given the values without the offset: beside it, its own sums lose what is compared.
+        near_a, near_b = [x - b[0] for x in a], [x - b[0] for x in b]
+        agree(case["welch"]["p"], st.ttest_ind(near_a, near_b, equal_var=False).pvalue, 1e-8)
+        agree(case["pooled"]["p"], st.ttest_ind(near_a, near_b).pvalue, 1e-8)
+        yield {"a": a, "b": b, "margin": case["tost"]["margin"]} | case
+
+
 def summary_cases():
     printed = [
         ((300, 71.52, 2.31), (300, 70.98, 1.87)), ((2, 1.0, 0.5), (2, 1.5, 0.0)), ((60, 10.4, 0.2), (30, 10.4, 0.3)),
@@ -163,6 +181,7 @@ if __name__ == "__main__":
         ["numpy", "scipy", "mpmath"],
         {
             "one_sample": list(sample_cases(generator)), "two_samples": list(value_cases(generator)),
+            "offset": list(offset_cases()),
             "summaries": list(summary_cases()), "pairs": list(pair_cases(generator)),
         },
     )
