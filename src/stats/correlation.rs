@@ -67,7 +67,7 @@ pub struct Correlation {
     /// The coefficient, from -1 to 1.
     pub r: f64,
     /// `1 - r^2`, from the data and not from `r`, so that it keeps its digits where `r` is close to 1; 0 only where the
-    /// pairs lie on a line.
+    /// pairs lie on a line, as near as doubles can tell.
     pub unexplained: f64,
 }
 
@@ -75,6 +75,7 @@ pub struct Correlation {
 ///
 /// The cosine between the two vectors of deviations from their means. With both scaled to length 1, `1 - r` is half of
 /// the squared length of their difference and `1 + r` half of that of their sum, which is how `unexplained` is formed.
+/// A difference or sum no longer than what rounding alone may leave of it counts as none.
 ///
 /// # Errors
 /// [`Error::ZeroSpread`] if one measurement is constant; [`Error::Overflow`] beyond the doubles.
@@ -107,27 +108,46 @@ fn with_spread(x: &Sample, y: &Sample, computing: &'static str) -> Result<(), Er
 fn of_vectors(x: &Sample, y: &Sample, computing: &'static str) -> Result<Correlation, Error> {
     with_spread(x, y, computing)?;
     let (u, v) = (direction(x, computing)?, direction(y, computing)?);
-    let half_square = |sign: f64| 0.5 * sum(u.iter().zip(&v).map(|(u, v)| (u + sign * v) * (u + sign * v)));
+    let rounding = u.rounding + v.rounding;
+    let nothing = 0.5 * rounding * rounding;
+    let half_square = |sign: f64| {
+        let half = 0.5 * sum(u.parts.iter().zip(&v.parts).map(|(u, v)| (u + sign * v) * (u + sign * v)));
+        if half <= nothing { 0.0 } else { half }
+    };
     let (below_one, above_minus_one) = (half_square(-1.0), half_square(1.0));
     let r = if below_one < 0.5 {
         1.0 - below_one
     } else if above_minus_one < 0.5 {
         above_minus_one - 1.0
     } else {
-        sum(u.iter().zip(&v).map(|(u, v)| u * v))
+        sum(u.parts.iter().zip(&v.parts).map(|(u, v)| u * v))
     };
     Ok(Correlation { n: x.n(), r, unexplained: (below_one * above_minus_one).min(1.0) })
 }
 
-/// The deviations from the mean, scaled to length 1.
-fn direction(sample: &Sample, computing: &'static str) -> Result<Vec<f64>, Error> {
+/// Deviations from the mean, scaled to length 1.
+struct Direction {
+    parts: Vec<f64>,
+    /// How far rounding may have moved it, as a length.
+    rounding: f64,
+}
+
+fn direction(sample: &Sample, computing: &'static str) -> Result<Direction, Error> {
     let mean = sample.mean();
     let largest = finite((sample.max() - mean).max(mean - sample.min()), computing)?;
     // A power of two, so that the squares neither overflow nor vanish and nothing is rounded.
     let exponent = libm::ilogb(largest);
-    let deviations: Vec<f64> = sample.values().iter().map(|value| libm::scalbn(value - mean, -exponent)).collect();
+    let around = |value: &f64| libm::scalbn(value - mean, -exponent);
+    // What the rounding of the mean left in every deviation, large beside them where the values share a large offset.
+    let drift = sum(sample.values().iter().map(around)) / sample.n() as f64;
+    let deviations: Vec<f64> = sample.values().iter().map(|value| around(value) - drift).collect();
     let length = sum(deviations.iter().map(|deviation| deviation * deviation)).sqrt();
-    Ok(deviations.into_iter().map(|deviation| deviation / length).collect())
+    // Of each part: the subtraction of the mean, that of the drift, and the drift's own rounding.
+    let error = |deviation: &f64| f64::EPSILON * (2.0 * deviation.abs() + 2.0 * drift.abs());
+    let errors = sum(deviations.iter().map(|deviation| error(deviation) * error(deviation))).sqrt();
+    // And of all of them together: the length, and the division by it.
+    let rounding = errors / length + 2.0 * f64::EPSILON;
+    Ok(Direction { parts: deviations.into_iter().map(|deviation| deviation / length).collect(), rounding })
 }
 
 /// The two-sided test that a correlation is 0.
@@ -226,6 +246,34 @@ mod tests {
             fisher_interval(&same, Confidence::new(0.95).expect("a level")),
             Err(Error::NoResidual { .. })
         ));
+    }
+
+    #[test]
+    fn pairs_on_a_line_have_no_error_to_be_tested_by_however_they_round() {
+        // Their means are no doubles, so what rounding leaves of the deviations is not 0.
+        for (x, y, r) in [
+            (vec![1.0, 1.0, 2.0], vec![2.0, 2.0, 5.0], 1.0),
+            (vec![1.0, 1.0, 2.0], vec![5.0, 5.0, 2.0], -1.0),
+            (vec![0.1, 0.2, 0.3], vec![1.0, 2.0, 3.0], 1.0),
+            (vec![1e15, 1e15 + 1.0, 1e15 + 2.0, 1e15 + 5.0], vec![3.0, 5.0, 7.0, 13.0], 1.0),
+            ((0..1000).map(f64::from).collect(), (0..1000).map(|i| 7.0 - 0.1 * f64::from(i)).collect(), -1.0),
+        ] {
+            let line = pearson(&points(&x, &y)).expect("a coefficient");
+            assert_eq!((line.r, line.unexplained), (r, 0.0), "{line:?}");
+            assert!(matches!(correlation_test(&line), Err(Error::NoResidual { .. })), "{line:?}");
+        }
+        // One value off by what is far below its own printing, and far above rounding, is still seen.
+        let near = pearson(&points(&[1.0, 1.0, 2.0], &[2.0, 2.0 + 1e-13, 5.0])).expect("a coefficient");
+        assert!(near.unexplained > 0.0 && correlation_test(&near).is_ok(), "{near:?}");
+    }
+
+    #[test]
+    fn a_large_common_offset_costs_a_correlation_no_digits() {
+        let (x, y) = ([0.0, 1.0, 3.0, 7.0, 8.0], [2.0, 1.0, 5.0, 4.0, 9.0]);
+        let plain = pearson(&points(&x, &y)).expect("a coefficient");
+        let moved = pearson(&points(&x.map(|x| 1e15 + x), &y.map(|y| y - 4e15))).expect("a coefficient");
+        assert!((moved.r / plain.r - 1.0).abs() < 1e-14, "{moved:?} {plain:?}");
+        assert!((moved.unexplained / plain.unexplained - 1.0).abs() < 1e-14, "{moved:?} {plain:?}");
     }
 
     #[test]
