@@ -30,9 +30,14 @@ pub struct Calibration {
     pub contaminated: u64,
     /// What the false-positive rate says of the host.
     pub state: CalibrationState,
+    /// How often the plan asks a difference to be found, as a fraction; absent in calibrations of versions that took a
+    /// rate for shown when it was only seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<f64>,
     /// Pairs in which one lane was slowed down by a known size, by that size.
     pub slowdowns: Vec<Slowdown>,
-    /// The smallest of these sizes that was found as often as the plan's power asks; absent where none was.
+    /// The smallest of these sizes whose rate is shown to reach that power: even the exact interval's lower end does.
+    /// Absent where none is, which is not to say that none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smallest_found_pct: Option<f64>,
 }
@@ -48,6 +53,17 @@ impl Calibration {
 }
 
 impl Detections {
+    /// Whether the rate reaches `power`: yes where the exact interval's lower end does, no where not even its upper end
+    /// does, and unknown between.
+    #[must_use]
+    pub fn reaches(&self, power: f64) -> Option<bool> {
+        match self.rate_interval {
+            Some([low, _]) if low >= power => Some(true),
+            Some([_, high]) if high < power => Some(false),
+            _ => None,
+        }
+    }
+
     /// For example `9 of 200 pairs`.
     #[must_use]
     pub fn counts(&self) -> String {

@@ -87,7 +87,8 @@ fn journals(project: &Project) -> Vec<std::path::PathBuf> {
 /// Writes down that the run's host found a difference in so many of 200 equal pairs.
 fn calibrate(project: &Project, run: &Run, found: u64) {
     let segment = run.verdict().journal.segments[0].clone();
-    let pair = |different| PairFinding { different, order_effect: false, contaminated: false, valid: true };
+    let pair =
+        |different| PairFinding { different, slower: different, order_effect: false, contaminated: false, valid: true };
     let pairs: Vec<_> = (0..200).map(|index| pair(index < found)).collect();
     let facts = CalibrationFacts {
         measured_at: segment.started_at.clone(),
