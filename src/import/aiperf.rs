@@ -1,14 +1,15 @@
 //! AIPerf: `profile_export_aiperf.json` holds one object with statistics for each metric, each a summary;
 //! `profile_export.jsonl` holds one request in each line, with metadata, metrics of stated unit, and an error or null.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Error;
 use super::input::InputFile;
 use super::json::{self, Json};
 use super::observe::{crash, cut, scalar};
 use super::reading::{Reading, cell, text_cell};
-use crate::journal::{Metric, Observation};
+use super::unit;
+use crate::journal::{Metric, Observation, SummaryCell};
 use crate::terms::{Failure, FailureClass, Outcome};
 
 /// Statistics that are counts whatever the metric's unit.
@@ -17,6 +18,9 @@ const COUNT: &str = "count";
 /// Metrics that say how many tokens came; the first that is there counts.
 const TOKENS: [&str; 2] = ["output_sequence_length", "output_token_count"];
 
+/// The longest list whose elements become columns: names of models and the like, and no measurements.
+const MAX_LISTED: usize = 16;
+
 /// The request's own time.
 const LATENCY: &str = "request_latency";
 
@@ -24,22 +28,28 @@ pub(super) fn read(file: &InputFile) -> Result<Reading, Error> {
     if file.ends_in(".jsonl") { requests(file) } else { statistics(file) }
 }
 
-/// Statistics stand at the top, and in early versions under `records`.
+/// Statistics stand at the top, and in early versions under `records`. What stands beside them (versions, model, load) is
+/// a column of every row.
 fn statistics(file: &InputFile) -> Result<Reading, Error> {
     let document = json::document(file)?;
     let mut reading = Reading::default();
     let inner = document.get("records").map(Json::entries).unwrap_or_default();
-    for (name, value) in document.entries().iter().chain(inner) {
+    let mut metrics = Vec::new();
+    let mut beside = BTreeMap::new();
+    for (name, value) in document.entries().iter().filter(|(name, _)| name != "records").chain(inner) {
         let unit = value.get("unit").and_then(Json::text).filter(|unit| !unit.is_empty());
-        let (Json::Map(entries), Some(unit)) = (value, unit) else {
-            let has_number = value.entries().iter().any(|(_, value)| value.number().is_some());
-            if value.get("avg").is_some() && has_number {
-                let hint = "give the file as AIPerf wrote it: every metric states its unit";
-                return Err(Error::fault(&file.name, name.as_str(), "a metric without a unit", hint));
-            }
-            reading.ignored.insert(name.clone());
+        if let (Json::Map(entries), Some(unit)) = (value, unit) {
+            metrics.push((name, entries, unit));
             continue;
-        };
+        }
+        let has_number = value.entries().iter().any(|(_, value)| value.number().is_some());
+        if value.get("avg").is_some() && has_number {
+            let hint = "give the file as AIPerf wrote it: every metric states its unit";
+            return Err(Error::fault(&file.name, name.as_str(), "a metric without a unit", hint));
+        }
+        columns(name, value, &mut beside, &mut reading.ignored);
+    }
+    for (name, entries, unit) in metrics {
         let mut cells = BTreeMap::from([("metric".to_owned(), text_cell(name))]);
         for (statistic, value) in entries.iter().filter(|(statistic, _)| statistic != "unit") {
             let unit = if statistic == COUNT { COUNT } else { unit };
@@ -48,9 +58,33 @@ fn statistics(file: &InputFile) -> Result<Reading, Error> {
                 None => drop(reading.ignored.insert(format!("{name}.{statistic}"))),
             }
         }
+        for (column, cell) in &beside {
+            // A statistic is what the row is of, so its name is taken.
+            match cells.contains_key(column) {
+                true => drop(reading.ignored.insert(column.clone())),
+                false => drop(cells.insert(column.clone(), cell.clone())),
+            }
+        }
         reading.add(&file.name, cells, &[]);
     }
     Ok(reading)
+}
+
+/// The single values in `value`, under dotted names; elements of a list by their number, from 1.
+fn columns(name: &str, value: &Json, found: &mut BTreeMap<String, SummaryCell>, ignored: &mut BTreeSet<String>) {
+    match value {
+        Json::Null => {}
+        Json::Map(entries) => {
+            entries.iter().for_each(|(key, value)| columns(&format!("{name}.{key}"), value, found, ignored));
+        }
+        Json::List(values) if values.len() <= MAX_LISTED => {
+            (1..).zip(values).for_each(|(at, value)| columns(&format!("{name}.{at}"), value, found, ignored));
+        }
+        value => match cell(value, unit::of(name), None) {
+            Some(cell) => drop(found.insert(name.to_owned(), cell)),
+            None => drop(ignored.insert(name.to_owned())),
+        },
+    }
 }
 
 fn requests(file: &InputFile) -> Result<Reading, Error> {

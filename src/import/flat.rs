@@ -7,7 +7,7 @@ use super::json::{self, Json};
 use super::{Error, unit};
 
 /// The longest text that a key keeps, in characters; longer ones are output, not identity.
-pub(super) const MAX_KEY_CHARS: usize = 400;
+pub const MAX_KEY_CHARS: usize = 400;
 
 /// One row, and where it stands.
 #[derive(Debug, Clone, PartialEq)]

@@ -31,6 +31,7 @@ mod vllm;
 
 pub use assemble::{Imported, PlanIdentity, axes, import};
 pub use error::{Error, Fault};
+pub use flat::MAX_KEY_CHARS;
 pub use input::{InputFile, MAX_INPUT_BYTES, gather};
 pub use kind::Kind;
 pub use table::printed_rows;

@@ -17,7 +17,7 @@ pub(super) const UNKNOWN_UNIT: &str = "unknown";
 pub(super) struct Reading {
     /// What the file says of itself.
     pub about: Vec<String>,
-    /// Fields that hold no single value.
+    /// Fields that were left out: lists, objects, texts too long for a column, and what the reader does not look at.
     pub ignored: BTreeSet<String>,
     pub summaries: Vec<Summary>,
     pub observations: Vec<Observation>,

@@ -268,7 +268,13 @@ fn aiperf_statistics_are_summaries_and_its_requests_have_typed_outcomes() {
     assert_eq!(metrics.len(), 2);
     assert_eq!(cell(metrics[0], "avg"), (Some(&Scalar::Float(8.25)), "requests/sec", None));
     assert_eq!(cell(metrics[1], "count"), (Some(&Scalar::Int(100)), "count", Some(0.0)));
-    assert_eq!(imported.from.files[0].ignored, ["input_config", "schema_version", "was_cancelled"]);
+    assert!(imported.from.files[0].ignored.is_empty(), "{:?}", imported.from.files[0].ignored);
+    // Every row says which version and which model it is of.
+    for row in &metrics {
+        assert_eq!(cell(row, "schema_version"), (Some(&Scalar::Text("1.0".into())), "text", None));
+        assert_eq!(cell(row, "input_config.endpoint.model_names.1"), (Some(&Scalar::Text("m".into())), "text", None));
+        assert_eq!(cell(row, "was_cancelled"), (Some(&Scalar::Bool(false)), "bool", None));
+    }
     assert_eq!(outcomes(&imported), [Outcome::Ok, Outcome::Skipped, Outcome::Crashed, Outcome::FellThrough]);
     let requests = observations(&imported);
     assert_eq!(metric(requests[0], "time_to_first_token"), Some((255.9, "ms")));
@@ -277,6 +283,36 @@ fn aiperf_statistics_are_summaries_and_its_requests_have_typed_outcomes() {
     let unitless = "{\"metadata\": {}, \"metrics\": {\"x\": {\"value\": 1}}}";
     assert!(refused(Kind::Aiperf, "a.jsonl", unitless).contains("a.jsonl, line 1, metric x: an object of 1 keys"));
     assert!(refused(Kind::Aiperf, "a.json", "{\"x\": {\"avg\": 1}}").contains("a.json, x: a metric without a unit"));
+}
+
+#[test]
+fn what_stands_beside_aiperfs_metrics_and_fits_no_column_is_named() {
+    let long = "x".repeat(401);
+    let text = format!(
+        r#"{{"latency": {{"unit": "ms", "avg": 1.5}}, "avg": 3, "note": "{long}", "seen": {:?}, "gone": null}}"#,
+        [0; 17]
+    );
+    let imported = imported(Kind::Aiperf, &[InputFile::new("a.json", text.into_bytes())]);
+    let rows = summaries(&imported);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(cell(rows[0], "avg"), (Some(&Scalar::Float(1.5)), "ms", None), "the metric's own statistic");
+    assert_eq!(imported.from.files[0].ignored, ["avg", "note", "seen"]);
+    assert_eq!(rows[0].values.keys().collect::<Vec<_>>(), ["avg", "metric"]);
+}
+
+#[test]
+fn a_vllm_run_with_numbers_that_no_run_can_have_is_refused_with_its_field() {
+    let good = include_str!("../../tests/fixtures/import/vllm_bench.json");
+    for (from, to, told) in [
+        ("\"duration\": 2.5", "\"duration\": -1", "run 1, field duration: -1 where a time above 0 is expected"),
+        ("\"duration\": 2.4", "\"duration\": 0", "run 2, field duration: 0 where a time above 0 is expected"),
+        ("\"completed\": 4", "\"completed\": -4", "run 2, field completed: -4 where a number of at least 0"),
+        ("\"mean_ttft_ms\": 39.75", "\"mean_ttft_ms\": -0.5", "run 2, field mean_ttft_ms: -0.5 where a number of"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let error = refused(Kind::VllmBench, "v.json", &good.replacen(from, to, 1));
+        assert!(error.starts_with(&format!("v.json, {told}")), "{error}");
+    }
 }
 
 #[test]

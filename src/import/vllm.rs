@@ -9,6 +9,7 @@ use super::input::InputFile;
 use super::json::{self, Json};
 use super::observe::{crash, cut};
 use super::reading::{Reading, object_cells};
+use super::unit;
 use crate::journal::{Metric, Observation};
 use crate::terms::{Failure, FailureClass, Outcome, Scalar};
 
@@ -50,7 +51,8 @@ pub(super) fn read(file: &InputFile) -> Result<Reading, Error> {
                 return Err(Error::fault(&file.name, place, format!("{found} where a number is expected"), hint));
             }
         }
-        let units = |name: &str| UNITS.iter().find(|(known, _)| *known == name).map(|(_, unit)| (*unit).to_owned());
+        measured(file, number, &run)?;
+        let units = |name: &str| unit_of(name).map(str::to_owned);
         let cells = object_cells(run.entries(), units, "", &mut reading.ignored);
         reading.add(&file.name, cells, &[]);
         if run.get(OUTPUT_LENS).is_some() && run.get(TTFTS).is_some() {
@@ -63,6 +65,27 @@ pub(super) fn read(file: &InputFile) -> Result<Reading, Error> {
         }
     }
     Ok(reading)
+}
+
+/// Refuses a run whose numbers no run can have: all that it counts and times is at least 0, and its duration above that.
+fn measured(file: &InputFile, run_number: u64, run: &Json) -> Result<(), Error> {
+    for (name, value) in run.entries() {
+        let Some(number) = value.number().filter(|_| unit_of(name).is_some()) else { continue };
+        let expected = match name.as_str() {
+            "duration" if number <= 0.0 => "a time above 0",
+            _ if number < 0.0 => "a number of at least 0",
+            _ => continue,
+        };
+        let found = format!("{} where {expected} is expected", value.describe());
+        let hint = "nothing of such a run can be believed: take it out of the file, or measure it again";
+        return Err(Error::fault(&file.name, format!("run {run_number}, field {name}"), found, hint));
+    }
+    Ok(())
+}
+
+/// The unit of a field of a run, where there is one.
+fn unit_of(name: &str) -> Option<&'static str> {
+    UNITS.iter().find(|(known, _)| *known == name).map(|(_, unit)| *unit).or_else(|| unit::of(name))
 }
 
 fn requests(file: &InputFile, run_number: u64, run: &Json, reading: &mut Reading) -> Result<(), Error> {

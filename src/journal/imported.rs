@@ -36,7 +36,8 @@ pub struct ImportedFile {
     /// What the file says of itself: title, report, remarks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub about: Vec<String>,
-    /// Fields that hold no single value and were left out, each once.
+    /// Fields that were left out, each once: lists, objects, texts too long for a column, and what the kind does not
+    /// read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
 }

@@ -39,6 +39,12 @@ fn journal() {
     assert_eq!((&told["observations"], &told["summaries"]), (&Value::from(8), &Value::from(0)));
     assert_eq!(told["axes"], serde_json::json!({"triton": "3.4.0"}));
     assert_eq!(told["files"][0]["ignored"], serde_json::json!(["compile_meta.breaks"]));
+    let vllm = include_str!("../fixtures/import/vllm_bench.json").replacen("Qwen/", &"Q".repeat(400), 1);
+    project.write("vllm.json", vllm);
+    let said = import(&project, &["vllm-bench", "vllm.json", "--out", "vllm.jsonl"]);
+    let why = "left out of vllm.json (lists, objects, texts of more than 400 characters, and what the kind vllm-bench \
+               does not read): generated_texts, model_id";
+    said.exits(0).prints(&[why]);
     let rows = lockstep::journal::read_file(&project.file("rows.jsonl.xz")).expect("it is a compressed journal");
     assert_eq!(told["head"], Value::from(rows.head.to_string()));
     let whole = lockstep::journal::encode(&rows.records).expect("it is a journal");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::cli::durable::write_whole;
 use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::{Error, Exit, Project};
-use crate::import::{Imported, Kind, PlanIdentity, axes, gather, import};
+use crate::import::{Imported, Kind, MAX_KEY_CHARS, PlanIdentity, axes, gather, import};
 use crate::journal::{ImportedFile, compress, read};
 use crate::terms::{Axes, Digest, Outcome};
 
@@ -144,8 +144,14 @@ fn text(imported: &Imported, plan: &str, out: &str) -> String {
     let known = if stated.is_empty() { "none".to_owned() } else { stated.join(", ") };
     let _ = writeln!(text, "identity axes stated: {known}; all others are unknown, and so is the host");
     for file in from.files.iter().filter(|file| !file.ignored.is_empty()) {
-        let _ =
-            writeln!(text, "left out of {}, because they hold no single value: {}", file.name, file.ignored.join(", "));
+        let _ = writeln!(
+            text,
+            "left out of {} (lists, objects, texts of more than {MAX_KEY_CHARS} characters, and what the kind {} does not \
+             read): {}",
+            file.name,
+            from.kind,
+            file.ignored.join(", ")
+        );
     }
     text
 }
