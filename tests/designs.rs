@@ -7,6 +7,8 @@ use lockstep::terms::Axes;
 use lockstep::verdict::judge_published;
 use lockstep::verdict::rules::Ruling;
 
+#[path = "designs/cold_starts.rs"]
+mod cold_starts;
 #[path = "designs/families.rs"]
 mod families;
 #[path = "designs/observed.rs"]

@@ -75,6 +75,9 @@ impl RulePlace<'_> {
             | Rule::TokenParity(_)
             | Rule::WeightParity(_) => self.comparison(rule),
             Rule::CompileRobustness(_) | Rule::CleanRuns(_) | Rule::FiveGates(_) => self.integrity(rule),
+            Rule::Ranking(_) | Rule::Consistency(_) | Rule::LadderOfBands(_) | Rule::ScoreAndLatency(_) => {
+                self.printed(rule)
+            }
             _ => self.criterion(rule),
         }
     }
@@ -131,6 +134,39 @@ impl RulePlace<'_> {
                 Err(self.fault(&format!("{path}.sides"), format!("both sides are called {:?}", other.name), None))
             }
             sides => Err(self.fault(&format!("{path}.sides"), format!("{} sides: expected two", sides.len()), None)),
+        }
+    }
+
+    /// The rules on printed numbers as they stand.
+    fn printed(&self, rule: &Rule) -> Result<(), Error> {
+        match rule {
+            Rule::Ranking(rule) => {
+                let names: BTreeSet<&String> = rule.candidates.iter().collect();
+                if names.len() < 2 || names.len() != rule.candidates.len() {
+                    let message = format!("{:?}: expected two candidates or more, each once", rule.candidates);
+                    return Err(self.fault("rule.candidates", message, None));
+                }
+                Ok(())
+            }
+            Rule::Consistency(rule) => {
+                self.some("rule.key", rule.key.len())?;
+                let cut = |key: &str, value, above, below| {
+                    between(self.document, &self.at(&format!("rule.{key}")), value, above, below)
+                };
+                cut("consistent_pct", rule.consistent_pct, 0.0, f64::MAX)?;
+                cut("acceptable_pct", rule.acceptable_pct, rule.consistent_pct, f64::MAX)
+            }
+            Rule::LadderOfBands(rule) => {
+                self.some("rule.key", rule.key.len())?;
+                self.some("rule.above", rule.above.len())?;
+                if let Some(holds) = &rule.holds {
+                    self.finite("rule.holds.above", holds.above)?;
+                }
+                let mut edges = rule.above.iter();
+                edges.try_for_each(|(band, above)| self.finite(&format!("rule.above.{band}"), *above))
+            }
+            Rule::ScoreAndLatency(rule) => self.some("rule.key", rule.key.len()),
+            _ => Ok(()),
         }
     }
 
@@ -210,7 +246,15 @@ impl RulePlace<'_> {
                 let mut tolerances = rule.near_flat_ms.iter();
                 tolerances.try_for_each(|(metric, value)| self.finite(&format!("rule.near_flat_ms.{metric}"), *value))
             }
-            Rule::ColdStart(rule) => self.finite("rule.resolution_ms", rule.resolution_ms),
+            Rule::ColdStart(rule) => {
+                let ways = [rule.launch.is_some(), rule.n.is_some(), rule.launches.is_some()];
+                if ways.into_iter().filter(|given| *given).count() != 1 || (rule.sd.is_some() && rule.n.is_none()) {
+                    let message = "expected one of `launch`, `n` (with `sd` where it is printed) and `launches`";
+                    return Err(self.fault("rule", message, None));
+                }
+                share("power", rule.power, 0.5, 1.0)?;
+                self.finite("rule.resolution_ms", rule.resolution_ms)
+            }
             _ => Ok(()),
         }
     }

@@ -94,7 +94,7 @@ pub struct SwitchEvidence {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ColdStartRanking {
-    /// Lane to its one row.
+    /// Lane to its one row, or to one for each launch.
     pub lanes: BTreeMap<String, Rows>,
     /// The column from start to ready; where it is empty, the total less the first request stands for it.
     pub startup: String,
@@ -104,6 +104,18 @@ pub struct ColdStartRanking {
     pub total: String,
     /// How coarsely readiness was asked for, in milliseconds.
     pub resolution_ms: f64,
-    /// Starts behind each printed mean.
-    pub launches: u64,
+    /// The column that names the launch, where each row is one start; a lane then has a row for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<String>,
+    /// The column of the starts behind a printed mean; stands instead of `launch`, and `sd` may stand beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<String>,
+    /// The column of the standard deviation of the total over those starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd: Option<String>,
+    /// Starts behind each printed mean, where no column says how many; stands instead of `launch` and `n`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launches: Option<u64>,
+    /// Power of the number of launches that an open question is said to need.
+    pub power: f64,
 }

@@ -33,6 +33,7 @@ mod locked_input;
 mod model;
 mod needs;
 mod plan_file;
+mod printed;
 mod raw_design;
 mod raw_lane;
 mod raw_plan;
@@ -69,6 +70,7 @@ pub use plan_file::{
     CellOrder, Contrast, Coverage, GateSettings, Hypothesis, HypothesisKind, LaunchStatistic, Plan, PlannedLane,
     Prompt, RunSettings, StatisticsSettings, Workload,
 };
+pub use printed::{Consistency, LadderHolds, LadderOfBands, Ranking, ScoreAndLatency};
 pub use rule::{
     AxisDecomposition, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger, Hangs,
     Licence, MatchedPairs, Need, Null, Precondition, Rows, Rule, SingleDelta, Statement, TableNeed,

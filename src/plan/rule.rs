@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CleanRuns, ColdStartRanking, CompileRobustness, CorrelationCriterion, CrashBoundary, DifferenceCriterion,
-    EffectBands, FiveGates, GainReplication, MatchedContrasts, MeanContrast, ParallelEfficiency, PhaseSeparation,
-    Portability, PromotionGates, ReproductionBands, Saturation, ScaleCrossover, StatedDifferences, StaticCacheRescue,
-    TokenParity, WeightParity,
+    CleanRuns, ColdStartRanking, CompileRobustness, Consistency, CorrelationCriterion, CrashBoundary,
+    DifferenceCriterion, EffectBands, FiveGates, GainReplication, LadderOfBands, MatchedContrasts, MeanContrast,
+    ParallelEfficiency, PhaseSeparation, Portability, PromotionGates, Ranking, ReproductionBands, Saturation,
+    ScaleCrossover, ScoreAndLatency, StatedDifferences, StaticCacheRescue, TokenParity, WeightParity,
 };
 use crate::terms::Scalar;
 
@@ -76,6 +76,14 @@ pub enum Rule {
     CleanRuns(CleanRuns),
     /// What a published benchmark shows of itself.
     FiveGates(FiveGates),
+    /// Which candidate has the lowest mean over what all ran.
+    Ranking(Ranking),
+    /// Whether two phases agree on the same numbers.
+    Consistency(Consistency),
+    /// In which of several bands numbers lie.
+    LadderOfBands(LadderOfBands),
+    /// Whether one side has the better score and the lower latency.
+    ScoreAndLatency(ScoreAndLatency),
 }
 
 /// Rows of a printed table.
@@ -350,6 +358,10 @@ impl Rule {
             Self::CompileRobustness(_) => "compile_robustness",
             Self::CleanRuns(_) => "clean_runs",
             Self::FiveGates(_) => "five_gates",
+            Self::Ranking(_) => "ranking",
+            Self::Consistency(_) => "consistency",
+            Self::LadderOfBands(_) => "ladder_of_bands",
+            Self::ScoreAndLatency(_) => "score_and_latency",
         }
     }
 
@@ -377,7 +389,7 @@ impl Rule {
             Self::Portability(_) => &["flipped", "unstable", "same_outcome"],
             Self::Reproduction(_) => &["no_survivor"],
             Self::Promotion(_) => &["promote", "keep_off", "rejected_at_gate", "revert", "not_causal"],
-            Self::ColdStart(_) => &["tie"],
+            Self::ColdStart(_) | Self::Ranking(_) => &["tie"],
             Self::PhaseSeparation(_) => &["required", "not_required"],
             Self::GainReplication(_) => &["replicated", "not_replicated"],
             Self::ScaleCrossover(_) => &["crossover", "several_crossovers", "interaction", "no_interaction"],
@@ -387,10 +399,15 @@ impl Rule {
             Self::CompileRobustness(_) => &["robust", "sensitive", "fragile", "catastrophic"],
             Self::CleanRuns(_) => &["clean", "contaminated"],
             Self::FiveGates(_) => &["0_of_5", "1_of_5", "2_of_5", "3_of_5", "4_of_5", "5_of_5"],
+            Self::Consistency(_) => &["consistent", "acceptable", "not_consistent"],
+            Self::LadderOfBands(_) => &["mixed"],
+            Self::ScoreAndLatency(_) => &["wins", "not_promotable", "no_latency_gain", "loses", "mixed"],
         };
         let own = match self {
             Self::Reproduction(rule) => rule.bands.keys().map(String::as_str).collect(),
             Self::ColdStart(rule) => rule.lanes.keys().map(String::as_str).collect(),
+            Self::Ranking(rule) => rule.candidates.iter().map(String::as_str).collect(),
+            Self::LadderOfBands(rule) => rule.above.keys().chain([&rule.lowest]).map(String::as_str).collect(),
             _ => Vec::new(),
         };
         [fixed.to_vec(), own].concat()
@@ -427,7 +444,11 @@ impl Rule {
             | Self::TokenParity(_)
             | Self::WeightParity(_)
             | Self::CleanRuns(_)
-            | Self::FiveGates(_) => false,
+            | Self::FiveGates(_)
+            | Self::Ranking(_)
+            | Self::Consistency(_)
+            | Self::LadderOfBands(_)
+            | Self::ScoreAndLatency(_) => false,
         }
     }
 }

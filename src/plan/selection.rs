@@ -25,6 +25,9 @@ impl Rule {
     /// launches as well.
     #[must_use]
     pub fn names_launches(&self) -> bool {
+        if let Self::ColdStart(rule) = self {
+            return rule.launch.is_some();
+        }
         let mut named = Vec::new();
         if let Ok(written) = serde_json::to_value(self) {
             means(&written, &mut named);

@@ -8,14 +8,15 @@ use super::criteria::{
     correlation_rule, difference_rule, effect_rule, efficiency_rule, mean_contrast_rule, saturation_rule, stated_rule,
 };
 use super::evidence::{decomposition_rule, licence_rule, single_delta_rule};
-use super::gates::{cold_start_rule, promotion_rule};
+use super::gates::{cold_start_rule, cold_starts, promotion_rule};
 use super::ladders::{falsification_ladder, hang_rule, pairs_rule};
 use super::means::two_means;
+use super::printed::{consistency_rule, ladder_of_bands_rule, ranking_rule, score_rule};
 use super::tables::{Gap, Tables};
 use crate::plan::Rule;
 use crate::stats::{Confidence, PValue};
 use crate::verdict::Error;
-use crate::verdict::rules::{Ruling, contrasts_family, crossover_family, mean_family, phases_family};
+use crate::verdict::rules::{Ruling, cold_family, contrasts_family, crossover_family, mean_family, phases_family};
 
 /// A ruling, or what no table holds.
 pub(super) type Ruled = Read<Ruling>;
@@ -69,6 +70,7 @@ pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Se
         Rule::MatchedContrasts(rule) => contrasts(tables, rule, settings)?.map(|(input, _)| contrasts_family(&input)),
         Rule::PhaseSeparation(rule) => phases(tables, rule, settings)?.map(|(input, _)| phases_family(&input)),
         Rule::ScaleCrossover(rule) => crossover(tables, rule, settings)?.map(|(input, _)| crossover_family(&input)),
+        Rule::ColdStart(rule) => cold_starts(tables, rule, settings)?.map(|input| cold_family(&input)),
         _ => Ok(Vec::new()),
     };
     Ok(own.unwrap_or_default())
@@ -108,7 +110,7 @@ pub(in crate::verdict) fn apply(
         Rule::Portability(rule) => portability_rule(tables, rule, settings)?,
         Rule::Reproduction(rule) => reproduction_rule(tables, rule, settings)?,
         Rule::Promotion(rule) => promotion_rule(tables, rule),
-        Rule::ColdStart(rule) => cold_start_rule(tables, rule),
+        Rule::ColdStart(rule) => cold_start_rule(tables, rule, settings)?,
         Rule::PhaseSeparation(rule) => phase_rule(tables, rule, settings)?,
         Rule::GainReplication(rule) => gain_rule(tables, rule, settings)?,
         Rule::ScaleCrossover(rule) => crossover_rule(tables, rule, settings)?,
@@ -118,6 +120,10 @@ pub(in crate::verdict) fn apply(
         Rule::CompileRobustness(rule) => robustness_rule(tables, rule, settings)?,
         Rule::CleanRuns(rule) => clean_rule(tables, rule),
         Rule::FiveGates(rule) => five_gates_rule(tables, rule),
+        Rule::Ranking(rule) => ranking_rule(tables, rule),
+        Rule::Consistency(rule) => consistency_rule(tables, rule),
+        Rule::LadderOfBands(rule) => ladder_of_bands_rule(tables, rule),
+        Rule::ScoreAndLatency(rule) => score_rule(tables, rule),
     };
     Ok(ruled.unwrap_or_else(Gap::ruling))
 }

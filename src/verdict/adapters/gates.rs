@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::apply::{Read, Ruled, Settings};
+use super::crashes::whole;
 use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
 use crate::plan::{ColdStartRanking, Column, ModeWords, PromotionGates, StageWords, SwitchEvidence};
+use crate::stats::{Alpha, Moments, Power, Replicates};
 use crate::verdict::rules::{
     ColdLane, ColdStart, Estimate, GateDelta, KnobEvidence, LoadMode, Promotion, Ruling, Stage, StrictParity,
     cold_start, promotion,
@@ -112,23 +115,73 @@ fn parity(tables: &Tables<'_>, column: &Column) -> Result<Option<StrictParity>, 
     Ok(counts)
 }
 
-pub(super) fn cold_start_rule(tables: &Tables<'_>, rule: &ColdStartRanking) -> Result<Ruling, Gap> {
-    let mut lanes = Vec::new();
-    for (lane, rows) in &rule.lanes {
-        let row = tables.row(rows)?;
-        let first_request_ms = must_number(row, &rule.first_request)?.value;
-        let startup_ms = match number(row, &rule.startup)? {
-            Some(startup) => startup.value,
-            None => must_number(row, &rule.total)?.value - first_request_ms,
-        };
-        lanes.push(ColdLane {
-            lane: lane.clone(),
-            startup_ms,
-            first_request_ms,
-            resolution_ms: rule.resolution_ms,
-            launches: rule.launches,
-            source: source(row),
+pub(super) fn cold_start_rule(tables: &Tables<'_>, rule: &ColdStartRanking, settings: &Settings) -> Ruled {
+    Ok(cold_starts(tables, rule, settings)?.map(|input| cold_start(&input)))
+}
+
+/// The cold starts of all lanes.
+pub(super) fn cold_starts(tables: &Tables<'_>, rule: &ColdStartRanking, settings: &Settings) -> Read<ColdStart> {
+    let (alpha, power) = (Alpha::new(settings.alpha)?, Power::new(rule.power)?);
+    let read = || -> Result<ColdStart, Gap> {
+        let lanes = rule.lanes.iter().map(|(lane, rows)| match &rule.launch {
+            Some(launch) => launched(lane, &tables.rows(rows)?, rule, launch),
+            None => printed(lane, tables.row(rows)?, rule),
         });
+        let lanes = lanes.collect::<Result<_, _>>()?;
+        Ok(ColdStart { lanes, alpha, power, also_in_family: settings.also_in_family.clone() })
+    };
+    Ok(read())
+}
+
+/// Startup and first request of a row.
+fn times(row: &TableRow<'_>, rule: &ColdStartRanking) -> Result<[f64; 2], Gap> {
+    let first_request_ms = must_number(row, &rule.first_request)?.value;
+    let startup_ms = match number(row, &rule.startup)? {
+        Some(startup) => startup.value,
+        None => must_number(row, &rule.total)?.value - first_request_ms,
+    };
+    Ok([startup_ms, first_request_ms])
+}
+
+/// A lane of which one row prints means.
+fn printed(lane: &str, row: &TableRow<'_>, rule: &ColdStartRanking) -> Result<ColdLane, Gap> {
+    let [startup_ms, first_request_ms] = times(row, rule)?;
+    let launches = match (&rule.n, rule.launches) {
+        (Some(n), _) => whole(row, n)?,
+        (None, Some(launches)) => launches,
+        (None, None) => return Err(Gap::of("nothing says how many launches are behind the means")),
+    };
+    let totals = match &rule.sd {
+        Some(sd) if launches >= 2 => {
+            let n = usize::try_from(launches).unwrap_or(usize::MAX);
+            let moments = Moments::new(n, startup_ms + first_request_ms, must_number(row, sd)?.value);
+            Some(moments.map_err(|error| Gap::of(format!("{}: {error}", source(row))))?)
+        }
+        _ => None,
+    };
+    let (lane, source) = (lane.to_owned(), source(row));
+    Ok(ColdLane { lane, startup_ms, first_request_ms, resolution_ms: rule.resolution_ms, launches, totals, source })
+}
+
+/// A lane of which each row is one launch.
+fn launched(lane: &str, rows: &[&TableRow<'_>], rule: &ColdStartRanking, launch: &str) -> Result<ColdLane, Gap> {
+    let mut starts: BTreeMap<String, [f64; 2]> = BTreeMap::new();
+    for row in rows {
+        let name = must_text(row, launch)?;
+        if starts.insert(name.clone(), times(row, rule)?).is_some() {
+            return Err(Gap::of(format!("{}: launch {name} stands twice, and it starts once", source(row))));
+        }
     }
-    Ok(cold_start(&ColdStart { lanes }))
+    let mean = |which: usize| starts.values().map(|times| times[which]).sum::<f64>() / starts.len() as f64;
+    let totals: Vec<f64> = starts.values().map(|[startup, first]| startup + first).collect();
+    let totals = Replicates::new(totals).ok().filter(|_| starts.len() >= 2).map(|totals| Moments::from(&totals));
+    Ok(ColdLane {
+        lane: lane.to_owned(),
+        startup_ms: mean(0),
+        first_request_ms: mean(1),
+        resolution_ms: rule.resolution_ms,
+        launches: starts.len() as u64,
+        totals,
+        source: rows.iter().map(|row| source(row)).collect::<Vec<_>>().join(", "),
+    })
 }

@@ -1,7 +1,11 @@
 //! Which lane is ready first: startup and first request together.
 
-use super::three_answers::MIN_LAUNCHES;
-use super::{Part, Ruling};
+use super::estimate::launches_to_decide;
+use super::three_answers::{MIN_LAUNCHES, own_p};
+use super::{Part, Ruling, RulingTest};
+use crate::stats::{
+    Alpha, Confidence, Effect, FamilyDecision, Margin, Moments, PValue, Power, difference_interval, holm, welch,
+};
 use crate::verdict::rounding::round;
 
 /// One lane's cold start, each number the mean over its launches.
@@ -17,6 +21,8 @@ pub struct ColdLane {
     pub resolution_ms: f64,
     /// Launches behind the means.
     pub launches: u64,
+    /// The totals of those launches; absent where only their means are printed.
+    pub totals: Option<Moments>,
     /// The row that says so.
     pub source: String,
 }
@@ -26,16 +32,25 @@ pub struct ColdLane {
 pub struct ColdStart {
     /// The lanes.
     pub lanes: Vec<ColdLane>,
+    /// Level of the tests.
+    pub alpha: Alpha,
+    /// Power that the stated number of launches is to have.
+    pub power: Power,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
 }
 
 /// Ranks lanes by `startup + first request`, lower first.
 ///
-/// A lane's rank is one more than the number of lanes that are faster by more than the resolution of the coarser of both:
-/// readiness that is asked for every second comes up to a second late, so that a smaller difference is a tie. Ties are not
-/// transitive, ranks of this form are.
+/// A lane's rank is one more than the number of lanes that are faster: by more than the resolution of the coarser of both
+/// (readiness that is asked for every second comes up to a second late, so that a smaller difference is a tie), and, where
+/// the spread of both over launches is known, with Welch's p, adjusted (Holm) over all pairs and the plan's family, below
+/// alpha. Where it is not, the printed means alone rank, and the ruling says so. Ties are not transitive, ranks of this form
+/// are.
 ///
-/// Labels: the lane that alone has rank 1; `tie` where several have it; `inconclusive` where one of those that could be
-/// first has fewer than three launches; `invalid`.
+/// Labels: the lane that alone has rank 1; `tie` where several have it and lie within the resolution of each other;
+/// `inconclusive` where the launches do not tell which of them is first, with the number that would, or where one has fewer
+/// than three; `invalid`.
 #[must_use]
 pub fn cold_start(input: &ColdStart) -> Ruling {
     let ruling = rule(input).resting_on(input.lanes.iter().map(|lane| &lane.source));
@@ -67,7 +82,9 @@ fn rule(input: &ColdStart) -> Ruling {
             return Ruling::invalid(format!("lane {} is given twice", lane.lane));
         }
     }
-    let mut ranked: Vec<(usize, &ColdLane)> = input.lanes.iter().map(|lane| (rank(input, lane), lane)).collect();
+    let pairs = tested(input);
+    let mut ranked: Vec<(usize, &ColdLane)> =
+        input.lanes.iter().map(|lane| (rank(input, &pairs, lane), lane)).collect();
     ranked.sort_by(|(rank, one), (other, two)| rank.cmp(other).then(total_ms(one).total_cmp(&total_ms(two))));
     let first: Vec<&ColdLane> = ranked.iter().filter(|(rank, _)| *rank == 1).map(|(_, lane)| *lane).collect();
     let parts = ranked.iter().map(|(rank, lane)| {
@@ -76,10 +93,65 @@ fn rule(input: &ColdStart) -> Ruling {
             .number("startup_ms", lane.startup_ms)
             .number("first_request_ms", lane.first_request_ms)
     });
-    conclude(&ranked, &first).in_parts(parts.collect::<Vec<_>>())
+    let bare = input.lanes.iter().any(|lane| lane.totals.is_none());
+    let bare =
+        bare.then(|| "of some totals no spread over launches is known, and those rank by their means".to_owned());
+    let ruling = conclude(&ranked, &first, &pairs, input).in_parts(parts.collect::<Vec<_>>());
+    ruling.because_all(bare).tested(pairs.iter().map(|pair| pair.test(input.alpha)))
 }
 
-fn conclude(ranked: &[(usize, &ColdLane)], first: &[&ColdLane]) -> Ruling {
+/// Two lanes' totals, tested against each other.
+struct Pair<'a> {
+    lanes: [&'a ColdLane; 2],
+    effect: Effect,
+    decision: FamilyDecision,
+    family: usize,
+}
+
+impl Pair<'_> {
+    fn test(&self, alpha: Alpha) -> RulingTest {
+        let [one, other] = self.lanes;
+        let interval = Confidence::new(1.0 - alpha.get()).and_then(|level| difference_interval(&self.effect, level));
+        RulingTest::of(format!("Welch t, total of {} minus {}, ms, Holm over {}", other.lane, one.lane, self.family))
+            .estimating(self.effect.difference(), interval.ok().map(|interval| [interval.low, interval.high]))
+            .p(self.decision.p.get(), Some(self.decision.adjusted.get()))
+    }
+
+    fn is_of(&self, one: &ColdLane, other: &ColdLane) -> bool {
+        let names = self.lanes.map(|lane| lane.lane.as_str());
+        names == [one.lane.as_str(), other.lane.as_str()] || names == [other.lane.as_str(), one.lane.as_str()]
+    }
+}
+
+/// The differences of all pairs whose spread is known, each with its p.
+fn differences(input: &ColdStart) -> Vec<([&ColdLane; 2], Effect, PValue)> {
+    let mut found = Vec::new();
+    for (position, one) in input.lanes.iter().enumerate() {
+        for other in input.lanes.iter().skip(position + 1) {
+            let (Some(before), Some(after)) = (one.totals, other.totals) else { continue };
+            let Ok(tested) = welch(after, before) else { continue };
+            found.extend(own_p(&tested.effect).map(|p| ([one, other], tested.effect, p)));
+        }
+    }
+    found
+}
+
+/// The p values of the totals' differences: what they add to the plan's family.
+pub(in crate::verdict) fn cold_family(input: &ColdStart) -> Vec<PValue> {
+    differences(input).into_iter().map(|(.., p)| p).collect()
+}
+
+fn tested(input: &ColdStart) -> Vec<Pair<'_>> {
+    let found = differences(input);
+    let mut family: Vec<PValue> = found.iter().map(|(.., p)| *p).collect();
+    family.extend_from_slice(&input.also_in_family);
+    let size = family.len();
+    let decisions = holm(&family, input.alpha);
+    let pair = |((lanes, effect, _), decision)| Pair { lanes, effect, decision, family: size };
+    found.into_iter().zip(decisions).map(pair).collect()
+}
+
+fn conclude(ranked: &[(usize, &ColdLane)], first: &[&ColdLane], pairs: &[Pair<'_>], input: &ColdStart) -> Ruling {
     let told = |lane: &ColdLane| format!("{} {} ms", lane.lane, round(total_ms(lane)));
     if let Some((_, few)) = ranked.iter().find(|(_, lane)| lane.launches < MIN_LAUNCHES) {
         return Ruling::inconclusive(format!(
@@ -91,6 +163,13 @@ fn conclude(ranked: &[(usize, &ColdLane)], first: &[&ColdLane]) -> Ruling {
     let all: Vec<String> = ranked.iter().map(|(_, lane)| told(lane)).collect();
     match first {
         [only] => Ruling::decided(&only.lane).because(format!("total from start to first answer: {}", all.join(", "))),
+        [lowest, rest @ ..] if rest.iter().any(|other| is_resolved(other, lowest)) => {
+            let apart = rest.iter().filter(|other| is_resolved(other, lowest));
+            let needed: Option<Vec<u64>> = apart.map(|other| launches_needed(lowest, other, pairs, input)).collect();
+            let several: Vec<String> = first.iter().map(|lane| told(lane)).collect();
+            Ruling::inconclusive(format!("the launches do not tell which is first: {}", several.join(", ")))
+                .settled_by(needed.and_then(|needed| needed.into_iter().max()))
+        }
         several => {
             let several: Vec<String> = several.iter().map(|lane| told(lane)).collect();
             Ruling::decided("tie").because(format!("within the resolution of each other: {}", several.join(", ")))
@@ -102,10 +181,27 @@ fn total_ms(lane: &ColdLane) -> f64 {
     lane.startup_ms + lane.first_request_ms
 }
 
-/// One more than the lanes that are faster by more than either one's resolution.
-fn rank(input: &ColdStart, lane: &ColdLane) -> usize {
-    let resolved = |other: &&ColdLane| total_ms(lane) - total_ms(other) > lane.resolution_ms.max(other.resolution_ms);
-    1 + input.lanes.iter().filter(resolved).count()
+/// Whether the lane is slower than the other by more than either one's resolution.
+fn is_resolved(lane: &ColdLane, other: &ColdLane) -> bool {
+    total_ms(lane) - total_ms(other) > lane.resolution_ms.max(other.resolution_ms)
+}
+
+/// Launches a side with which the difference would show, if it is what it seems to be.
+fn launches_needed(one: &ColdLane, other: &ColdLane, pairs: &[Pair<'_>], input: &ColdStart) -> Option<u64> {
+    let pair = pairs.iter().find(|pair| pair.is_of(one, other))?;
+    let margin = Margin::absolute(one.resolution_ms.max(other.resolution_ms).max(f64::MIN_POSITIVE)).ok()?;
+    let launches = one.launches.min(other.launches);
+    launches_to_decide(&pair.effect, launches, margin, (input.alpha, pair.family), input.power)
+}
+
+/// One more than the lanes that are faster.
+fn rank(input: &ColdStart, pairs: &[Pair<'_>], lane: &ColdLane) -> usize {
+    let shown = |other: &ColdLane| match pairs.iter().find(|pair| pair.is_of(lane, other)) {
+        Some(pair) => pair.decision.adjusted.is_below(input.alpha),
+        // Without a spread on both sides the means are all there is; with one that no test can be made of, nothing is shown.
+        None => lane.totals.is_none() || other.totals.is_none(),
+    };
+    1 + input.lanes.iter().filter(|other| is_resolved(lane, other) && shown(other)).count()
 }
 
 #[cfg(test)]
@@ -122,9 +218,50 @@ mod tests {
             first_request_ms,
             resolution_ms,
             launches,
+            totals: None,
             source: format!("row:{lane}"),
         });
-        cold_start(&ColdStart { lanes: lanes.collect() })
+        cold_start(&among(lanes.collect()))
+    }
+
+    fn among(lanes: Vec<ColdLane>) -> ColdStart {
+        let (alpha, power) = (Alpha::new(0.05).expect("a level"), Power::new(0.8).expect("a power"));
+        ColdStart { lanes, alpha, power, also_in_family: Vec::new() }
+    }
+
+    /// Lanes whose five launches scatter by `sd`.
+    fn scattered(lanes: &[(&str, f64, f64)]) -> Vec<ColdLane> {
+        let lane = |&(lane, total, sd): &(&str, f64, f64)| ColdLane {
+            lane: lane.to_owned(),
+            startup_ms: total - 10.0,
+            first_request_ms: 10.0,
+            resolution_ms: 50.0,
+            launches: 5,
+            totals: Some(Moments::new(5, total, sd).expect("moments")),
+            source: format!("row:{lane}"),
+        };
+        lanes.iter().map(lane).collect()
+    }
+
+    #[test]
+    fn a_lane_is_first_by_its_launches_and_not_by_its_mean_alone() {
+        let sure = cold_start(&among(scattered(&[("a", 1000.0, 20.0), ("b", 1200.0, 20.0)])));
+        assert_eq!((sure.label.as_str(), sure.tests.len()), ("a", 1));
+        let open = cold_start(&among(scattered(&[("a", 1000.0, 300.0), ("b", 1200.0, 300.0)])));
+        assert_eq!(open.standing, Standing::Inconclusive, "{open:?}");
+        assert!(open.settled_by.is_some_and(|launches| launches > 5), "{open:?}");
+        assert_eq!(cold_start(&among(scattered(&[("a", 1000.0, 20.0), ("b", 1050.0, 20.0)]))).label, "tie");
+        let weak = among(scattered(&[("a", 1000.0, 100.0), ("b", 1200.0, 100.0)]));
+        assert_eq!(cold_start(&weak).label, "a");
+        let also_in_family = (0..10).map(|_| PValue::new(0.9).expect("a p")).collect();
+        assert_eq!(cold_start(&ColdStart { also_in_family, ..weak }).standing, Standing::Inconclusive);
+    }
+
+    #[test]
+    fn means_without_a_spread_rank_and_the_ruling_says_so() {
+        let bare = ruled(&[("a", 1000.0, 0.0, 50.0, 3), ("b", 3000.0, 0.0, 50.0, 3)]);
+        assert_eq!((bare.label.as_str(), bare.tests.len()), ("a", 0));
+        assert!(bare.reasons[1].contains("rank by their means"), "{:?}", bare.reasons);
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! what it cannot be applied to is `invalid` with the reason.
 
 mod axes_moved;
+mod band_ladder;
 mod boundaries;
 mod clean_runs;
 mod cold_start;
+mod consistency;
 mod contrasts;
 mod criteria;
 mod effect_bands;
@@ -20,19 +22,24 @@ mod pairs;
 mod phase_separation;
 mod portability;
 mod promotion;
+mod ranking;
 mod rates;
 mod reproduction;
 mod robustness;
 mod ruling;
 mod scale_crossover;
+mod score_and_latency;
 mod static_cache;
 mod three_answers;
 mod token_parity;
 
 pub use axes_moved::{AxisEffect, Told, axis_decomposition, single_delta};
+pub use band_ladder::{BandLadder, Placed, band_ladder};
 pub use boundaries::{BoundaryInput, BoundaryPoint, Occurrence, boundary};
 pub use clean_runs::{CleanRuns, FusedArm, Probes, RunFacts, clean_runs};
+pub(super) use cold_start::cold_family;
 pub use cold_start::{ColdLane, ColdStart, cold_start};
+pub use consistency::{Consistency, PrintedTwice, consistency};
 pub(super) use contrasts::contrasts_family;
 pub use contrasts::{LaunchValue, MatchedContrast, MatchedContrasts, ReplicationUnit, SideValues, matched_contrasts};
 pub(super) use criteria::mean_family;
@@ -52,12 +59,14 @@ pub(super) use phase_separation::phases_family;
 pub use phase_separation::{PhaseEffect, PhaseSeparation, phase_separation};
 pub use portability::{Condition, Portability, SideRows, portability};
 pub use promotion::{GateDelta, KnobEvidence, LoadMode, Promotion, Stage, StrictParity, promotion};
+pub use ranking::{RankedMean, Ranking, ranking};
 pub use rates::Count;
 pub use reproduction::{Reproduction, ReproductionBand, reproduction};
 pub use robustness::{CompileRobustness, StackPoint, compile_robustness};
 pub use ruling::{Part, Ruling, RulingTest, Standing, Threshold};
 pub(super) use scale_crossover::crossover_family;
 pub use scale_crossover::{InteractionRows, ScaleCrossover, SizedEffect, scale_crossover};
+pub use score_and_latency::{ScoredLane, score_and_latency};
 pub use static_cache::{
     GainReplication, ModelChange, RescueCell, StaticCacheRescue, gain_replication, static_cache_rescue,
 };
