@@ -35,6 +35,16 @@ pub(super) fn remove(project: &Project) -> Result<Vec<String>, Error> {
     Ok(removed)
 }
 
+/// Removes all that is in `folder`, and it with it; the names of what went.
+pub(super) fn remove_all(folder: &Path) -> Result<Vec<String>, Error> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut removed: Vec<String> =
+        entries.filter_map(Result::ok).map(|entry| entry.path().display().to_string()).collect();
+    std::fs::remove_dir_all(folder).map_err(Error::file("removing", folder))?;
+    removed.sort();
+    Ok(removed)
+}
+
 /// Whether the folder is one of those, and the process it belongs to is gone.
 fn is_left(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -46,6 +56,19 @@ fn is_left(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_removed_whole_is_named_piece_by_piece() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let models = Project::at(root.path().to_owned()).models();
+        assert!(remove_all(&models).expect("there is nothing").is_empty());
+        for name in ["b", "a"] {
+            std::fs::create_dir_all(models.join(name)).expect("a folder in a temporary folder");
+        }
+        let names = ["a", "b"].map(|name| models.join(name).display().to_string());
+        assert_eq!(remove_all(&models).expect("they can be removed"), names);
+        assert!(!models.exists());
+    }
 
     #[test]
     fn folders_of_dead_processes_go_and_those_of_living_ones_and_of_runs_stay() {

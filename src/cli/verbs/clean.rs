@@ -9,7 +9,8 @@ use crate::supervise;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  lockstep clean\n  lockstep clean --images --models")]
 pub(in crate::cli) struct Options {
-    /// Also remove the images that were built from lockstep's own executable.
+    /// Also remove the images that lockstep made: those built from its own executable or from a lane's lock, with the
+    /// nameless stages of such builds, and those loaded from bundles. Base images that were imported stay.
     #[arg(long)]
     images: bool,
     /// Also remove generated and downloaded models; the next run generates or downloads them again.
@@ -28,16 +29,16 @@ pub(in crate::cli) struct Options {
 struct Removed<'a> {
     #[serde(flatten)]
     cleaned: &'a supervise::Cleaned,
-    /// Half-made folders of processes that are no more.
+    /// Half-made folders of processes that are no more, generated models and extracted bundles.
     folders: &'a [String],
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let cleaned = supervise::clean(docker_host().as_deref(), options.images)?;
-    let folders = leftovers::remove(project)?;
+    let mut folders = leftovers::remove(project)?;
     for (asked, folder) in [(options.models, project.models()), (options.bundles, project.bundles())] {
-        if asked && folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(Error::file("removing", &folder))?;
+        if asked {
+            folders.extend(leftovers::remove_all(&folder)?);
         }
     }
     match options.format {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{BuildImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -19,6 +20,9 @@ use crate::terms::{Digest, canonical_json};
 const LABEL: &str = "org.lockstep.lane";
 /// The repository that they are kept under in the engine; nothing is ever pushed there.
 const REPOSITORY: &str = "lockstep-lane";
+
+/// What an engine says in place of a name.
+const NO_NAME: &str = "<none>:<none>";
 
 /// The build argument of the image that a lane's own starts from.
 const FOUNDATION: &str = "FOUNDATION";
@@ -118,13 +122,22 @@ pub async fn build_lane_image(
     let before = ImageFacts::read(engine, &step.reference).await?.map(|facts| facts.id);
     let id = step.build(engine, &mut progress).await?;
     if let Some(old) = before.filter(|old| *old != id) {
-        // It has lost its name to the new one. Where a container still uses it, it stays.
-        let old = old.to_string();
-        let removal = engine.docker().remove_image(&old, None::<RemoveImageOptions>, None);
-        let _ = engine.ask("removing the image that was built before", removal).await;
+        remove_nameless(engine, &old.to_string()).await;
     }
     let tree = tree_of_image(engine, &step.reference).await?;
     Ok(BuiltImage { reference: step.reference, id, tree })
+}
+
+/// Removes an image that has lost its name to a newer one. Where a container still uses it, it stays, and so does one that
+/// has another name or was not built here.
+async fn remove_nameless(engine: &Engine, id: &str) {
+    let doing = "removing the image that was built before";
+    let Ok(image) = engine.ask(doing, engine.docker().inspect_image(id)).await else { return };
+    let named = [image.repo_tags, image.repo_digests].into_iter().flatten().any(|names| !names.is_empty());
+    let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
+    if !named && labels.contains_key(LABEL) {
+        let _ = engine.ask(doing, engine.docker().remove_image(id, None::<RemoveImageOptions>, None)).await;
+    }
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
@@ -176,7 +189,11 @@ impl<'a> Step<'a> {
         let Self { lane, folder, reference, arguments, files } = self;
         let arguments: HashMap<&String, &String> = arguments.iter().collect();
         let labels = HashMap::from([(LABEL.to_owned(), lane.name.clone())]);
-        let context = context(files).map_err(|source| Error::ArchivePath { path: (*folder).to_owned(), source })?;
+        let mut files = files.clone();
+        if let Some(dockerfile) = files.get_mut(&format!("{folder}/Dockerfile")) {
+            *dockerfile = marked(&String::from_utf8_lossy(dockerfile), &lane.name).into_bytes();
+        }
+        let context = context(&files).map_err(|source| Error::ArchivePath { path: (*folder).to_owned(), source })?;
         let options = BuildImageOptionsBuilder::default()
             .dockerfile(&format!("{folder}/Dockerfile"))
             .t(reference)
@@ -223,6 +240,23 @@ fn at_step(error: Error, last: &str) -> Error {
     }
 }
 
+/// The Dockerfile with the label in each of its stages: the engine itself gives it to the last one alone, and images of
+/// the others stay behind without a name. What is in the files of an image does not change by it.
+fn marked(dockerfile: &str, lane: &str) -> String {
+    let mut text = String::with_capacity(dockerfile.len());
+    let mut in_from = false;
+    for line in dockerfile.lines() {
+        text.push_str(line);
+        text.push('\n');
+        in_from |= line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("FROM"));
+        if in_from && !line.trim_end().ends_with('\\') {
+            text.push_str(&format!("LABEL {LABEL}=\"{lane}\"\n"));
+            in_from = false;
+        }
+    }
+    text
+}
+
 /// The same files give the same bytes.
 fn context(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
@@ -239,7 +273,8 @@ fn context(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
     archive.into_inner()
 }
 
-/// Removes images that were built from locks; returns their names. One that a container still uses stays.
+/// Removes images that were built from locks, and what is left of the builds' stages; returns names, or ids of those that
+/// have none. One that a container still uses stays, and so does a name that somebody else gave.
 ///
 /// # Errors
 /// The engine does not list its images.
@@ -248,10 +283,15 @@ pub async fn prune_lane_images(engine: &Engine) -> Result<Vec<String>, Error> {
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let images = engine.ask("listing images", engine.docker().list_images(Some(options))).await?;
     let mut removed = Vec::new();
-    for name in images.into_iter().flat_map(|image| image.repo_tags) {
-        if !name.starts_with(&format!("{REPOSITORY}:")) {
-            continue;
-        }
+    let nameless = |image: &ImageSummary| {
+        image.repo_tags.iter().all(|name| name == NO_NAME)
+            && image.repo_digests.iter().all(|name| name.starts_with("<none>@"))
+    };
+    // Images with names stand on what has none.
+    let (without, with): (Vec<_>, Vec<_>) = images.into_iter().partition(nameless);
+    let own = |name: &String| name.starts_with(&format!("{REPOSITORY}:"));
+    let names = with.into_iter().flat_map(|image| image.repo_tags).filter(own);
+    for name in names.chain(without.into_iter().map(|image| image.id)) {
         let removal = engine.docker().remove_image(&name, None::<RemoveImageOptions>, None);
         if engine.ask(format!("removing image {name}"), removal).await.is_ok() {
             removed.push(name);
@@ -330,6 +370,17 @@ mod tests {
         assert_eq!(step(&arguments("", "2"), &files("s", "v", "q")).reference, base.reference);
         assert_ne!(step(&arguments("--disable-gil", "1"), &files("s", "w", "r")).reference, base.reference);
         assert_ne!(step(&arguments("", "1"), &files("t", "w", "r")).reference, base.reference);
+    }
+
+    #[test]
+    fn every_stage_carries_the_label_and_nothing_else_changes() {
+        let text =
+            "# FROM nowhere\nARG BASE\nFROM ${BASE} AS first\nRUN echo FROM\nfrom \\\n  ${BASE}\nCOPY --from=first a b";
+        let label = "LABEL org.lockstep.lane=\"a+1\"\n";
+        let expected = format!(
+            "# FROM nowhere\nARG BASE\nFROM ${{BASE}} AS first\n{label}RUN echo FROM\nfrom \\\n  ${{BASE}}\n{label}COPY --from=first a b\n"
+        );
+        assert_eq!(marked(text, "a+1"), expected);
     }
 
     #[test]

@@ -8,10 +8,11 @@ use bollard::query_parameters::{ImportImageOptionsBuilder, ListImagesOptionsBuil
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc::{self, Sender};
 
-use super::engine::{Engine, NEWS_DEADLINE, within};
+use super::engine::{Engine, ImageStore, NEWS_DEADLINE, within};
 use super::image::{ExpectedImage, ImageFacts, ResolvedImage};
 use crate::launch::Error;
 use crate::launch::image_layout::{BUNDLED, LaidImage, stream_of};
+use crate::terms::Digest;
 
 /// Bytes that are handed to the engine at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -57,7 +58,9 @@ pub async fn load_packed_image(engine: &Engine, packed: &PackedImage) -> Result<
 }
 
 /// Removes the names of images that came from bundles; returns them. One that a container still uses stays, and so does
-/// an image that has another name.
+/// an image that has another name. A bundle's image is called by the digest of its configuration, which in the classic
+/// store is its id: what somebody else called so is told by that. The containerd store does not show it in a list, so
+/// there the name must be such a digest.
 ///
 /// # Errors
 /// The engine does not list its images.
@@ -66,8 +69,10 @@ pub async fn prune_bundled_images(engine: &Engine) -> Result<Vec<String>, Error>
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let images = engine.ask("listing images", engine.docker().list_images(Some(options))).await?;
     let mut removed = Vec::new();
-    for name in images.into_iter().flat_map(|image| image.repo_tags) {
-        if !name.starts_with(&format!("{BUNDLED}:")) {
+    for (id, name) in
+        images.into_iter().flat_map(|image| image.repo_tags.into_iter().map(move |name| (image.id.clone(), name)))
+    {
+        if !is_bundled(engine.store(), &id, &name) {
             continue;
         }
         let removal = engine.docker().remove_image(&name, None::<RemoveImageOptions>, None);
@@ -76,6 +81,18 @@ pub async fn prune_bundled_images(engine: &Engine) -> Result<Vec<String>, Error>
         }
     }
     Ok(removed)
+}
+
+/// Whether the image `id` is called `name` because a bundle brought it.
+fn is_bundled(store: ImageStore, id: &str, name: &str) -> bool {
+    let Some(tag) = name.strip_prefix(BUNDLED).and_then(|rest| rest.strip_prefix(':')) else { return false };
+    match store {
+        ImageStore::GraphDriver => id.parse::<Digest>().is_ok_and(|id| id.short() == tag),
+        ImageStore::Containerd => {
+            let hex = |c: char| c.is_ascii_digit() || matches!(c, 'a'..='f');
+            tag.len() == Digest::of(b"").short().len() && tag.chars().all(hex)
+        }
+    }
 }
 
 /// Loads the archive that `write` writes; `name` names it in errors.
@@ -133,5 +150,23 @@ impl Write for Chunks {
         let chunk = std::mem::replace(&mut self.open, Vec::with_capacity(CHUNK_BYTES));
         let hung_up = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the engine takes no more");
         self.sender.blocking_send(Ok(chunk)).map_err(hung_up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_of_a_bundle_when_it_is_called_by_its_own_digest() {
+        let id = Digest::of(b"configuration");
+        let named = |tag: &str| format!("{BUNDLED}:{tag}");
+        let classic = |name: &str| is_bundled(ImageStore::GraphDriver, &id.to_string(), name);
+        assert!(classic(&named(&id.short().to_string())));
+        for theirs in [named("theirs"), named(&Digest::of(b"other").short().to_string()), "lockstep/bundles:1".into()] {
+            assert!(!classic(&theirs), "{theirs}");
+        }
+        let containerd = |name: &str| is_bundled(ImageStore::Containerd, "sha256:00", name);
+        assert!(containerd(&named(&id.short().to_string())) && !containerd(&named("theirs")));
     }
 }
