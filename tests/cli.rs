@@ -23,6 +23,8 @@ mod lanes;
 mod locks;
 #[path = "cli/models.rs"]
 mod models;
+#[path = "cli/own_models.rs"]
+mod own_models;
 #[path = "cli/places.rs"]
 mod places;
 #[path = "cli/prepared.rs"]
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         lanes::TRIALS,
         locks::TRIALS,
         models::TRIALS,
+        own_models::TRIALS,
         places::TRIALS,
         schemas::TRIALS,
         streams::TRIALS,

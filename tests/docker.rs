@@ -57,6 +57,7 @@ impl Bench {
             run,
             launch: 1,
             model_dir: &self.model_dir,
+            models: &[],
             files_dir: None,
             overlay_dir: None,
             stderr_file: None,

@@ -32,6 +32,7 @@ async fn what_forks_twice_and_clears_every_mark_still_ends_with_its_lane() {
         run: "escape",
         launch: 1,
         model_dir: Path::new("/nowhere/model"),
+        models: &[],
         files_dir: None,
         overlay_dir: None,
         stderr_file: None,

@@ -1,7 +1,7 @@
 //! From a run's folder to what the supervisor needs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::bundled;
@@ -11,8 +11,9 @@ use super::run_folder::RunFolder;
 use super::{Error, Project};
 use crate::bundle::Bundle;
 use crate::journal::Calibration;
-use crate::lock::FolderDigest;
-use crate::plan::{Lane, Lock, Plan, PlannedLane};
+use crate::launch::ModelMount;
+use crate::lock::{FolderDigest, model_input_files};
+use crate::plan::{Input, Lane, Lock, Plan, PlannedLane, cannot_do};
 use crate::supervise::{
     Inputs, LaneExecutable, LaneInput, Missing, Mode, Question, Surroundings, lock_faults, missing,
 };
@@ -120,6 +121,7 @@ fn lane_input(
         crate::plan::Launcher::Docker(_) => None,
     };
     let overlay = found.lock.as_ref().and_then(Lock::overlay);
+    let models = own_models(&found.lane, &found.models_root);
     LaneInput {
         planned,
         files: digests,
@@ -134,6 +136,34 @@ fn lane_input(
         lane: found.lane,
         source: found.source,
         overlays: found.overlays,
+        trees: found.trees,
+        models,
+        models_root: found.models_root,
+    }
+}
+
+/// The files of the lane's own models, each where its container finds it. What cannot be listed is refused by the lock.
+fn own_models(lane: &Lane, root: &Path) -> Vec<ModelMount> {
+    let mut mounts = Vec::new();
+    for input in lane.inputs.values() {
+        let Input::Model { path, target: Some(target) } = input else { continue };
+        for (name, file) in model_input_files(&root.join(path)).unwrap_or_default() {
+            let target = if name.is_empty() { target.clone() } else { format!("{target}/{name}") };
+            if let Some(source) = file.canonicalize().ok().as_deref().and_then(Path::to_str) {
+                mounts.push(ModelMount { source: source.to_owned(), target });
+            }
+        }
+    }
+    mounts
+}
+
+/// That each lane can do the plan's cells at all, whatever the host has.
+pub(super) fn check_cells(plan: &Plan, lanes: &[FoundLane]) -> Result<(), Error> {
+    let cells = plan.cells()?;
+    let faults = lanes.iter().flat_map(|found| cells.iter().filter_map(|cell| cannot_do(&found.lane, cell)));
+    match faults.into_iter().next() {
+        None => Ok(()),
+        Some(found) => Err(Error::usage(found, "take the lane out of the plan, or a plan of cells that it can do")),
     }
 }
 
@@ -152,6 +182,7 @@ pub(super) fn lock_faults_of(found: &FoundLane) -> Vec<Missing> {
         files: &files,
         unlocked: false,
         overlays: &found.overlays,
+        models_root: &found.models_root,
         variables: &variables,
     })
 }
@@ -165,6 +196,7 @@ pub(super) fn missing_of(project: &Project, found: &FoundLane, unlocked: bool) -
         files: &files,
         unlocked,
         overlays: &found.overlays,
+        models_root: &found.models_root,
         variables: &variables,
     };
     let (path, engine) = (search_path(), docker_host());

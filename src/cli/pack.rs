@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::assemble::{docker_host, lock_faults_of, own_executable};
+use super::assemble::{check_cells, docker_host, lock_faults_of, own_executable};
 use super::leftovers::partial_folder;
 use super::output::note;
 use super::prepare::Experiment;
-use super::project::FoundLane;
+use super::project::{FoundLane, OWN_MODELS};
 use super::{Error, Project};
 use crate::bundle::{Contents, Executable, Image, Lane, LeftOut, MadeBy, Model, Source};
 use crate::journal::{MAX_JOURNAL_BYTES, decompress, read};
 use crate::launch::{ImageLayout, LaidImage};
-use crate::lock::Platform;
-use crate::plan::{DockerLane, ImageSource, Launcher, Lock, Program};
+use crate::lock::{Platform, model_input_files, verify_models};
+use crate::plan::{DockerLane, ImageSource, Input, Launcher, Lock, Program};
 use crate::snapshot::store;
 use crate::supervise::{ImageOrigin, pack_image};
 use crate::terms::Digest;
@@ -53,6 +53,7 @@ pub(super) fn gather(project: &Project, experiment: &Experiment) -> Result<Gathe
     let mut lanes = Vec::new();
     for planned in &plan.lanes {
         let found = project.lane(&planned.name)?;
+        check_cells(plan, std::slice::from_ref(&found))?;
         add_lane(&mut sources, project, &found)?;
         lanes.push(lane_of(&found, planned.optional, &executable, &mut images, &staging.0)?);
     }
@@ -85,7 +86,7 @@ pub(super) fn gather(project: &Project, experiment: &Experiment) -> Result<Gathe
 /// Manifest, lock, shipped files and overlay of a lane. A lock that would keep the lane from running is told here and not
 /// on the reviewer's host.
 fn add_lane(sources: &mut BTreeMap<String, Source>, project: &Project, found: &FoundLane) -> Result<(), Error> {
-    let FoundLane { lane, text, lock, files, source: _, overlays } = found;
+    let FoundLane { lane, text, lock, files, source: _, overlays, trees: _, models_root } = found;
     if let Some(fault) = lock_faults_of(found).into_iter().next() {
         return Err(Error::usage(format!("lane {}: {}", lane.name, fault.sentence()), fault.remedy));
     }
@@ -96,6 +97,14 @@ fn add_lane(sources: &mut BTreeMap<String, Source>, project: &Project, found: &F
     sources.insert(format!("lockfiles/{}.lock", lane.name), Source::Bytes(lock.to_toml().into_bytes()));
     for (path, bytes) in files {
         sources.insert(format!("containers/{path}"), Source::Bytes(bytes.clone()));
+    }
+    verify_models(lane, lock, models_root)?;
+    for input in lane.inputs.values() {
+        let Input::Model { path, .. } = input else { continue };
+        for (name, file) in model_input_files(&models_root.join(path))? {
+            let inside = if name.is_empty() { path.clone() } else { format!("{path}/{name}") };
+            sources.insert(format!("{OWN_MODELS}/{inside}"), Source::File(file));
+        }
     }
     let Some(pin) = lock.overlay() else { return Ok(()) };
     let packed = overlays.packed(&pin.recipe, pin.sha256);
@@ -130,7 +139,7 @@ fn lane_of(
         Launcher::Docker(docker) => docker,
     };
     let mut told = |news: String| tracing::debug!(lane = found.lane.name, news, "packing the image");
-    let origin = origin(docker, found.lock.as_ref(), executable)?;
+    let origin = origin(docker, found, executable)?;
     match pack_image(docker_host().as_deref(), images, origin, &staging.join("image.tar"), &mut told) {
         Ok(LaidImage { reference, config, manifest, diff_ids }) => {
             lane.image = Some(Image { reference, config, manifest, diff_ids });
@@ -144,12 +153,13 @@ fn lane_of(
     Ok(lane)
 }
 
-fn origin<'a>(docker: &DockerLane, lock: Option<&'a Lock>, executable: &'a Path) -> Result<ImageOrigin<'a>, Error> {
+fn origin<'a>(docker: &DockerLane, found: &'a FoundLane, executable: &'a Path) -> Result<ImageOrigin<'a>, Error> {
+    let lock = found.lock.as_ref();
     let unlocked = || Error::Internal("a lane whose lock was checked has none".to_owned());
     Ok(match &docker.image {
         ImageSource::OwnExecutable => ImageOrigin::Executable(executable),
         ImageSource::Registry(_) => ImageOrigin::Pinned(lock.and_then(Lock::image).ok_or_else(unlocked)?),
-        ImageSource::Build(_) => ImageOrigin::Built(lock.ok_or_else(unlocked)?),
+        ImageSource::Build(_) => ImageOrigin::Built(lock.ok_or_else(unlocked)?, &found.trees),
     })
 }
 

@@ -7,6 +7,7 @@ use include_dir::{Dir, include_dir};
 
 use super::Error;
 use super::assemble::search_path;
+use crate::launch::TreeCache;
 use crate::lock::{ArchiveCache, OverlayCache, Statements};
 use crate::plan::{Input, Lane, Lock, Plan, PlanFile};
 use crate::terms::{Digest, nearest};
@@ -18,6 +19,9 @@ static CONTAINERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/containers");
 
 /// Where a text came from when it came from the executable.
 pub(super) const EMBEDDED: &str = "embedded";
+
+/// Where a bundle holds the models that lanes bring themselves; no plan's model can have that name.
+pub(super) const OWN_MODELS: &str = "models/.own";
 
 /// The folder whose files win over the built-in ones.
 #[derive(Debug, Clone)]
@@ -45,6 +49,10 @@ pub(super) struct FoundLane {
     pub source: String,
     /// Where overlays are packed and unpacked.
     pub overlays: OverlayCache,
+    /// Where the file trees of built images are remembered.
+    pub trees: TreeCache,
+    /// The folder that its own models lie below.
+    pub models_root: PathBuf,
 }
 
 impl FoundLane {
@@ -119,6 +127,19 @@ impl Project {
     pub(super) fn overlays(&self) -> Result<OverlayCache, Error> {
         let tool = self.shipped("overlays/wheel_overlay.py")?.unwrap_or_default();
         Ok(OverlayCache { folder: self.overlay_folder(), tool, search_path: search_path() })
+    }
+
+    /// Where the file trees of built images are remembered.
+    fn trees(&self) -> TreeCache {
+        TreeCache { folder: self.runs().join(".trees") }
+    }
+
+    /// The folder that lanes' own models lie below.
+    fn models_root(&self) -> PathBuf {
+        match &self.bundle {
+            Some(bundle) => bundle.join(OWN_MODELS),
+            None => self.root.clone(),
+        }
     }
 
     /// Where archives are kept.
@@ -201,7 +222,16 @@ impl Project {
             }
         }
         let overlays = self.overlays()?;
-        Ok(FoundLane { lane, text, lock, files, source, overlays })
+        Ok(FoundLane {
+            lane,
+            text,
+            lock,
+            files,
+            source,
+            overlays,
+            trees: self.trees(),
+            models_root: self.models_root(),
+        })
     }
 
     /// The names of a kind: those of the project and those built in.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::terms::Digest;
+
 /// An error of the room `launch`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,6 +83,32 @@ pub enum Error {
         expected: String,
         /// What the engine holds.
         found: String,
+    },
+    /// The image that is called what is built from a lane's lock has other files than such a build gives.
+    #[error(
+        "image {reference} has the file tree {found}, and the lock of lane {lane:?} says that its build gives {locked}; \
+         run `lockstep image build {lane}`, which builds it again from the lock"
+    )]
+    OtherTree {
+        /// The lane.
+        lane: String,
+        /// The name that the engine holds the image under.
+        reference: String,
+        /// Digest of the image's normalised file tree.
+        found: Digest,
+        /// What the lock says.
+        locked: Digest,
+    },
+    /// A lane's lock does not say which files a build gives, so that no image can be held to it.
+    #[error(
+        "the lock of lane {lane:?} does not say which file tree its build gives (`built`), so nothing vouches for image \
+         {reference}; run `lockstep image build {lane}`, which builds it and writes that into the lock"
+    )]
+    TreeUnknown {
+        /// The lane.
+        lane: String,
+        /// The name that the engine holds the image under.
+        reference: String,
     },
     /// The container runs with other walls than were asked for.
     #[error(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::docker::ResolvedImage;
+use super::docker::{ModelMount, ResolvedImage};
 use crate::plan::Lane;
 
 /// One start of one lane.
@@ -16,6 +16,8 @@ pub struct LaunchRequest<'a> {
     pub launch: u32,
     /// The model's folder on this host.
     pub model_dir: &'a Path,
+    /// Files of the lane's own models, each where its container finds it.
+    pub models: &'a [ModelMount],
     /// The host folder that the lane's `files` were written to; `{files}` in arguments becomes it.
     pub files_dir: Option<&'a Path>,
     /// The folder that is put in front of a process lane's Python packages.

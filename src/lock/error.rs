@@ -472,7 +472,7 @@ pub enum Error {
         key: String,
     },
     /// The lock holds something else for an input than the lane asks for.
-    #[error("lane `{lane}`: input `{input}`: {problem}; run `lockstep lock {lane}`")]
+    #[error("lane `{lane}`: input `{input}`: {problem}{} run `lockstep lock {lane}`", if problem.ends_with(',') { "" } else { ";" })]
     OtherInput {
         /// The lane.
         lane: String,

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::island::block_on;
+use super::model_input::model_input_digest;
 use super::overlay::OverlayCache;
 use super::packages::{self, Listed};
 use super::statements::Statements;
-use super::{ArchiveCache, Error, ImageReference, Platform, Registry, RegistryOptions, folder_digest, git};
+use super::{ArchiveCache, Error, ImageReference, Platform, Registry, RegistryOptions, git};
 use crate::plan::{Content, Input, LockedInput, is_commit};
 use crate::terms::Digest;
 
@@ -83,7 +84,7 @@ impl Resolver {
                 let pin = self.overlays.pin(recipe, bytes()?)?;
                 Ok(self.verified("wheels by hash, packed and unpacked again", Content::Overlay(pin)))
             }
-            Input::Model { path } => self.model(path),
+            Input::Model { path, .. } => self.model(lane, path),
         }
     }
 
@@ -156,13 +157,16 @@ impl Resolver {
         }
     }
 
-    fn model(&self, path: &str) -> Result<LockedInput, Error> {
+    fn model(&self, lane: &str, path: &str) -> Result<LockedInput, Error> {
         let place = self.project.join(path);
-        let sha256 = if place.is_dir() {
-            folder_digest(&place)?.digest
-        } else {
-            Digest::of_file(&place).map_err(|problem| Error::Io { action: "reading", path: place, problem })?
-        };
+        if !place.exists() {
+            return Ok(LockedInput::Unresolved {
+                reason: format!("the project holds no model {path}"),
+                resolve: format!("put it at {path} below the project and run `lockstep lock {lane}`"),
+                candidates: Vec::new(),
+            });
+        }
+        let sha256 = model_input_digest(&place)?;
         Ok(self.verified("its bytes", Content::Model { path: path.to_owned(), sha256 }))
     }
 }

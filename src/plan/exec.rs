@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::document::Document;
+use super::{Error, Lane};
+use crate::terms::{Cell, Phase};
 
 /// What may stand in an argument, in braces.
 const PLACES: [&str; 4] = ["model_dir", "new_tokens", "prompt_ids", "prompt_tokens"];
@@ -73,6 +74,24 @@ pub(super) fn check(document: &Document<'_>, exec: &Exec) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Why `lane` cannot do the work of `cell`, whatever its host has: a program that knows nothing of Lockstep does its work
+/// as a whole, and in its own way.
+#[must_use]
+pub fn cannot_do(lane: &Lane, cell: &Cell) -> Option<String> {
+    lane.exec.as_ref()?;
+    let (lane, workload) = (&lane.name, &cell.workload);
+    if cell.phase != Phase::E2eKv {
+        let phase = cell.phase;
+        return Some(format!(
+            "lane {lane} runs a program as a whole, which is phase e2e_kv, and workload {workload:?} asks for {phase}"
+        ));
+    }
+    let axes = cell.axes.keys().cloned().collect::<Vec<_>>().join(", ");
+    (!axes.is_empty()).then(|| {
+        format!("lane {lane} runs an unmodified program, and workload {workload:?} fixes {axes} for each cell")
+    })
 }
 
 /// The first place in braces that nothing fills.

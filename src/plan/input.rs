@@ -64,10 +64,13 @@ pub enum Input {
         /// The recipe's name.
         recipe: String,
     },
-    /// A model: a checkpoint's folder, or one file.
+    /// A model: one file, or a folder with all files that stand in it. It is the lane's own, whatever the plan's model is.
     Model {
         /// Its path below the project.
         path: String,
+        /// Where a container finds it, below `/model`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
     },
 }
 
@@ -105,7 +108,7 @@ impl Input {
             Self::Patch { file, .. } => format!("patch {file}"),
             Self::Archive { url, .. } => format!("archive {url}"),
             Self::Overlay { recipe } => format!("overlay {recipe}"),
-            Self::Model { path } => format!("model {path}"),
+            Self::Model { path, .. } => format!("model {path}"),
         }
     }
 }
@@ -165,7 +168,17 @@ fn check_one(document: &Document<'_>, at: &dyn Fn(&str) -> String, input: &Input
             Ok(())
         }
         Input::Patch { file: path, .. } => relative(document, &at("file"), path, "`containers/`"),
-        Input::Model { path } => relative(document, &at("path"), path, "the project"),
+        Input::Model { path, target } => {
+            relative(document, &at("path"), path, "the project")?;
+            let Some(target) = target else { return Ok(()) };
+            match target.strip_prefix("/model/") {
+                Some(inner) => relative(document, &at("target"), inner, "`/model`"),
+                None => {
+                    let hint = "a container's models lie there, as in `/model/NAME`".to_owned();
+                    Err(document.fault(&at("target"), format!("{target:?} is no path below `/model`"), Some(hint)))
+                }
+            }
+        }
     }
 }
 

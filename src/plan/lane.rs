@@ -239,6 +239,10 @@ fn check_inputs(
         }
         ([_], Launcher::Process(_)) => {}
     }
+    let targeted = inputs.iter().find(|(_, input)| matches!(input, Input::Model { target: Some(_), .. }));
+    if let (Some((name, _)), Launcher::Process(_)) = (targeted, launcher) {
+        return fault(name, "has a `target`, which is a place in a container, and the lane is a process");
+    }
     if let Some(name) = inputs.keys().find(|name| *name == IMAGE_INPUT).filter(|_| launcher.registry_image().is_some())
     {
         return fault(name, "is the name of the lane's own image; call it otherwise");

@@ -199,7 +199,7 @@ impl Content {
             | (Input::Git { repository: requirements, .. }, Self::Git { repository: locked, .. })
             | (Input::Archive { url: requirements, .. }, Self::Archive { url: locked, .. })
             | (Input::Overlay { recipe: requirements }, Self::Overlay(OverlayPin { recipe: locked, .. }))
-            | (Input::Model { path: requirements }, Self::Model { path: locked, .. }) => (requirements, locked),
+            | (Input::Model { path: requirements, .. }, Self::Model { path: locked, .. }) => (requirements, locked),
             _ => return Some(format!("the lock holds another kind of content than {}", input.words())),
         };
         let (wanted, locked) = names;

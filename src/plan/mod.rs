@@ -54,7 +54,7 @@ pub use criterion::{
 };
 pub use design::{Design, DesignHypothesis, PlanFile, Published, Replication};
 pub use error::{Error, Fault};
-pub use exec::{EXEC_VARIABLE, Exec, LogLine};
+pub use exec::{EXEC_VARIABLE, Exec, LogLine, cannot_do};
 pub use expected_failure::ExpectedFailure;
 pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
 pub use hub::{Hub, HubFile};

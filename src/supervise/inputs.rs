@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::journal::Calibration;
-use crate::launch::PackedImage;
+use crate::launch::{ModelMount, PackedImage, TreeCache};
 use crate::lock::{FolderDigest, OverlayCache};
-use crate::plan::{Lane, Lock, OverlayPin, Plan, PlannedLane};
+use crate::plan::{Content, Input, Lane, Lock, OverlayPin, Plan, PlannedLane};
 use crate::supervise::Mode;
 use crate::terms::{Axes, Cell, Digest, Signal};
 
@@ -73,6 +73,12 @@ pub struct LaneInput {
     pub unlocked: bool,
     /// Where overlays are packed and unpacked.
     pub overlays: OverlayCache,
+    /// The folder that the lane's own models lie below.
+    pub models_root: PathBuf,
+    /// Their files, each where a container finds it.
+    pub models: Vec<ModelMount>,
+    /// What is known of the files of images that were built.
+    pub trees: TreeCache,
     /// Where the overlay that its lock names is unpacked.
     pub overlay_dir: Option<PathBuf>,
     /// Where everything that it writes to standard error is kept, for a lane that runs a program of others.
@@ -114,6 +120,17 @@ impl Inputs {
 }
 
 impl LaneInput {
+    /// The digest of the model that its program loads, where that is not the plan's but one of its own.
+    #[must_use]
+    pub fn own_model(&self) -> Option<Digest> {
+        let inputs = &self.lock.as_ref()?.inputs;
+        let placed = self.lane.inputs.iter().find(|(_, input)| matches!(input, Input::Model { target: Some(_), .. }));
+        match inputs.get(placed?.0)?.content()? {
+            Content::Model { sha256, .. } => Some(*sha256),
+            _ => None,
+        }
+    }
+
     /// The overlay that its lock names.
     #[must_use]
     pub fn overlay(&self) -> Option<&OverlayPin> {

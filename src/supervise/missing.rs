@@ -5,8 +5,11 @@ use std::path::Path;
 
 use super::LaneInput;
 use super::host::HostLook;
-use crate::launch::{Availability, EngineFacts, Found, HostAxes, availability, host_axes};
-use crate::lock::{OverlayCache, Platform, unresolved, verify_lock};
+use crate::launch::{
+    Availability, Engine, EngineFacts, Found, HostAxes, availability, built_reference, holds_image, host_axes,
+    missing_bases,
+};
+use crate::lock::{OverlayCache, Platform, find_models, unresolved, verify_lock};
 use crate::plan::{Input, Lane, Launcher, Lock, Needs, Program, is_version};
 use crate::terms::Digest;
 
@@ -46,14 +49,16 @@ pub struct Question<'a> {
     pub unlocked: bool,
     /// Overlays.
     pub overlays: &'a OverlayCache,
+    /// The folder that the lane's own models lie below.
+    pub models_root: &'a Path,
     /// Which of the variables that it needs are set.
     pub variables: &'a BTreeSet<String>,
 }
 
 impl LaneInput {
     pub(super) fn question(&self) -> Question<'_> {
-        let Self { lane, lock, files, unlocked, overlays, variables, .. } = self;
-        Question { lane, lock: lock.as_ref(), files, unlocked: *unlocked, overlays, variables }
+        let Self { lane, lock, files, unlocked, overlays, models_root, variables, .. } = self;
+        Question { lane, lock: lock.as_ref(), files, unlocked: *unlocked, overlays, models_root, variables }
     }
 }
 
@@ -88,7 +93,10 @@ pub(super) struct Resources {
 pub fn missing(lane: Question<'_>, around: Surroundings<'_>) -> Result<Vec<Missing>, super::Error> {
     super::segment::runtime()?.block_on(async {
         let mut found = of_host(lane, around, &super::host::look()).await;
-        found.extend(of_lock(lane));
+        let lock = of_lock(lane);
+        let image = of_image(lane, around.docker_host, lock.is_empty()).await;
+        found.extend(lock);
+        found.extend(image);
         Ok(found)
     })
 }
@@ -250,9 +258,45 @@ pub fn of_lock(lane: Question<'_>) -> Vec<Missing> {
     if let Err(error) = verify_lock(lane.lane, lock, lane.files, super::probe::own_recipe(lane.lane)) {
         found.push(Missing::new("lock", error.to_string(), relock));
     }
+    // Whether they are those that were locked takes reading all of them, which the launch does.
+    if let Err(error) = find_models(lane.lane, lock, lane.models_root) {
+        let remedy = "put back the model that was locked";
+        found.push(Missing::new("model", error.to_string(), remedy));
+    }
     let open = unresolved(lane.lane, lock).into_iter();
     found.extend(open.map(|(reason, remedy)| Missing::new("lock", reason, remedy)));
     found
+}
+
+/// The image that is built from the lane's lock, where the engine lacks it. What is wrong with the engine was said before.
+async fn of_image(lane: Question<'_>, docker_host: Option<&str>, lock_holds: bool) -> Option<Missing> {
+    let (Some(_), Some(lock)) = (lane.lane.launcher.build(), lane.lock) else { return None };
+    let engine = Engine::connect(docker_host).await.ok()?;
+    let reference = built_reference(lock);
+    let asked = async {
+        let bases =
+            if holds_image(&engine, &reference).await? { None } else { Some(missing_bases(&engine, lock).await?) };
+        Ok::<_, crate::launch::Error>(bases)
+    };
+    match asked.await {
+        Ok(bases) => bases.map(|bases| unbuilt(&lane.lane.name, &reference, &bases, lock_holds)),
+        Err(error) => Some(Missing::new("image", error.to_string(), "look at the engine's log, or restart it")),
+    }
+}
+
+/// The commands stand in the order in which they are to be given.
+fn unbuilt(lane: &str, reference: &str, bases: &[(String, String)], lock_holds: bool) -> Missing {
+    let mut found = format!("the engine holds no image {reference}, which is built from the lane's lock");
+    let mut steps = Vec::new();
+    if !lock_holds {
+        steps.push("mend the lock".to_owned());
+    }
+    for (input, stands_for) in bases {
+        found.push_str(&format!(", nor the base that stands in for {stands_for}"));
+        steps.push(format!("make its root file system and run `lockstep image import {lane} {input} FILE.tar`"));
+    }
+    steps.push(format!("run `lockstep image build {lane}`"));
+    Missing::new("image", found, steps.join(", then "))
 }
 
 fn free_mib(folder: &Path) -> Option<u64> {
@@ -309,6 +353,18 @@ mod tests {
         assert!(one(&[], Some(2), &[(Some(80), 1)]).is_some());
         assert!(one(&[90], None, &[(None, 1)]).unwrap().contains("an unknown sm"));
         assert!(unmet_gpus(2, &[], None, &[(Some(90), 1)]).is_some(), "two are needed");
+    }
+
+    #[test]
+    fn a_lane_without_its_image_says_every_command_in_order() {
+        let bases = [("base".to_owned(), "docker.io/library/debian:13".to_owned())];
+        let found = unbuilt("a", "lockstep-lane:a-1", &bases, true);
+        assert_eq!(found.what, "image");
+        assert!(found.found.contains("lockstep-lane:a-1") && found.found.contains("debian:13"), "{}", found.found);
+        let expected = "make its root file system and run `lockstep image import a base FILE.tar`, then run `lockstep image build a`";
+        assert_eq!(found.remedy, expected);
+        assert_eq!(unbuilt("a", "r", &[], true).remedy, "run `lockstep image build a`");
+        assert_eq!(unbuilt("a", "r", &[], false).remedy, "mend the lock, then run `lockstep image build a`");
     }
 
     #[test]

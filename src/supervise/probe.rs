@@ -11,10 +11,10 @@ use super::stop::Stop;
 use super::{Error, Inputs, LaneInput, Missing, Packed, Surroundings, missing};
 use crate::journal::{LaneDeclaration, LaneState, Preflight};
 use crate::launch::{
-    Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, built_reference, ensure_image,
-    load_packed_image, local_image, recipe_digest,
+    Availability, Engine, PullProgress, ResolvedImage, availability, build_self_image, built_image, check_built,
+    ensure_image, load_packed_image, local_image, recipe_digest,
 };
-use crate::lock::{run_copy, unresolved, verify_lock};
+use crate::lock::{run_copy, unresolved, verify_lock, verify_models};
 use crate::plan::{DockerLane, ImageSource, Lane, Launcher, Lock, Server};
 use crate::terms::{
     Axes, Digest, Failure, FailureClass, Outcome, Signal, Stage, axes_by_own_word, axis_contradictions, canonical_json,
@@ -93,6 +93,10 @@ pub(super) async fn probe(prober: Prober<'_>, listener: &mut dyn FnMut(Event)) -
     let Prober { inputs, lane, .. } = prober;
     let mut declared: Axes = lane.lane.axes.clone();
     declared.extend(inputs.model_axes.clone());
+    if let Some(digest) = lane.own_model() {
+        declared.remove("tokenizer");
+        declared.insert("model".to_owned(), digest.to_string());
+    }
     let mut probed = Probed {
         declaration: LaneDeclaration {
             lane: lane.lane.name.clone(),
@@ -160,6 +164,10 @@ impl Prober<'_> {
             probed.launcher = found.signals();
         }
         let lock = self.valid_lock()?;
+        if let Some(lock) = lock {
+            let models = verify_models(&self.lane.lane, lock, &self.lane.models_root);
+            models.map_err(|error| Setback::Refused(Failure::new(FailureClass::Preflight, error.to_string())))?;
+        }
         if let Some(pin) = self.lane.overlay() {
             listener(Event::Preparing(format!("overlay {}", pin.recipe)));
             let ready = self.lane.overlays.ready(pin);
@@ -227,13 +235,11 @@ impl Prober<'_> {
     /// hour, and a run that is asked for measures.
     async fn built_image(&self, engine: &Engine, lock: Option<&Lock>) -> Result<ResolvedImage, Setback> {
         let name = &self.lane.lane.name;
-        let refuse = |message: String| {
-            let remedy = format!("run `lockstep image build {name}`");
-            Setback::Refused(Failure::new(FailureClass::Preflight, message).with_remedy(remedy))
-        };
-        let lock = lock.ok_or_else(|| refuse(format!("the image of lane {name} is built from its lock alone")))?;
-        let reference = built_reference(lock);
-        local_image(engine, &reference).await.map_err(|error| refuse(error.to_string()))
+        let refuse = |message: String| Setback::Refused(Failure::new(FailureClass::Preflight, message));
+        let lock = lock.ok_or_else(|| {
+            refuse(format!("the image of lane {name} is built from its lock alone; run `lockstep lock {name}`"))
+        })?;
+        built_image(engine, lock, &self.lane.trees).await.map_err(|error| refuse(error.to_string()))
     }
 
     /// The image that the bundle holds; nothing is pulled or built.
@@ -257,7 +263,18 @@ impl Prober<'_> {
             let found = packed.image.config;
             return Err(refuse(format!("the bundle holds the image {found}, and the lock says {}", pin.config)));
         }
-        load_packed_image(engine, packed).await.map_err(|error| refuse(format!("loading the image: {error}")))
+        let failed = |error| refuse(format!("loading the image: {error}"));
+        let image = load_packed_image(engine, packed).await.map_err(failed)?;
+        if let (Some(_), Some(lock)) = (self.lane.lane.launcher.build(), lock) {
+            check_built(engine, lock, &image, &self.lane.trees).await.map_err(|error| match error {
+                crate::launch::Error::OtherTree { found, locked, .. } => refuse(format!(
+                    "the image that the bundle holds has the file tree {found}, and the lock beside it says {locked}; \
+                     take the bundle from where it was made"
+                )),
+                other => refuse(other.to_string()),
+            })?;
+        }
+        Ok(image)
     }
 
     async fn image(
@@ -371,8 +388,9 @@ impl Prober<'_> {
         probed.declaration.by_own_word.sort();
         probed.declaration.observed.extend(fresh);
         contradictions.extend(axis_contradictions(&probed.declaration.declared, &probed.declaration.observed));
-        // The supervisor hashed the folder that it hands to every lane.
-        probed.declaration.observed.insert("model".to_owned(), self.inputs.model.digest.to_string());
+        // The supervisor hashed the folder that it hands to every lane, and what it hands to this one alone.
+        let model = self.lane.own_model().unwrap_or(self.inputs.model.digest);
+        probed.declaration.observed.insert("model".to_owned(), model.to_string());
         let lane = self.lane.lane.name.clone();
         let signals = [std::mem::take(&mut probed.launcher), signals].concat();
         probed.looks.push(Preflight { lane, launch: None, stage, signals });

@@ -316,6 +316,7 @@ pub(super) fn launch_request<'a>(
         run: &inputs.run,
         launch: 0,
         model_dir: &inputs.model_dir,
+        models: &input.models,
         files_dir: input.files_dir.as_deref(),
         overlay_dir: input.overlay_dir.as_deref(),
         stderr_file: input.stderr_file.as_deref(),

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::Error;
 use super::segment::runtime;
 use crate::launch::{
-    BaseImage, BuiltImage, Engine, ImageArchive, ImageLayout, LaidImage, PullProgress, SelfImage, build_lane_image,
-    build_self_image, built_reference, ensure_image, import_base, local_image, prune_bundled_images, prune_lane_images,
-    prune_self_images, save_image, sweep,
+    BaseImage, BuiltImage, Engine, ImageArchive, ImageLayout, LaidImage, PullProgress, SelfImage, TreeCache,
+    build_lane_image, build_self_image, built_image, ensure_image, import_base, prune_bundled_images,
+    prune_lane_images, prune_self_images, save_image, sweep,
 };
 use crate::plan::{Build, ImagePin, Lane, Lock};
 use crate::terms::HostFacts;
@@ -66,8 +66,8 @@ pub enum ImageOrigin<'a> {
     Executable(&'a Path),
     /// The engine holds it, or pulls it by its digest.
     Pinned(&'a ImagePin),
-    /// The engine holds it, built from this lock.
-    Built(&'a Lock),
+    /// The engine holds it, built from this lock, and it has the files that the lock names.
+    Built(&'a Lock, &'a TreeCache),
 }
 
 /// Puts an image into `layout`. `scratch` is a file for the archive on its way, removed afterwards.
@@ -82,16 +82,6 @@ pub fn pack_image(
     progress: &mut dyn FnMut(String),
 ) -> Result<LaidImage, Error> {
     let failed = |doing| move |source| Error::File { doing, path: scratch.to_owned(), source };
-    let saved = |name: String, id: Option<&ImagePin>, progress: &mut dyn FnMut(String)| {
-        runtime()?.block_on(async {
-            let engine = Engine::connect(docker_host).await?;
-            let id = match id {
-                Some(pin) => ensure_image(&engine, pin, |news: PullProgress| progress(news.to_string())).await?.id,
-                None => local_image(&engine, &name).await?.id,
-            };
-            Ok::<_, Error>(save_image(&engine, &id.to_string(), scratch).await?)
-        })
-    };
     let mut own = None;
     match origin {
         ImageOrigin::Executable(path) => {
@@ -100,8 +90,16 @@ pub fn pack_image(
             archive.write_to(&mut out).map_err(failed("writing"))?;
             own = Some(archive.reference);
         }
-        ImageOrigin::Pinned(pin) => saved(pin.reference.clone(), Some(pin), progress)?,
-        ImageOrigin::Built(lock) => saved(built_reference(lock), None, progress)?,
+        ImageOrigin::Pinned(pin) => runtime()?.block_on(async {
+            let engine = Engine::connect(docker_host).await?;
+            let image = ensure_image(&engine, pin, |news: PullProgress| progress(news.to_string())).await?;
+            Ok::<_, Error>(save_image(&engine, &image.id.to_string(), scratch).await?)
+        })?,
+        ImageOrigin::Built(lock, trees) => runtime()?.block_on(async {
+            let engine = Engine::connect(docker_host).await?;
+            let image = built_image(&engine, lock, trees).await?;
+            Ok::<_, Error>(save_image(&engine, &image.id.to_string(), scratch).await?)
+        })?,
     }
     let image = layout.add_saved(scratch, own.as_deref())?;
     std::fs::remove_file(scratch).map_err(failed("removing"))?;

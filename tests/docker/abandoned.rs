@@ -29,6 +29,7 @@ pub fn supervise() -> ExitCode {
             run: "abandoned",
             launch: 1,
             model_dir: std::path::Path::new(&model),
+            models: &[],
             files_dir: None,
             overlay_dir: None,
             stderr_file: None,

@@ -11,7 +11,7 @@ use crate::cli::{Error, Exit, Project};
 use crate::launch::recipe_digest;
 use crate::lock::{
     Credentials, Difference, RegistryOptions, Resolver, differences, lane_inputs, lock_lane, merged, unresolved,
-    verify_lock,
+    verify_lock, verify_models,
 };
 use crate::plan::{ImageSource, Input, Launcher, Lock};
 use crate::terms::Digest;
@@ -111,7 +111,9 @@ fn check(found: &FoundLane, path: PathBuf) -> Locked {
     let reason = match lock {
         None => Some(format!("lane `{}` has no lock; run `lockstep lock {}`", lane.name, lane.name)),
         Some(lock) => {
-            verify_lock(lane, lock, &found.file_digests(), recipe(found)).err().map(|error| error.to_string())
+            let models = || verify_models(lane, lock, &found.models_root);
+            let checked = verify_lock(lane, lock, &found.file_digests(), recipe(found)).and_then(|()| models());
+            checked.err().map(|error| error.to_string())
         }
     };
     let state = if reason.is_some() { State::Differs } else { State::Unchanged };

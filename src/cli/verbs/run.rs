@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::conclude::{conclude, measure};
 use crate::bundle::{self, Bundle};
-use crate::cli::assemble::Assembly;
+use crate::cli::assemble::{Assembly, check_cells};
 use crate::cli::bundled::{BundleFacts, has_route, lay_out_overlays, unpack};
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
@@ -166,6 +166,7 @@ pub(super) fn begin(project: &Project, experiment: Experiment, start: Start) -> 
     let Start { plan_source, way, format, executables, bundle } = start;
     let Way { unlocked, no_telemetry, pause } = way;
     let lanes = experiment.plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
+    check_cells(&experiment.plan, &lanes)?;
     if let Some(found) = lanes
         .iter()
         .find(|found| executables.contains_key(&found.lane.name) && !found.lane.launcher.is_own_executable())

@@ -60,6 +60,22 @@ async fn name(engine: &Engine, arrived: &str, tree: Digest) -> Result<(), Error>
     engine.ask("naming a base image", engine.docker().tag_image(arrived, Some(options))).await
 }
 
+/// The base images of `lock` that were made on a host and that the engine does not hold: the input of each, and what it
+/// stands in for.
+///
+/// # Errors
+/// The engine does not say what it holds.
+pub async fn missing_bases(engine: &Engine, lock: &Lock) -> Result<Vec<(String, String)>, Error> {
+    let mut missing = Vec::new();
+    for (input, entry) in &lock.inputs {
+        let Some(Content::LocalImage { tree, reference: stands_for }) = entry.content() else { continue };
+        if ImageFacts::read(engine, &base_reference(*tree)).await?.is_none() {
+            missing.push((input.clone(), stands_for.clone()));
+        }
+    }
+    Ok(missing)
+}
+
 /// That the engine holds every base image of `lock` that was made on a host, and that each is what the lock says.
 pub(super) async fn check_bases(engine: &Engine, lock: &Lock) -> Result<(), Error> {
     for (input, entry) in &lock.inputs {

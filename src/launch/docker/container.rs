@@ -87,7 +87,7 @@ impl ContainerLaunch {
         image: &ResolvedImage,
         marker: &Marker,
     ) -> Result<Self, Error> {
-        let mounts = model_mounts(request.model_dir)?;
+        let mounts = model_mounts(request.model_dir, request.models)?;
         let mut body = create_body(request.lane, docker, &image.id.to_string(), &mounts, marker);
         let network = open_network(request, engine, marker, &mut body).await?;
         let lane = request.lane.name.clone();

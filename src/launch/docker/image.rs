@@ -104,6 +104,13 @@ impl ImageFacts {
         }
     }
 
+    /// The image as it is now, under `reference`: whatever that names later, this one is run.
+    pub(super) fn fixed(self, reference: String) -> ResolvedImage {
+        let (manifest, config) = (self.manifest(), self.config());
+        let expected = ExpectedImage { reference, index: None, manifest, config, diff_ids: self.diff_ids };
+        ResolvedImage { id: self.id, expected }
+    }
+
     /// Compares with what was locked.
     ///
     /// The layers must be equal in any store. The id must be one of the locked digests: in the classic store the
@@ -155,14 +162,15 @@ pub async fn local_image(engine: &Engine, reference: &str) -> Result<ResolvedIma
         reason: format!("the engine holds no image {reference}"),
         remedy: "pull or build it, or write a lock for the lane so that it is pulled by digest".to_owned(),
     })?;
-    let expected = ExpectedImage {
-        reference: reference.to_owned(),
-        index: None,
-        manifest: facts.manifest(),
-        config: facts.config(),
-        diff_ids: facts.diff_ids.clone(),
-    };
-    Ok(ResolvedImage { id: facts.id, expected })
+    Ok(facts.fixed(reference.to_owned()))
+}
+
+/// Whether the engine holds an image under `reference`.
+///
+/// # Errors
+/// The engine does not say.
+pub async fn holds_image(engine: &Engine, reference: &str) -> Result<bool, Error> {
+    Ok(ImageFacts::read(engine, reference).await?.is_some())
 }
 
 fn list(digests: &[Digest]) -> String {

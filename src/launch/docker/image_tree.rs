@@ -17,6 +17,9 @@ use super::engine::{Engine, NEWS_DEADLINE};
 use crate::launch::Error;
 use crate::terms::{Digest, Hasher};
 
+/// The version of the rules by which a tree's digest is formed; a tree that was kept under others is read again.
+pub(super) const RULES: u32 = 1;
+
 /// Folders whose content says nothing about the stack, and files that the engine makes.
 const LEFT_OUT: [&str; 13] = [
     ".dockerenv",

@@ -22,11 +22,13 @@ pub struct ModelMount {
 /// The mounts that show the folder `model_dir` at `/model`.
 ///
 /// A Hugging Face cache keeps a checkpoint as links to files outside of its folder, and those would lead nowhere in a
-/// container. Such a folder is mounted entry by entry, each by the file that it leads to.
+/// container. Such a folder is mounted entry by entry, each by the file that it leads to. So is one beside which the lane
+/// has models of its own: there is no place for these in a folder that is mounted read-only as a whole.
 ///
 /// # Errors
-/// The folder or an entry is not there, has no UTF-8 path, or cannot be read by the container's user.
-pub(super) fn model_mounts(model_dir: &Path) -> Result<Vec<ModelMount>, Error> {
+/// The folder or an entry is not there, has no UTF-8 path, or cannot be read by the container's user; or one of the lane's
+/// own models would hide an entry.
+pub(super) fn model_mounts(model_dir: &Path, own: &[ModelMount]) -> Result<Vec<ModelMount>, Error> {
     let folder = model_dir.canonicalize().map_err(Error::file("open the model's folder", model_dir))?;
     check_readable(&folder, 0o5)?;
     let mut entries = Vec::new();
@@ -37,14 +39,23 @@ pub(super) fn model_mounts(model_dir: &Path) -> Result<Vec<ModelMount>, Error> {
         entries.push((path, target));
     }
     entries.sort();
-    if entries.iter().all(|(_, target)| target.starts_with(&folder)) {
+    if own.is_empty() && entries.iter().all(|(_, target)| target.starts_with(&folder)) {
         return Ok(vec![ModelMount { source: text(&folder)?, target: MODEL_DIR_INSIDE.to_owned() }]);
     }
     let mount = |(path, target): &(PathBuf, PathBuf)| {
         let name = path.file_name().unwrap_or_default();
         Ok(ModelMount { source: text(target)?, target: text(&Path::new(MODEL_DIR_INSIDE).join(name))? })
     };
-    entries.iter().map(mount).collect()
+    let mut mounts: Vec<ModelMount> = entries.iter().map(mount).collect::<Result<_, _>>()?;
+    for one in own {
+        if let Some(hidden) = mounts.iter().find(|known| Path::new(&one.target).starts_with(&known.target)) {
+            let reason = "a model of the lane's own has its place there too; give it another `target`";
+            return Err(Error::file("mount", hidden.target.clone())(std::io::Error::other(reason)));
+        }
+        check_readable(Path::new(&one.source), 0o4)?;
+        mounts.push(one.clone());
+    }
+    Ok(mounts)
 }
 
 /// Without capabilities the container's user depends on the permission bits like anyone else.
@@ -93,7 +104,7 @@ mod tests {
         let folder = readable(&root.path().join("model"), "config.json");
         std::os::unix::fs::symlink("config.json", folder.join("again.json")).unwrap();
         let expected = ModelMount { source: folder.to_str().unwrap().into(), target: "/model".into() };
-        assert_eq!(model_mounts(&folder).unwrap(), [expected]);
+        assert_eq!(model_mounts(&folder, &[]).unwrap(), [expected]);
     }
 
     #[test]
@@ -108,7 +119,24 @@ mod tests {
         };
         let expected =
             [mount(blobs.join("0a1b"), "/model/config.json"), mount(snapshot.join("own.txt"), "/model/own.txt")];
-        assert_eq!(model_mounts(&snapshot).unwrap(), expected);
+        assert_eq!(model_mounts(&snapshot, &[]).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_model_of_the_lane_s_own_stands_beside_the_plan_s_and_hides_none_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let plans = readable(&root.path().join("plans"), "config.json");
+        let own = readable(&root.path().join("own"), "model.pth");
+        let at =
+            |target: &str| ModelMount { source: own.join("model.pth").to_str().unwrap().into(), target: target.into() };
+        let of_plan = ModelMount {
+            source: plans.join("config.json").to_str().unwrap().into(),
+            target: "/model/config.json".into(),
+        };
+        let beside = at("/model/Llama/model.pth");
+        assert_eq!(model_mounts(&plans, std::slice::from_ref(&beside)).unwrap(), [of_plan, beside]);
+        let error = model_mounts(&plans, &[at("/model/config.json")]).unwrap_err().to_string();
+        assert!(error.contains("`target`"), "{error}");
     }
 
     #[test]
@@ -116,11 +144,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = readable(&root.path().join("model"), "model.safetensors");
         set_mode(&folder.join("model.safetensors"), 0o600);
-        let error = model_mounts(&folder).unwrap_err();
+        let error = model_mounts(&folder, &[]).unwrap_err();
         assert!(matches!(&error, Error::ModelUnreadable { mode: 0o600, .. }), "{error}");
         assert!(error.to_string().contains("chmod"), "{error}");
         set_mode(&folder, 0o700);
-        assert!(matches!(model_mounts(&folder), Err(Error::ModelUnreadable { mode: 0o700, .. })));
-        assert!(matches!(model_mounts(Path::new("/nowhere/model")), Err(Error::File { .. })));
+        assert!(matches!(model_mounts(&folder, &[]), Err(Error::ModelUnreadable { mode: 0o700, .. })));
+        assert!(matches!(model_mounts(Path::new("/nowhere/model"), &[]), Err(Error::File { .. })));
     }
 }

@@ -27,6 +27,7 @@ fn request<'a>(lane: &'a Lane, run: &'a str) -> LaunchRequest<'a> {
         run,
         launch: 1,
         model_dir: Path::new("/nowhere/model"),
+        models: &[],
         files_dir: None,
         overlay_dir: None,
         stderr_file: None,
