@@ -187,7 +187,7 @@ pub fn unresolved(lane: &Lane, lock: &Lock) -> Vec<(String, String)> {
             LockedInput::Stated { source, content: content @ Content::ImageDigest { .. } } if name == IMAGE_INPUT => {
                 let text =
                     format!("its image is {} by {source} alone, and was not seen in its registry", content.short());
-                found.push((text, format!("`lockstep lock {}` where the registry answers", lane.name)));
+                found.push((text, format!("`lockstep lock {}` where its registry serves it", lane.name)));
             }
             LockedInput::Stated { .. } | LockedInput::Verified { .. } => {}
         }

@@ -18,7 +18,7 @@ pub struct Statements {
     commits: Vec<StatedCommit>,
 }
 
-/// Somebody writes that this reference has this digest.
+/// Somebody writes that this reference has this digest. One without a tag may be of any tag of its repository.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StatedImage {
@@ -56,17 +56,22 @@ impl Statements {
     /// digest for each thing that they speak of, unresolved otherwise.
     pub(super) fn image(&self, name: &ImageReference, lane: &str, error: &Error) -> LockedInput {
         let same = |stated: &&StatedImage| {
-            stated.reference.parse::<ImageReference>().is_ok_and(|reference| reference == *name)
+            let reference = stated.reference.parse::<ImageReference>();
+            reference
+                .is_ok_and(|reference| reference == *name || (stated.names_no_tag() && reference.name() == name.name()))
         };
         let about: Vec<&StatedImage> = self.images.iter().filter(same).collect();
-        let resolve = format!("`lockstep lock {lane}` where {} answers", name.api_host());
+        // A platform's own manifest says more than an index, whose choice is not known here.
+        let with_tag = || about.iter().filter(|stated| !stated.names_no_tag());
+        let named = with_tag().find(|stated| stated.of.contains('/')).or_else(|| with_tag().next());
+        let resolve = remedy(error, lane, name.api_host());
         let unresolved = |reason: String| {
             let candidate = |stated: &&StatedImage| Candidate {
                 digest: stated.digest,
                 source: format!("{} (of: {})", stated.source, stated.of),
             };
             let mut candidates: Vec<Candidate> = about.iter().map(candidate).collect();
-            if candidates.is_empty() {
+            if named.is_none() {
                 candidates.extend(self.others(name));
             }
             LockedInput::Unresolved { reason, resolve: resolve.clone(), candidates }
@@ -74,9 +79,7 @@ impl Statements {
         let contradicted = about.iter().any(|one| {
             about.iter().any(|other| one.digest != other.digest && (one.of == other.of || other.of == "unknown"))
         });
-        // A platform's own manifest says more than an index, whose choice is not known here.
-        let chosen = about.iter().find(|stated| stated.of.contains('/')).or_else(|| about.first());
-        match chosen {
+        match named {
             None => unresolved(format!("{error}; no public source states a digest")),
             Some(_) if contradicted => unresolved(format!("{error}; public sources contradict each other")),
             Some(StatedImage { digest, source, of, .. }) => LockedInput::Stated {
@@ -89,7 +92,8 @@ impl Statements {
     /// What is said of other tags of the same repository: no answer, and a place to start from.
     fn others(&self, name: &ImageReference) -> impl Iterator<Item = Candidate> {
         let read = |stated: &StatedImage| Some((stated.clone(), stated.reference.parse::<ImageReference>().ok()?));
-        let stated: Vec<(StatedImage, ImageReference)> = self.images.iter().filter_map(read).collect();
+        let tagged = self.images.iter().filter(|stated| !stated.names_no_tag());
+        let stated: Vec<(StatedImage, ImageReference)> = tagged.filter_map(read).collect();
         let repository = name.name();
         stated.into_iter().filter(move |(_, reference)| reference.name() == repository).map(|(stated, reference)| {
             let source = format!("{}, of {reference} and not of the tag asked for", stated.source);
@@ -101,6 +105,40 @@ impl Statements {
     pub(super) fn commit(&self, repository: &str, commit: &str) -> Option<String> {
         let stated = self.commits.iter().find(|stated| stated.repository == repository && stated.commit == commit);
         stated.map(|stated| stated.source.clone())
+    }
+}
+
+impl StatedImage {
+    fn names_no_tag(&self) -> bool {
+        let last = self.reference.rsplit('/').next().unwrap_or_default();
+        !last.contains([':', '@'])
+    }
+}
+
+/// What to try where the registry at `host` did not tell, because of `error`. One that answered is asked again in vain
+/// until what it answered to has changed.
+fn remedy(error: &Error, lane: &str, host: &str) -> String {
+    let again = format!("`lockstep lock {lane}`");
+    match error {
+        Error::NotFound { .. } => {
+            format!("{host} says that it has no such image: correct the reference in lanes/{lane}.toml, then {again}")
+        }
+        Error::Denied { .. } | Error::Challenge { .. } => format!(
+            "{host} wants a login, or has no such image: {again} --credentials FILE with a login that may read it, or \
+             correct the reference in lanes/{lane}.toml"
+        ),
+        Error::Busy { status: 429, .. } => {
+            format!(
+                "{host} takes no more requests for now: {again} later, or --credentials FILE with a login that may ask more"
+            )
+        }
+        Error::Busy { .. } => format!("{host} is in trouble: {again} later"),
+        Error::Dns { .. }
+        | Error::Connect { .. }
+        | Error::Tls { .. }
+        | Error::Timeout { .. }
+        | Error::Interrupted { .. } => format!("{again} where {host} answers"),
+        _ => format!("see what {host} serves there, then {again}"),
     }
 }
 
@@ -143,6 +181,44 @@ mod tests {
         }
         let (count, reason) = stated(&[]).unwrap_err();
         assert!(count == 0 && reason.contains("no public source"), "{reason}");
+    }
+
+    #[test]
+    fn a_source_that_names_no_tag_may_be_of_any_and_contradicts_those_that_do() {
+        let both = [("docker.io/a/b:1", "x"), ("docker.io/a/b", "y"), ("docker.io/a/bc", "z")];
+        let entries = both.map(|(reference, content)| {
+            let digest = Digest::of(content.as_bytes());
+            format!("[[image]]\nreference = {reference:?}\ndigest = \"{digest}\"\nof = \"unknown\"\nsource = \"s\"\n")
+        });
+        match entry(&Statements::parse("stated.toml", &entries.concat()).unwrap()) {
+            LockedInput::Unresolved { candidates, .. } => {
+                let digests: Vec<Digest> = candidates.iter().map(|candidate| candidate.digest).collect();
+                assert_eq!(digests, [Digest::of(b"x"), Digest::of(b"y")]);
+            }
+            other => panic!("{other:?}"),
+        }
+        match entry(&about("docker.io/a/b", &[("y", "unknown")])) {
+            LockedInput::Unresolved { candidates, .. } => assert_eq!(candidates.len(), 1, "alone it states nothing"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_registry_that_answered_is_not_asked_for_an_answer() {
+        let asked = || Box::new(crate::lock::error::Asked { what: "it".into(), url: "u".into() });
+        let none = String::new;
+        let not_found = Error::NotFound { asked: asked(), found: none() };
+        let denied = Error::Denied { asked: asked(), status: 401, found: none(), host: "h".into() };
+        let busy = Error::Busy { asked: asked(), status: 429, found: none(), attempts: 4, advice: none() };
+        for (error, words) in
+            [(not_found, "correct the reference in lanes/a.toml"), (denied, "--credentials FILE"), (busy, "later")]
+        {
+            let found = remedy(&error, "a", "h");
+            assert!(found.contains(words) && found.contains("lockstep lock a"), "{found}");
+            assert!(!found.contains("where h answers"), "{found}");
+        }
+        let away = Error::Dns { asked: asked(), problem: none() };
+        assert_eq!(remedy(&away, "a", "h"), "`lockstep lock a` where h answers");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::lock::lane_inputs;
-use crate::plan::{GateTest, ImageSource, Lane, Launcher, LockedInput, Program};
+use crate::plan::{Content, GateTest, ImageSource, Input, Lane, Launcher, LockedInput, Program};
 use crate::supervise::Missing;
 use crate::terms::Axes;
 
@@ -55,12 +55,15 @@ fn proves(lane: &Lane) -> Vec<String> {
 
 /// Each input with its state in the lock.
 fn inputs(found: &FoundLane) -> BTreeMap<String, String> {
-    let state = |name: &String| {
-        let entry = found.lock.as_ref().and_then(|lock| lock.inputs.get(name));
-        entry.map_or("not locked", LockedInput::status)
+    let entry = |name: &String| found.lock.as_ref().and_then(|lock| lock.inputs.get(name));
+    let words = |name: &String, input: &Input| match entry(name).and_then(LockedInput::content) {
+        // What was verified is another image than the one that is named.
+        Some(Content::LocalImage { reference, .. }) => format!("local image in place of {reference}"),
+        _ => input.words(),
     };
+    let state = |name: &String| entry(name).map_or("not locked", LockedInput::status).to_owned();
     let inputs = lane_inputs(&found.lane).into_iter();
-    inputs.map(|(name, input)| (format!("{name}: {}", input.words()), state(&name).to_owned())).collect()
+    inputs.map(|(name, input)| (format!("{name}: {}", words(&name, &input)), state(&name))).collect()
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
