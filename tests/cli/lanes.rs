@@ -63,8 +63,10 @@ fn catalogue() {
     text.exits(0).prints(&["triton-3.4.0-torch-2.11:", "made of", "overlay: overlay triton-3.4.0 (verified)"]);
     text.prints(&[
         "image nvcr.io/nvidia/pytorch:25.08-py3 (unresolved)",
-        "image docker.io/vllm/vllm-openai:v0.11.0 (stated)",
+        "image docker.io/vllm/vllm-openai:v0.11.0 (unresolved)",
+        "base: local image in place of docker.io/library/debian:",
     ]);
+    assert!(!text.stdout.contains("image docker.io/library/debian:"), "what was verified is another image");
 }
 
 /// No network is asked: what lies here must fit together.
@@ -204,6 +206,14 @@ fn exec() {
     );
     let plan = PlanText::new("tiny", &["theirs"]).text();
     project.write("plans/tiny.toml", plan.replace("[\"prefill\", \"e2e_kv\"]", "[\"e2e_kv\"]"));
+    // What it cannot do at all is told before anything starts, and is no row for each of its cells.
+    project.write("plans/other.toml", plan.replace("\"tiny\"", "\"other\""));
+    project.write("lanes/theirs.toml", &text);
+    let phase = "lane theirs runs a program as a whole, which is phase e2e_kv, and workload \"w\" asks for prefill";
+    for verb in [&["run", "other"][..], &["bundle", "other", "-o", "other.bundle"]] {
+        project.lockstep(verb).exits(2).tells(&[phase]);
+    }
+    assert!(project.runs().is_empty(), "a run was begun");
     let run_as = |program: &str| {
         project.write("lanes/theirs.toml", text.replace("PROGRAM", program));
         project.lockstep(&["lock", "theirs"]).exits(0);

@@ -3,10 +3,13 @@
 import json
 import os
 import sys
+import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pytorch"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "pytorch"), os.path.join(HERE, "..", "..", "containers", "runner")]
 import wire_client  # noqa: E402
+from lockstep_runner.backends.exec import failure  # noqa: E402
 
 WORK = {"phase": "e2e_kv", "prompt": [3, 1, 4], "new_tokens": 2, "sampling": {"kind": "greedy"}, "ignore_eos": True}
 LINES = [
@@ -15,11 +18,16 @@ LINES = [
 ]
 
 
-def launch(program, lines=LINES, **more):
+def launch(program, lines=LINES, stderr=None, **more):
     """A runner whose program is this Python text."""
     arguments = [sys.executable, "-c", program, "{new_tokens}", "{prompt_ids}"]
     wanted = {"arguments": arguments, "line": lines, **more}
-    return wire_client.Runner("exec", environment={"LOCKSTEP_EXEC": json.dumps(wanted)})
+    return wire_client.Runner("exec", environment={"LOCKSTEP_EXEC": json.dumps(wanted)}, stderr=stderr)
+
+
+def failure_name(stderr):
+    """The class of what a program failed of that wrote this."""
+    return type(failure(3, stderr.splitlines())).__name__
 
 
 class Exec(unittest.TestCase):
@@ -60,6 +68,49 @@ class Exec(unittest.TestCase):
         self.assertEqual(answer["class"], "inductor_error")
         self.assertIn("InductorError: backend failed", answer["message"])
         self.assertIn("status 1", answer["message"])
+
+    def test_the_class_is_the_one_that_the_last_traceback_ends_with_whatever_its_name(self):
+        names = {
+            "torch._dynamo.exc.RecompileLimitExceeded": ("compile_error", "RecompileLimitExceeded"),
+            "mylib.CUDAOutOfMem": ("exception", "CUDAOutOfMem"),
+            "library.faults.f.<locals>.Odd": ("exception", "Odd"),
+        }
+        for full, (kind, name) in names.items():
+            written = (
+                "ValueError: earlier and handled\n"
+                "Traceback (most recent call last):\n"
+                '  File "a.py", line 1, in <module>\n'
+                "    NotThis: of a source line\n"
+                "%s: it was too much\n"
+                "Hint: a word of the message\n"
+                "Exception ignored in: <function f>\n"
+                "Traceback (most recent call last):\n"
+                '  File "b.py", line 1, in f\n'
+                "TypeError: at the end of the interpreter\n"
+            ) % full
+            with launch("import sys; sys.stderr.write(%r); sys.exit(3)" % written) as runner:
+                runner.load(".")
+                answer = runner.run(WORK)
+            self.assertEqual(answer.get("class", "exception"), kind, answer)
+            self.assertIn(full + ": it was too much", answer["message"])
+            self.assertEqual(failure_name(written), name)
+
+    def test_a_marked_traceback_and_lines_without_one_are_read_too(self):
+        marked = "[rank0]: Traceback (most recent call last):\n[rank0]:   File \"a\"\n[rank0]: lib.OutOfRoom: no\n"
+        self.assertEqual(failure_name(marked), "OutOfRoom")
+        self.assertEqual(failure_name("noise\nlib.GoneError: no\nnote: more\n"), "GoneError")
+        self.assertEqual(failure_name("note: nothing\n"), "ProgramFailed")
+        self.assertEqual(failure_name("Traceback (most recent call last):\n  cut off"), "ProgramFailed")
+
+    def test_standard_error_is_handed_on_byte_by_byte(self):
+        written = b"\xff\xfe half \xc3\r 10%\r 20%\r\nlast line without an end"
+        program = "import sys; sys.stderr.buffer.write(%r); print('Time: 1 sec')" % written
+        with tempfile.TemporaryFile() as kept:
+            with launch(program, stderr=kept) as runner:
+                runner.load(".")
+                self.assertEqual(runner.run(WORK)["type"], "result")
+            kept.seek(0)
+            self.assertEqual(kept.read(), written)
 
     def test_a_program_that_dies_of_a_signal_says_of_which(self):
         with launch("import os; os.kill(os.getpid(), 9)") as runner:

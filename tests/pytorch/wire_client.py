@@ -13,9 +13,9 @@ CACHES = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
 
 
 class Runner:
-    """One launch. Beats are kept apart from answers."""
+    """One launch. Beats are kept apart from answers; standard error goes to the file `stderr`, where one is given."""
 
-    def __init__(self, backend="pytorch", fault=None, environment=None):
+    def __init__(self, backend="pytorch", fault=None, environment=None, stderr=None):
         command = [sys.executable, "-B", RUNNER, "--backend", backend]
         if fault is not None:
             command = [sys.executable, "-B", FAULTY_START, fault, backend]
@@ -25,7 +25,7 @@ class Runner:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if "LOCKSTEP_TEST_STDERR" not in os.environ else None,
+            stderr=stderr or (subprocess.DEVNULL if "LOCKSTEP_TEST_STDERR" not in os.environ else None),
             env={**inherited, **(environment or {})},
         )
         self.beats = []

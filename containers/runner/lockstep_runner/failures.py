@@ -26,7 +26,7 @@ TABLE = (
     (
         "compile_error",
         ("TorchDynamoException", "BackendCompilerFailed", "InternalTorchDynamoError", "Unsupported"),
-        r"backend='[^']*' raised",
+        r"backend='[^']*' raised|torch\._dynamo\.exc\.",
     ),
     ("assertion", ("AssertionError",), r"device-side assert"),
 )

@@ -5,6 +5,8 @@ Nothing is known of how the program does its work, so a repetition shows what it
 it prints no token ids, the evidence says `work.unshown`, and the row is kept and never compared on time.
 """
 
+import codecs
+import io
 import json
 import os
 import re
@@ -16,7 +18,12 @@ import threading
 from lockstep_runner.backends import BackendError, Output, Refused
 
 VARIABLE = "LOCKSTEP_EXEC"
-# The last line of a traceback: a dotted name that looks like an exception's, and what it says.
+# How Python begins a traceback, and the line that ends it: the exception's class by its full name, and what it says.
+TRACEBACK = "Traceback (most recent call last):"
+ENDING = re.compile(r"^(?:[^\W\d]\w*\.(?:<locals>\.)?)*(?P<name>[^\W\d]\w*)(?::|$)")
+# What Python prints before a traceback that ends nothing.
+IGNORED = "Exception ignored in"
+# Where there is no traceback: a dotted name that looks like an exception's, and what it says.
 EXCEPTION = re.compile(r"^(?:\w+\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Missing|Unsupported|Failed))(?::|$)")
 # More than any report prints; what is longer is cut at its beginning, because the end says what happened.
 LONGEST_MESSAGE = 3500
@@ -108,24 +115,31 @@ class Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
         )
         reading = threading.Thread(target=self._read_errors, args=(process.stderr, pulse))
         reading.start()
-        for line in process.stdout:
+        for line in io.TextIOWrapper(process.stdout, encoding="utf-8", errors="replace"):
             self.log.append(line.rstrip("\n"))
             pulse.advance(1)
         reading.join()
         self.status = process.wait()
 
     def _read_errors(self, stream, pulse):
-        for line in stream:
-            sys.stderr.write(line)
-            sys.stderr.flush()
-            self.stderr.append(line.rstrip("\n"))
-            self.log.append(line.rstrip("\n"))
-            pulse.advance(1)
+        """Hands the bytes on as they are, and reads lines from a copy: a bar that only returns its carriage shows life too."""
+        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+        open_line = ""
+        while True:
+            piece = stream.read1(1 << 16)
+            sys.stderr.buffer.write(piece)
+            sys.stderr.buffer.flush()
+            *lines, open_line = (open_line + decoder.decode(piece, final=not piece)).split("\n")
+            if not piece and open_line:
+                lines.append(open_line)
+            self.stderr.extend(lines)
+            self.log.extend(lines)
+            pulse.advance(max(len(lines), 1))
+            if not piece:
+                return
 
 
 class ProgramFailed(BackendError):
@@ -135,14 +149,36 @@ class ProgramFailed(BackendError):
 def failure(status, stderr):
     """What a program failed of: an exception whose type is named after the one that its traceback ends with."""
     ended = "ended by signal %d" % -status if status < 0 else "ended with status %d" % status
-    named = [(number, match) for number, match in enumerate(map(EXCEPTION.match, stderr)) if match]
-    if not named:
+    named = _of_traceback(stderr) or _of_lines(stderr)
+    if named is None:
         tail = "\n".join(stderr[-20:])
         return ProgramFailed("the program %s and named no exception: %s" % (ended, tail[-LONGEST_MESSAGE:]))
+    name, words = named
+    return type(name, (ProgramFailed,), {})("the program %s: %s" % (ended, words[:LONGEST_MESSAGE]))
+
+
+def _of_traceback(stderr):
+    """Class and words of the exception that the last traceback ends with: its first line that is not set in."""
+    for number in reversed(range(len(stderr))):
+        mark, found, _ = stderr[number].partition(TRACEBACK)
+        if not found or (number and stderr[number - 1].startswith(mark + IGNORED)):
+            continue
+        # Launchers of several processes put a mark before each line of each.
+        lines = [line[len(mark) :] if line.startswith(mark) else line for line in stderr[number + 1 :]]
+        for at, line in enumerate(lines):
+            match = ENDING.match(line)
+            if match:
+                return match.group("name"), "\n".join(lines[at:])
+    return None
+
+
+def _of_lines(stderr):
+    """Class and words of the last line that looks like an exception's."""
+    named = [(number, match) for number, match in enumerate(map(EXCEPTION.match, stderr)) if match]
+    if not named:
+        return None
     number, match = named[-1]
-    words = "\n".join(stderr[number:])
-    kind = type(match.group("name"), (ProgramFailed,), {})
-    return kind("the program %s: %s" % (ended, words[:LONGEST_MESSAGE]))
+    return match.group("name"), "\n".join(stderr[number:])
 
 
 def _value(text):
