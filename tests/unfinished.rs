@@ -35,8 +35,6 @@ fn fate(row: &Row) -> Fate {
     (row.outcome, row.failure.as_ref().map(|failure| failure.class))
 }
 
-const OK: Fate = (Outcome::Ok, None);
-
 #[test]
 fn a_run_that_is_not_finished_decides_nothing() {
     for name in ["compile-crash-boundary", "staticcache-rescue"] {

@@ -55,7 +55,7 @@ pub enum Rule {
     /// How near a run comes to a published target.
     Reproduction(ReproductionBands),
     /// Whether a switch becomes the default.
-    Promotion(PromotionGates),
+    Promotion(Box<PromotionGates>),
     /// Which lane is ready first.
     ColdStart(ColdStartRanking),
     /// Whether phases must be reported apart.

@@ -58,7 +58,7 @@ fn rule(input: &BandLadder) -> Ruling {
     };
     let (mut parts, mut found, mut outside) = (Vec::new(), Vec::new(), 0);
     for Placed { key, value: (value, half), where_it_holds, source } in &input.numbers {
-        if !value.is_finite() || !(*half >= 0.0) || where_it_holds.is_some_and(f64::is_nan) {
+        if !value.is_finite() || half.is_nan() || *half < 0.0 || where_it_holds.is_some_and(f64::is_nan) {
             return Ruling::invalid(format!("{source}: {value} {} is no number to place", input.unit));
         }
         let part = |label: &str| Part::new(key.clone(), label).number("value", *value);

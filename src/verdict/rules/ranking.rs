@@ -56,7 +56,7 @@ fn rule(input: &Ranking) -> Ruling {
     if paired.is_empty() {
         return Ruling::invalid(format!("no unit was run by all of {}", input.candidates.join(", ")));
     }
-    let mut placed: Vec<(&String, (f64, f64), (f64, f64))> = input
+    let mut placed: Vec<(&String, Slack, Slack)> = input
         .candidates
         .iter()
         .map(|one| (one, pooled(input, one, |unit| paired.contains(unit)), pooled(input, one, |_| true)))
@@ -105,8 +105,11 @@ fn fault(input: &Ranking) -> Option<String> {
     None
 }
 
+/// A mean, and how far rounding may have moved it.
+type Slack = (f64, f64);
+
 /// The candidate's mean over the units, weighted by count, and how far rounding may have moved it.
-fn pooled(input: &Ranking, candidate: &str, takes: impl Fn(&str) -> bool) -> (f64, f64) {
+fn pooled(input: &Ranking, candidate: &str, takes: impl Fn(&str) -> bool) -> Slack {
     let own: Vec<&RankedMean> =
         input.means.iter().filter(|mean| mean.candidate == candidate && takes(&mean.unit)).collect();
     let n: f64 = own.iter().map(|mean| mean.n as f64).sum();

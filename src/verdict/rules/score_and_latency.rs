@@ -52,7 +52,7 @@ fn rule(lanes: &[ScoredLane]) -> Ruling {
     for lane in lanes {
         let all = lane.scores.iter().chain(&lane.latencies);
         let ends = lane.score_interval.iter().flatten();
-        if all.clone().any(|(value, half)| !value.is_finite() || !(*half >= 0.0))
+        if all.clone().any(|(value, half)| !value.is_finite() || half.is_nan() || *half < 0.0)
             || !ends.clone().all(|e| e.is_finite())
         {
             return Ruling::invalid(format!("{}: a score or latency is no finite number", lane.source));
