@@ -148,11 +148,19 @@ impl HostClass {
         self.0.split('-').next().unwrap_or_default()
     }
 
-    /// The class of `others` to compare with when there is nothing for this one: of the same vendor before any
-    /// other, then first by name.
+    /// Whether hosts of the class have GPUs: behind the number of processors nothing else may stand.
+    fn has_gpus(&self) -> bool {
+        let last = self.0.rsplit('-').next().unwrap_or_default();
+        let processors = last.strip_suffix('c').unwrap_or_default();
+        processors.is_empty() || !processors.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// The class of `others` to compare with when there is nothing for this one: with GPUs or without as this one, because
+    /// that decides which lanes take part; then of the same vendor before any other, then first by name.
     #[must_use]
     pub fn nearest<'a>(&self, others: impl IntoIterator<Item = &'a HostClass>) -> Option<&'a HostClass> {
-        others.into_iter().min_by_key(|other| (other.vendor() != self.vendor(), other.as_str()))
+        let strangeness = |other: &HostClass| (other.has_gpus() != self.has_gpus(), other.vendor() != self.vendor());
+        others.into_iter().min_by_key(|other| (strangeness(other), other.as_str()))
     }
 }
 
@@ -282,6 +290,15 @@ mod tests {
         assert_eq!(own.nearest(&others), Some(&others[2]));
         assert_eq!(own.nearest(&others[..1]), Some(&others[0]));
         assert_eq!(own.nearest(&[]), None);
+    }
+
+    #[test]
+    fn a_host_without_gpus_is_held_against_one_without_whoever_made_its_processor() {
+        let class = |text: &str| text.parse::<HostClass>().unwrap();
+        let others = [class("amd-epyc-fam25-mod17-2c"), class("intel-xeon-fam6-mod207-16c-nvidia-h200x1")];
+        assert_eq!(class("intel-xeon-fam6-mod167-2c").nearest(&others), Some(&others[0]));
+        assert_eq!(class("amd-epyc-fam25-mod17-64c-nvidia-h200x8").nearest(&others), Some(&others[1]));
+        assert_eq!(class("intel-xeon-fam6-mod167-2c").nearest(&others[1..]), Some(&others[1]));
     }
 
     #[test]
