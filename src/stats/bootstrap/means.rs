@@ -188,6 +188,19 @@ mod tests {
     }
 
     #[test]
+    fn where_the_means_are_parted_changes_no_percentile() {
+        let means = [(3.0, 2), (1.0, 1), (2.0, 3), (5.0, 1), (4.0, 3)];
+        let all: Vec<f64> = means.iter().flat_map(|(mean, times)| vec![*mean; *times as usize]).collect();
+        let sample = crate::stats::Sample::new(all).expect("usable values");
+        for rank in (0..=100).map(|rank| Percent::new(f64::from(rank)).expect("a rank")) {
+            for near in (0..=12).map(|half| f64::from(half) / 2.0) {
+                let found = percentile(&mut means.clone(), sample.n(), rank, near);
+                assert_eq!(found, crate::stats::percentile(&sample, rank), "{rank:?}, parted at {near}");
+            }
+        }
+    }
+
+    #[test]
     fn what_has_no_interval_drawn_one_by_one_has_none_prepared() {
         let confidence = Confidence::new(0.95).expect("a level");
         let equal = Replicates::new(vec![4.0; 5]).expect("usable values");
