@@ -201,7 +201,10 @@ struct Conversation {
 
 impl Conversation {
     fn open(options: &HubOptions, repository: &str) -> Result<Self, Error> {
-        let address = |problem: String| Error::Address { found: printable(&options.endpoint), problem };
+        let address = |problem: String| {
+            let found = format!("the hub's address {:?}: {problem}", printable(&options.endpoint));
+            fault(repository, found, "check HF_ENDPOINT; without it https://huggingface.co is asked")
+        };
         let endpoint = Url::parse(&options.endpoint).map_err(|error| address(error.to_string()))?;
         let host = endpoint.host_str().unwrap_or_default().to_owned();
         let plain = match endpoint.scheme() {

@@ -6,12 +6,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use lockstep::engine::{Architecture, SyntheticSpec, generate_checkpoint};
+use lockstep::engine::Architecture;
 use lockstep::terms::Digest;
 use serde_json::json;
 
 use crate::project::{Ended, Ledger, PlanText, Project, Run, Started};
-use crate::{Named, Needs};
+use crate::{Named, Needs, models};
 
 pub const TRIALS: &[Named] = &[
     Named("a_plan_pins_a_hubs_checkpoint_and_downloads_it_once", Needs::Nothing, pinned),
@@ -111,21 +111,7 @@ fn answer(mut stream: TcpStream, files: &Files, log: &Mutex<Vec<String>>, way: W
 }
 
 fn checkpoint(folder: &Path) -> Files {
-    let spec = SyntheticSpec {
-        architecture: Architecture::Qwen2,
-        hidden_size: 16,
-        intermediate_size: 32,
-        layers: 1,
-        heads: 4,
-        kv_heads: 2,
-        vocab_size: 96,
-        max_positions: 64,
-        seed: 3,
-        dtype: Default::default(),
-        tied_embeddings: false,
-        rope_theta: 10_000,
-    };
-    generate_checkpoint(&spec, folder).expect("a tiny model can be generated");
+    models::checkpoint(folder, Architecture::Qwen2);
     let entries = std::fs::read_dir(folder).expect("it can be listed").map(|entry| entry.expect("an entry"));
     let read = |path: PathBuf| std::fs::read(path).expect("a file can be read");
     entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), read(entry.path()))).collect()

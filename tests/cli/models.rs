@@ -22,7 +22,8 @@ pub const TRIALS: &[Named] = &[
     Named("a_plan_that_pins_another_digest_is_refused", Needs::Nothing, other_digest),
 ];
 
-fn checkpoint(folder: &Path, architecture: Architecture) {
+/// A tiny checkpoint of generated weights.
+pub fn checkpoint(folder: &Path, architecture: Architecture) {
     let kv_heads = if architecture == Architecture::Gpt2 { 4 } else { 2 };
     let spec = SyntheticSpec {
         architecture,
