@@ -33,6 +33,7 @@ mod self_image;
 mod supervisor;
 mod sweep;
 mod tar_stream;
+mod visible_gpus;
 
 pub use availability::{Availability, EngineFacts, Found, availability};
 pub use docker::{
@@ -51,3 +52,4 @@ pub use request::{Exit, LaunchRequest};
 pub use self_image::{ImageArchive, SelfImage, build_self_image, prune_self_images, recipe_digest};
 pub use supervisor::{Fate, Marker, Supervisor};
 pub use sweep::{Orphan, OrphanKind, Sweep, sweep};
+pub use visible_gpus::VisibleGpus;

@@ -22,7 +22,7 @@ use super::outside::tree::{self, Member};
 use super::outside::{DigestCache, ProcessTree, procfs, signals};
 use super::pipes::{LaneInput, LaneOutput, StderrTail, Streams};
 use super::supervisor::Marker;
-use super::{Error, Exit, LaunchRequest, interpreter};
+use super::{Error, Exit, LaunchRequest, interpreter, visible_gpus};
 use crate::plan::{ProcessLane, Program, Server};
 use crate::terms::Signal;
 
@@ -70,6 +70,7 @@ impl ProcessLaunch {
             .args(arguments(request, process, address)?)
             .env_clear()
             .env("PATH", request.search_path)
+            .envs(visible_gpus::given_on())
             .envs(request.lane.given_environment())
             .envs(request.overlay_dir.map(|folder| ("PYTHONPATH", folder)))
             .envs(marker.environment())
@@ -250,7 +251,8 @@ impl Drop for ProcessLaunch {
 /// Names of the variables that the lane is given, for the look from outside.
 fn declared(request: &LaunchRequest<'_>) -> Vec<String> {
     let overlay = request.overlay_dir.map(|_| "PYTHONPATH".to_owned());
-    request.lane.given_environment().into_keys().chain(overlay).collect()
+    let gpus = visible_gpus::given_on().into_iter().map(|(name, _)| name.to_owned());
+    request.lane.given_environment().into_keys().chain(overlay).chain(gpus).collect()
 }
 
 fn program(request: &LaunchRequest<'_>, process: &ProcessLane) -> Result<PathBuf, Error> {

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use nvml_wrapper::Nvml;
-
+use crate::launch::VisibleGpus;
 use crate::terms::{CpuFacts, Digest, GpuFacts, HostFacts, Signal, SignalValue};
 
 /// The host as it stands, and the driver's word on GPUs where there is one.
@@ -84,10 +83,9 @@ fn meminfo_bytes(meminfo: &str, key: &str) -> Option<u64> {
 }
 
 fn gpus() -> (Vec<GpuFacts>, Vec<Option<u32>>, Option<String>) {
-    let Ok(nvml) = Nvml::init() else { return (Vec::new(), Vec::new(), None) };
-    let count = nvml.device_count().unwrap_or(0);
-    let seen = (0..count).filter_map(|index| {
-        let device = nvml.device_by_index(index).ok()?;
+    let Ok(ours) = VisibleGpus::open() else { return (Vec::new(), Vec::new(), None) };
+    let seen = ours.places().filter_map(|place| {
+        let device = ours.device(place).ok()?;
         let sm = device.cuda_compute_capability().ok();
         let sm = sm.and_then(|sm| u32::try_from(sm.major * 10 + sm.minor).ok());
         let gpu = GpuFacts {
@@ -99,7 +97,7 @@ fn gpus() -> (Vec<GpuFacts>, Vec<Option<u32>>, Option<String>) {
         Some((gpu, sm))
     });
     let (gpus, capabilities) = seen.unzip();
-    (gpus, capabilities, nvml.sys_driver_version().ok())
+    (gpus, capabilities, ours.driver())
 }
 
 fn signals(facts: &HostFacts) -> Vec<Signal> {

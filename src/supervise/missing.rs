@@ -173,7 +173,8 @@ fn unmet_gpus(count: u32, sm: &[u32], memory_mib: Option<u64>, gpus: &[(Option<u
     };
     if gpus.is_empty() {
         let found = format!("{count}{} needed, and the driver shows none", wanted());
-        let remedy = "run the lane on a host with an NVIDIA GPU whose driver is loaded (`nvidia-smi` lists it)";
+        let remedy = "run the lane on a host with an NVIDIA GPU whose driver is loaded (`nvidia-smi` lists it) and which \
+                      CUDA_VISIBLE_DEVICES, where it is set, names";
         return Some(Missing::new("GPU", found, remedy));
     }
     let fits = |(found_sm, found_mib): &&(Option<u32>, u64)| {

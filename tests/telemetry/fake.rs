@@ -50,7 +50,13 @@ impl Scene {
 
     /// The executable with `arguments` over the scripted GPU.
     pub fn lockstep(&self, arguments: &[&str]) -> Ended {
+        self.seeing(None, arguments)
+    }
+
+    /// The same, with those GPUs alone that `visible` names.
+    pub fn seeing(&self, visible: Option<&str>, arguments: &[&str]) -> Ended {
         let mut command = self.project.command(arguments);
+        command.env_remove("CUDA_VISIBLE_DEVICES").envs(visible.map(|visible| ("CUDA_VISIBLE_DEVICES", visible)));
         command.env("LD_LIBRARY_PATH", &self.library).env("FAKE_NVML", self.project.file("nvml.script"));
         Started::of(command).finish()
     }

@@ -1,11 +1,13 @@
 //! Runs over the scripted GPU.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use lockstep::journal::{
     Absence, ClockReason, EnergySource, GpuMetric, GpuTelemetry, Header, LaunchTelemetry, Record, SegmentTelemetry,
     Sharing, Spread,
 };
+use lockstep::terms::SignalValue;
 use lockstep::verdict::Contamination;
 
 use crate::fake::Scene;
@@ -14,7 +16,7 @@ use crate::project::{Lane, Ledger, PlanText, Run};
 /// Given the folder of the scripted NVML.
 type Test = fn(&Path);
 
-pub const TESTS: [(&str, Test); 9] = [
+pub const TESTS: [(&str, Test); 10] = [
     ("a_row_holds_what_was_sampled_beside_it", sampled),
     ("what_a_device_does_not_offer_is_named_once_and_has_no_number", absent),
     ("a_read_that_fails_now_and_then_is_counted", failing),
@@ -22,6 +24,7 @@ pub const TESTS: [(&str, Test); 9] = [
     ("a_context_of_others_contaminates_the_rows_it_touches", shared),
     ("memory_of_others_contaminates_all_rows_of_the_launch", held),
     ("a_lane_that_uses_no_gpu_has_no_samples", unused),
+    ("a_gpu_that_cuda_visible_devices_leaves_out_is_neither_listed_nor_watched", invisible),
     ("a_run_or_a_lane_goes_without_samples_when_it_is_asked_to", off),
     ("without_nvml_the_header_says_why", unavailable),
 ];
@@ -91,6 +94,29 @@ fn sampled(library: &Path) {
     let cell = ledger.rows()[0].cell.to_string();
     let told = scene.lockstep(&["explain", "latest", &cell]);
     told.exits(0).prints(&["SM clock, MHz", "1980", "100000", "300000", "neither"]);
+}
+
+fn invisible(library: &Path) {
+    let seen = |visible: Option<&str>| {
+        let lanes = [Lane::faulty("gpu", "slow --ms 300")];
+        let scene = Scene::new(library, "gpus 2\n", &lanes, &PlanText::new("faults", &["gpu"]));
+        let run = Run::of(&scene.project, scene.seeing(visible, &["run", "faults"]));
+        let ledger = Ledger::of(&run.path);
+        let listed = header(&ledger).host.as_ref().expect("a measured segment").gpus.clone();
+        let listed: Vec<String> = listed.into_iter().map(|gpu| gpu.uuid).collect();
+        let given = ledger.journal.records.iter().find_map(|record| match record {
+            Record::Preflight(look) => look.signals.iter().find(|signal| signal.name.ends_with("CUDA_VISIBLE_DEVICES")),
+            _ => None,
+        });
+        let given = given.map(|signal| signal.value.clone());
+        (listed, rows(&ledger).iter().map(|row| row.gpu).collect::<BTreeSet<u32>>(), given)
+    };
+    let text = |text: &str| Some(SignalValue::Text(text.to_owned()));
+    let both = ["GPU-scripted".to_owned(), "GPU-unused".to_owned()];
+    assert_eq!(seen(None), (both.to_vec(), [0].into(), None));
+    assert_eq!(seen(Some("1")), (both[1..].to_vec(), [].into(), text("1")), "the lane's GPU is not ours to watch");
+    let turned = [both[1].clone(), both[0].clone()].to_vec();
+    assert_eq!(seen(Some("GPU-unused,0")), (turned, [1].into(), text("GPU-unused,0")), "told by its place");
 }
 
 fn absent(library: &Path) {

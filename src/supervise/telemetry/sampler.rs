@@ -8,12 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nvml_wrapper::Nvml;
-
 use super::device::{Absent, Eye};
 use super::summary::{PcieSample, Sample};
 use crate::journal::{Absence, GpuMetric};
-use crate::launch::descends_from;
+use crate::launch::{VisibleGpus, descends_from};
 
 /// 20 Hz.
 pub(super) const PERIOD: Duration = Duration::from_millis(50);
@@ -27,7 +25,7 @@ const PROCESSES_EVERY: u64 = 20;
 /// A GPU that is to be sampled.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
-    /// Its index.
+    /// Its place among ours.
     pub gpu: u32,
     pub absent: Absent,
     /// Processes that were on it before the lane was.
@@ -49,7 +47,7 @@ pub(super) struct Sampler {
 }
 
 struct Shared {
-    nvml: Arc<Nvml>,
+    gpus: Arc<VisibleGpus>,
     began: Instant,
     targets: Vec<Target>,
     /// The supervisor and the lane: whoever descends from them is no stranger.
@@ -64,10 +62,10 @@ impl Sampler {
     ///
     /// # Errors
     /// The system starts no more threads.
-    pub(super) fn start(nvml: Arc<Nvml>, targets: Vec<Target>, kin: Vec<u32>) -> Result<Self, std::io::Error> {
+    pub(super) fn start(gpus: Arc<VisibleGpus>, targets: Vec<Target>, kin: Vec<u32>) -> Result<Self, std::io::Error> {
         let sampled = targets.iter().map(|_| Mutex::default()).collect();
         let (stopped, stopping) = (Mutex::new(false), Condvar::new());
-        let shared = Arc::new(Shared { nvml, began: Instant::now(), targets, kin, sampled, stopped, stopping });
+        let shared = Arc::new(Shared { gpus, began: Instant::now(), targets, kin, sampled, stopped, stopping });
         let mut others = vec![0; shared.targets.len()];
         shared.sample(0, &mut others);
         let mut sampler = Self { shared, threads: Vec::new() };
@@ -145,7 +143,7 @@ impl Shared {
     /// `others` keeps, for each GPU, the contexts of strangers between two looks for them.
     fn sample(&self, count: u64, others: &mut [u32]) {
         for ((target, sampled), others) in self.targets.iter().zip(&self.sampled).zip(others) {
-            let Ok(device) = self.nvml.device_by_index(target.gpu) else {
+            let Ok(device) = self.gpus.device(target.gpu) else {
                 note(&mut lock(sampled).failed, &[(GpuMetric::Processes, Absence::Failed)]);
                 continue;
             };
@@ -163,7 +161,7 @@ impl Shared {
 
     fn sample_pcie(&self, place: usize) {
         let (Some(target), Some(sampled)) = (self.targets.get(place), self.sampled.get(place)) else { return };
-        let Ok(device) = self.nvml.device_by_index(target.gpu) else { return };
+        let Ok(device) = self.gpus.device(target.gpu) else { return };
         let mut eye = Eye::on(device, &target.absent);
         let read = eye.pcie(|| self.began.elapsed());
         let mut sampled = lock(sampled);

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nvml_wrapper::Nvml;
-
 use super::device::{Absent, Eye};
 use super::sampler::{PCIE_PERIOD, PERIOD, Sampled, Sampler, Target};
 use super::summary::{Seen, summary};
 use crate::journal::{GpuTelemetry, LaunchTelemetry, SegmentTelemetry, Sharing};
-use crate::launch::descends_from;
+use crate::launch::{VisibleGpus, descends_from};
 
 /// Memory that is in use while nothing of a lane is there is others' from here on: a bare CUDA context takes about half a
 /// GiB, and what the driver keeps for itself is not counted as used.
@@ -24,7 +22,7 @@ const LOOKS_AFTER: (u32, Duration) = (10, Duration::from_millis(100));
 
 /// NVML, and what each GPU does not offer; for the whole run.
 pub(in crate::supervise) struct Telemetry {
-    open: Option<(Arc<Nvml>, Vec<Absent>)>,
+    open: Option<(Arc<VisibleGpus>, Vec<Absent>)>,
     facts: SegmentTelemetry,
 }
 
@@ -35,11 +33,11 @@ impl Telemetry {
             return Self { open: None, facts: SegmentTelemetry::Off };
         }
         match probe() {
-            Ok((nvml, absent)) => {
+            Ok((gpus, absent)) => {
                 let millis = |period: Duration| u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
                 let (period_ms, pcie_period_ms) = (millis(PERIOD), millis(PCIE_PERIOD));
                 let facts = SegmentTelemetry::Sampled { period_ms, pcie_period_ms, absent: absent.clone() };
-                Self { open: Some((Arc::new(nvml), absent)), facts }
+                Self { open: Some((Arc::new(gpus), absent)), facts }
             }
             Err(reason) => Self { open: None, facts: SegmentTelemetry::Unavailable { reason } },
         }
@@ -53,24 +51,23 @@ impl Telemetry {
     /// Looks at every GPU before a lane is started.
     pub(in crate::supervise) fn watch(&self, wanted: bool) -> Watch {
         let open = self.open.as_ref().filter(|_| wanted);
-        let before = open.map(|(nvml, absent)| (0..).zip(absent).map(|(gpu, it)| Found::on(nvml, gpu, it)).collect());
+        let before = open.map(|(gpus, absent)| (0..).zip(absent).map(|(gpu, it)| Found::on(gpus, gpu, it)).collect());
         Watch { open: open.cloned(), before: before.unwrap_or_default(), sampler: None, ended: None }
     }
 }
 
 /// NVML with every GPU's absences, or why there is nothing to sample.
-fn probe() -> Result<(Nvml, Vec<Absent>), String> {
-    let nvml = Nvml::init().map_err(|error| format!("opening NVML: {error}"))?;
-    let count = nvml.device_count().map_err(|error| format!("counting GPUs: {error}"))?;
-    if count == 0 {
-        return Err("NVML knows no GPU".to_owned());
+fn probe() -> Result<(VisibleGpus, Vec<Absent>), String> {
+    let gpus = VisibleGpus::open().map_err(|error| format!("opening NVML: {error}"))?;
+    if gpus.count() == 0 {
+        return Err("NVML knows no GPU that CUDA_VISIBLE_DEVICES leaves".to_owned());
     }
-    let absences = (0..count).map(|gpu| match nvml.device_by_index(gpu) {
+    let absences = gpus.places().map(|gpu| match gpus.device(gpu) {
         Ok(device) => Ok(Eye::probe(device)),
         Err(error) => Err(format!("looking at GPU {gpu}: {error}")),
     });
     let absent = absences.collect::<Result<_, _>>()?;
-    Ok((nvml, absent))
+    Ok((gpus, absent))
 }
 
 /// What was found on a GPU at some moment.
@@ -81,8 +78,8 @@ struct Found {
 }
 
 impl Found {
-    fn on(nvml: &Nvml, gpu: u32, absent: &Absent) -> Self {
-        let Ok(device) = nvml.device_by_index(gpu) else { return Self::default() };
+    fn on(gpus: &VisibleGpus, gpu: u32, absent: &Absent) -> Self {
+        let Ok(device) = gpus.device(gpu) else { return Self::default() };
         let mut eye = Eye::on(device, absent);
         Self { used_mib: eye.used_mib(), processes: eye.processes().unwrap_or_default() }
     }
@@ -94,7 +91,7 @@ impl Found {
 
 /// The GPUs during one launch.
 pub(in crate::supervise) struct Watch {
-    open: Option<(Arc<Nvml>, Vec<Absent>)>,
+    open: Option<(Arc<VisibleGpus>, Vec<Absent>)>,
     before: Vec<Found>,
     sampler: Option<Sampler>,
     ended: Option<Instant>,
@@ -104,18 +101,18 @@ impl Watch {
     /// Samples from now on the GPUs that the lane uses, by its processes or by the memory that was taken since it was
     /// started; says why it cannot. `lane` is the runner's process, where it is known.
     pub(in crate::supervise) fn begin(&mut self, lane: Option<u32>) -> Result<(), String> {
-        let Some((nvml, absent)) = &self.open else { return Ok(()) };
+        let Some((gpus, absent)) = &self.open else { return Ok(()) };
         let kin: Vec<u32> = lane.into_iter().chain([std::process::id()]).collect();
         let mut targets = Vec::new();
         for ((gpu, absent), before) in (0..).zip(absent).zip(&self.before) {
-            let now = Found::on(nvml, gpu, absent);
+            let now = Found::on(gpus, gpu, absent);
             let grown = now.used_mib.zip(before.used_mib).is_some_and(|(now, before)| now >= before + GROWN_MIB);
             if grown || now.processes.iter().any(|pid| descends_from(*pid, &kin) == Some(true)) {
                 targets.push(Target { gpu, absent: absent.clone(), strangers: before.processes.clone() });
             }
         }
         if !targets.is_empty() {
-            let started = Sampler::start(Arc::clone(nvml), targets, kin);
+            let started = Sampler::start(Arc::clone(gpus), targets, kin);
             self.sampler = Some(started.map_err(|error| format!("GPUs are not sampled: starting a thread: {error}"))?);
         }
         Ok(())
@@ -146,13 +143,13 @@ impl Watch {
         if self.ended.is_none() {
             self.end();
         }
-        let (Some(sampler), Some(ended), Some((nvml, _))) = (&self.sampler, self.ended, &self.open) else {
+        let (Some(sampler), Some(ended), Some((gpus, _))) = (&self.sampler, self.ended, &self.open) else {
             return Vec::new();
         };
         let to = sampler.time_of(ended);
         sampler.each(|target, sampled| {
             let before = self.before.get(target.gpu as usize);
-            let after = after(nvml, target, before.map_or(0, Found::others_mib));
+            let after = after(gpus, target, before.map_or(0, Found::others_mib));
             let mut seen = summary(self.seen(target, sampled), Duration::ZERO, to);
             if after.others_mib() > 0 {
                 seen.shared.get_or_insert_with(Sharing::default).memory_mib =
@@ -171,15 +168,15 @@ impl Watch {
 
 /// What is on the GPU with the lane gone. The driver may free a process's memory a moment after its end, so that memory
 /// is looked at again before it is called others'.
-fn after(nvml: &Nvml, target: &Target, others_before_mib: u64) -> Found {
-    let mut found = Found::on(nvml, target.gpu, &target.absent);
+fn after(gpus: &VisibleGpus, target: &Target, others_before_mib: u64) -> Found {
+    let mut found = Found::on(gpus, target.gpu, &target.absent);
     let (most, pause) = LOOKS_AFTER;
     for _ in 0..most {
         if found.others_mib() <= others_before_mib {
             break;
         }
         std::thread::sleep(pause);
-        found = Found::on(nvml, target.gpu, &target.absent);
+        found = Found::on(gpus, target.gpu, &target.absent);
     }
     found
 }
