@@ -233,7 +233,6 @@ fn how_far_each_verdict_depends_on_trim_warm_up_and_seed_is_as_committed() {
             text.push_str(&format!("| {name} | {} | {} |\n", hypothesis.name, found.join(" | ")));
         }
     }
-    std::fs::write("/tmp/sens.md", &text).unwrap();
     let committed = std::fs::read_to_string(root().join("tests/journals/h200/sensitivity.md")).unwrap_or_default();
     assert_eq!(text, committed, "tests/journals/h200/sensitivity.md says otherwise");
 }

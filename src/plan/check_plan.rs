@@ -27,9 +27,6 @@ const MAX_PROMPT_TOKENS: u64 = 1 << 24;
 /// Most runs that may be asked to confirm one; each costs as much as the first.
 const MAX_CONFIRMATIONS: u32 = 10;
 
-/// The launch is the unit of replication: with fewer than three there is no spread to speak of.
-const MIN_LAUNCHES: u32 = 3;
-
 pub(super) fn check(document: &Document<'_>, raw: RawPlan) -> Result<Plan, Error> {
     let RawPlan {
         schema,
@@ -172,7 +169,7 @@ fn check_statistics(
     between(document, "statistics.power", *power, 0.5, 1.0)?;
     between(document, "statistics.band_pct", *band_pct, 0.0, 1_000.0)?;
     range(document, "statistics.bootstrap_resamples", *bootstrap_resamples, 100, 1_000_000)?;
-    range(document, "coverage.min_launches", coverage.min_launches, 2, MAX_COUNT)?;
+    range(document, "coverage.min_launches", coverage.min_launches, 0, MAX_COUNT)?;
     if !(0.0..=1.0).contains(&coverage.min_ok_share) {
         let message = format!("{} is out of range: expected 0 to 1", coverage.min_ok_share);
         return Err(document.fault("coverage.min_ok_share", message, None));
@@ -192,7 +189,7 @@ fn check_run(document: &Document<'_>, run: RawRun) -> Result<RunSettings, Error>
         floor_ns_per_forward,
         min_two_process_speedup,
     } = run;
-    range(document, "run.launches", launches, MIN_LAUNCHES, MAX_COUNT)?;
+    range(document, "run.launches", launches, 1, MAX_COUNT)?;
     range(document, "run.repetitions", repetitions, 1, MAX_COUNT)?;
     range(document, "run.warmup", warmup, 0, MAX_COUNT)?;
     range(document, "run.breakdowns", breakdowns, 1, 100)?;
@@ -265,7 +262,7 @@ fn check_lanes(
         let launches = launches.unwrap_or(run.launches);
         let repetitions = repetitions.unwrap_or(run.repetitions);
         let warmup = warmup.unwrap_or(run.warmup);
-        range(document, &at("launches"), launches, MIN_LAUNCHES, MAX_COUNT)?;
+        range(document, &at("launches"), launches, 1, MAX_COUNT)?;
         range(document, &at("repetitions"), repetitions, 1, MAX_COUNT)?;
         range(document, &at("warmup"), warmup, 0, MAX_COUNT)?;
         lanes.push(PlannedLane { name, optional, launches, repetitions, warmup, max_model_mib, telemetry });

@@ -328,7 +328,8 @@ impl Default for StatisticsSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Coverage {
-    /// Launches of a lane that gave at least one `ok` row in a cell.
+    /// Launches of a lane that gave at least one `ok` row in a cell. The launch is the unit of replication: where fewer than
+    /// three gave a time, no effect is decided; a plan that counts failures may ask for none.
     pub min_launches: u32,
     /// Share of a lane's attempted rows that are `ok`.
     pub min_ok_share: f64,

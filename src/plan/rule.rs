@@ -385,7 +385,9 @@ impl Rule {
             }
             Self::EffectBand(_) => &["win", "neutral", "regression"],
             Self::StaticCacheRescue(_) => &["rescued", "not_rescued", "nothing_to_rescue"],
-            Self::CrashBoundary(_) => &["located", "several", "none_within_range", "everywhere"],
+            Self::CrashBoundary(_) => {
+                &["located", "several", "none_within_range", "everywhere", "affected_on_average", "free_on_average"]
+            }
             Self::Portability(_) => &["flipped", "unstable", "same_outcome"],
             Self::Reproduction(_) => &["no_survivor"],
             Self::Promotion(_) => &["promote", "keep_off", "rejected_at_gate", "revert", "not_causal"],

@@ -146,7 +146,7 @@ fn a_wrong_or_missing_value_in_a_plan_names_its_key() {
                 "schema = 2",
                 "f:2: schema: format version 2 is not 1, the one this build reads; use a newer lockstep",
             ),
-            ("launches = 4", "launches = 2", "f:23: run.launches: 2 is out of range: expected 3 to 10000"),
+            ("launches = 4", "launches = 0", "f:23: run.launches: 0 is out of range: expected 1 to 10000"),
             ("top_k = 40", "top_k = 0", "f:48: workload[1].sampling.top_k: 0 keeps no token: expected at least 1"),
             (
                 "top_p = 0.95",

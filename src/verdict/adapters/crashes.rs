@@ -12,9 +12,17 @@ use crate::verdict::rules::{
     static_cache_rescue,
 };
 
-/// Crashes of attempts; the crashes are printed as a count, or as a share that stands for a whole number of them.
+/// The column that counts launches, the unit of replication.
+const LAUNCHES: &str = "attempted_launches";
+
+/// Crashes of attempts, which at least three launches made.
 fn count(tables: &Tables<'_>, row: &TableRow<'_>, crashes: &str, n: &str) -> Result<Count, Gap> {
     tables.check_attempts(row)?;
+    counted(row, crashes, n)
+}
+
+/// Crashes of attempts; the crashes are printed as a count, or as a share that stands for a whole number of them.
+fn counted(row: &TableRow<'_>, crashes: &str, n: &str) -> Result<Count, Gap> {
     let trials = whole(row, n)?;
     let printed = must_number(row, crashes)?;
     let is_share = row.values.get(crashes).is_some_and(|cell| cell.unit == "fraction");
@@ -72,7 +80,13 @@ pub(super) fn boundary_rule(tables: &Tables<'_>, rule: &CrashBoundary, settings:
         let mut points = Vec::new();
         for row in tables.rows(&rule.rows)? {
             let at = must_number(row, &rule.at)?.value;
-            points.push(BoundaryPoint { at, count: count(tables, row, &rule.crashes, &rule.n)?, source: source(row) });
+            // An exact interval over launches says itself what few of them decide, apart and together; attempts of one launch
+            // are one observation, however many.
+            let count = match rule.n.as_str() {
+                LAUNCHES => counted(row, &rule.crashes, &rule.n)?,
+                _ => count(tables, row, &rule.crashes, &rule.n)?,
+            };
+            points.push(BoundaryPoint { at, count, source: source(row) });
         }
         let occurrence = match rule.counts {
             Counted::Crashes => Occurrence::Crash,

@@ -69,10 +69,18 @@ struct Placed {
 ///
 /// Each place has Clopper and Pearson's interval at confidence `1 - (1 - confidence) / places`, so that all of them hold
 /// together (Bonferroni): one place on the wrong side would move the boundary.
+///
+/// Where each place has too few trials to be on a side, all of them together may have enough: `affected_on_average` and
+/// `free_on_average` speak of the mean rate over the places that were tried, and leave open where a boundary lies. With
+/// rates that differ from place to place Clopper and Pearson's interval of the sum covers their mean at least as often as it
+/// says (Hoeffding 1956, <https://doi.org/10.1214/aoms/1177728178>, for sums beyond the mean).
 #[must_use]
 pub fn boundary(input: &BoundaryInput) -> Ruling {
     let ruling = match place(input) {
-        Ok((placed, parts, tests)) => rule(input, &placed).in_parts(parts).tested(tests),
+        Ok((placed, parts, tests)) => {
+            let ruling = rule(input, &placed).in_parts(parts).tested(tests);
+            if placed.iter().all(|place| place.side == Where::Open) { on_average(input, ruling) } else { ruling }
+        }
         Err(reason) => Ruling::invalid(reason),
     };
     ruling.resting_on(input.points.iter().map(|point| &point.source)).against("cut", input.cut, "share").against(
@@ -175,6 +183,29 @@ fn rule(input: &BoundaryInput, placed: &[Placed]) -> Ruling {
     ruling.because_all(left_open).settled_by(settled_by)
 }
 
+/// What all places say together, when none says anything by itself.
+fn on_average(input: &BoundaryInput, apart: Ruling) -> Ruling {
+    let tried = || input.points.iter().map(|point| point.count).filter(|count| count.trials > 0);
+    let sum = |of: fn(Count) -> u64| tried().map(of).fold(0, u64::saturating_add);
+    let together = Count { hits: sum(|count| count.hits), trials: sum(|count| count.trials) };
+    let interval = together.exact(input.confidence);
+    let (Ok(side), Ok(interval), true) = (together.side(input.cut, input.confidence), interval, tried().count() > 1)
+    else {
+        return apart;
+    };
+    let (label, lies) = match side {
+        Where::Open => return apart,
+        Where::Below => ("free_on_average", "at most"),
+        Where::Above => ("affected_on_average", "above"),
+    };
+    let (what, axis) = (input.occurrence.name(), &input.axis);
+    let mean = format!("over all places on {axis} together the {what} rate is {lies} {} on average", input.cut);
+    let test = RulingTest::of(format!("Clopper-Pearson, {what} rate of {} of {}", together.hits, together.trials));
+    let test = test.estimating(interval.estimate, Some([interval.low, interval.high]));
+    let ruling = Ruling::decided(label).because(mean).because_all(apart.reasons).settled_by(apart.settled_by);
+    ruling.in_parts(apart.parts).tested(apart.tests).tested([test])
+}
+
 /// The crossing between two neighbours on the decided places, in words.
 fn crossing(what: &str, axis: &str, pair: &[&Placed]) -> Option<String> {
     let [one, other] = pair else { return None };
@@ -250,6 +281,21 @@ mod tests {
         assert_eq!((end.label.as_str(), end.settled_by.is_some()), ("inconclusive", true));
         let untried = boundary(&input(0.1, &[(1.0, 0, 100), (2.0, 0, 100), (3.0, 0, 0)]));
         assert_eq!((untried.label.as_str(), untried.settled_by), ("inconclusive", None));
+    }
+
+    #[test]
+    fn places_that_say_nothing_apart_may_say_something_together() {
+        let eight = |hits: u64| (0..8).map(|at| (f64::from(at), hits, 1)).collect::<Vec<_>>();
+        let affected = boundary(&input(0.5, &eight(1)));
+        assert_eq!((affected.label.as_str(), affected.standing), ("affected_on_average", Standing::Decided));
+        // 0.025^(1/8), and 1 less that.
+        assert_eq!(affected.tests.last().and_then(|test| test.interval), Some([0.630583, 1.0]));
+        assert!(affected.reasons[1].contains("no place on token_len is shown"), "{:?}", affected.reasons);
+        assert_eq!(boundary(&input(0.5, &eight(0))).label, "free_on_average");
+        let mixed = [(1.0, 0, 1), (2.0, 1, 1), (3.0, 1, 1), (4.0, 0, 1)];
+        assert_eq!(boundary(&input(0.5, &mixed)).label, "inconclusive");
+        assert_eq!(boundary(&input(0.5, &eight(1)[..5])).label, "inconclusive", "0.025^(1/5) is below the cut");
+        assert_eq!(boundary(&input(0.5, &[(1.0, 0, 6), (2.0, 0, 0)])).label, "inconclusive", "one place is no average");
     }
 
     #[test]
