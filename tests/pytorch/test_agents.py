@@ -38,6 +38,7 @@ class Agents(unittest.TestCase):
                         self.assertEqual(evidence["forward_passes"], len(tokens))
                         self.assertEqual(evidence["agents.forward_passes"], int(agents) * len(tokens))
                         self.assertEqual(len(evidence["agents.wall_ns"]), int(agents))
+                        self.assertEqual(evidence["agents.request_ns"], evidence["agents.wall_ns"])
                         self.assertGreater(evidence["agents.fastest_ns"], 0)
                         self.assertLessEqual(evidence["agents.slowest_ns"], answer["wall_ns"])
             self.assertEqual(runner.bye(), ("bye", 0))

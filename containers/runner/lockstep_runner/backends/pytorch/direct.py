@@ -62,6 +62,9 @@ class Direct(PyTorch):
             "agents.forward_passes": sum(output.evidence["forward_passes"] for output in outputs),
             "agents.fastest_ns": min(walls),
             "agents.slowest_ns": max(walls),
+            # Each agent does one request.
+            "agents.request_ns": [str(wall) for wall in walls],
+            "agents.requests": 1,
             "agents.wall_ns": [str(wall) for wall in walls],
             "agents.streams": len(streams) or 1,
             "stream": "per_agent" if len(streams) == len(walls) else "shared",

@@ -1,0 +1,75 @@
+"""Every planted fault once on this machine's device, and what the runner answered: `collect_faults.py > FILE`, a JSON line each.
+
+The first line says where it ran. The supervisor's rule is held against a GPU's answers in `tests/measured.rs`.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+
+from test_faults import answer, compiled
+from wire_client import HERE, RUNNER
+
+DECODING = {"phase": "kv_decode", "cache": "dynamic"}
+# Name, fault, mode, work, environment.
+FAULTS = (
+    ("control", "no_fault", "default", {}, None),
+    ("control_replayed", "no_fault", "reduce-overhead", {"phase": "kv_decode", "cache": "static"}, None),
+    ("control_aot_eager", "no_fault", "aot_eager", {}, None),
+    ("recompile_limit", "recompile_limit", "default", DECODING, None),
+    ("suppressed_error", "suppressed_error", "default", {}, None),
+    ("inductor_error", "inductor_error", "default", {}, None),
+    ("backend_is_aot_eager", "backend_is_aot_eager", "default", {}, None),
+    ("dynamo_disabled", "no_fault", "default", {}, {"TORCHDYNAMO_DISABLE": "1"}),
+    ("graph_break_share", "graph_break_share", "default", {}, None),
+    ("unexplained", "unexplained", "default", {}, None),
+    ("no_triton", "no_triton", "default", {}, None),
+    # Nothing is planted: torch itself refuses to read what a later replay overwrote.
+    ("cudagraph_overwritten", "no_fault", "reduce-overhead", DECODING, None),
+)
+
+
+def _runner_sha256():
+    """Of the runner's files, by name."""
+    whole = hashlib.sha256()
+    for folder, folders, names in os.walk(RUNNER):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                whole.update(("%s %s\n" % (os.path.relpath(path, RUNNER), hashlib.sha256(file.read()).hexdigest())).encode())
+    return whole.hexdigest()
+
+
+def _place():
+    import torch
+    import transformers
+
+    found = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "runner_sha256": _runner_sha256(),
+        "command": "python3 %s" % os.path.relpath(__file__, os.path.join(HERE, "..", "..")),
+        "device": "cpu",
+    }
+    if torch.cuda.is_available():
+        import triton
+
+        properties = torch.cuda.get_device_properties(0)
+        found.update(device=properties.name, uuid="GPU-%s" % properties.uuid, triton=triton.__version__)
+    return found
+
+
+def main():
+    """Writes to standard output."""
+    print(json.dumps(_place()), flush=True)
+    for name, fault, mode, asked, environment in FAULTS:
+        found = answer(fault, compiled(mode=mode, **asked), environment)
+        print(json.dumps({"name": name, "mode": mode, "answer": found}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
