@@ -1,17 +1,21 @@
 //! A journal read line by line, so that none of it has to stay in memory.
 //!
 //! ```text
-//! file → blocks of whole lines → workers: chain and record of every line → structure, in order → who asked
+//! worker 0   cut a block │ chain and record of every line │ structure, in order → who asked │ cut a block │ …
+//! worker 1               │ cut a block │ chain and record of every line             │ structure, in order │ …
 //! ```
 //!
 //! A line's chain covers the chain that stands in the line before it. Each line can therefore be held against its
 //! neighbour wherever it is read: when every line agrees with the one before, all of them agree with the first.
+//!
+//! Source and structure go round, so blocks are cut and records taken in order. Who has read a block also takes it: its
+//! rows lie in the memory next to that processor, and to bring them to another costs more than to bring the structure.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use memchr::{memchr_iter, memrchr};
@@ -24,8 +28,8 @@ use crate::terms::Digest;
 /// Bytes that a worker takes at a time, but for the end of their last line.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// Blocks that may wait before and behind each worker.
-const WAITING: usize = 2;
+/// Who asked for records: gets each with its line and what an inspector said of it.
+type Take<'a, T> = &'a mut (dyn FnMut(usize, &Record, T) + Send);
 
 /// How a journal ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub struct Ending {
 
 /// Reads a journal file, or the compressed form that a snapshot keeps, and gives each record to `take`, in order, with
 /// its line and what an inspector said of it. What it takes and refuses is what [`super::read_file`] does; `workers` check
-/// and read lines meanwhile, each with an inspector of its own, and no number of them changes what `take` sees. A
+/// and read lines, each with an inspector of its own, and no number of them changes what `take` sees. A
 /// compressed journal is unpacked in memory, a plain one is of any length.
 ///
 /// # Errors
@@ -49,7 +53,7 @@ pub fn stream_file<T: Send, I: FnMut(&Record) -> T + Send>(
     path: &Path,
     workers: NonZeroUsize,
     inspector: impl Fn() -> I,
-    take: &mut dyn FnMut(usize, &Record, T),
+    take: Take<'_, T>,
 ) -> Result<Ending, Error> {
     let at = |doing: &'static str| move |source| Error::Io { doing, path: path.to_owned(), source };
     let mut file = File::open(path).map_err(at("opening"))?;
@@ -76,29 +80,46 @@ pub(super) fn stream<T: Send, I: FnMut(&Record) -> T + Send>(
     source: impl Read + Send,
     workers: NonZeroUsize,
     inspector: impl Fn() -> I,
-    take: &mut dyn FnMut(usize, &Record, T),
+    take: Take<'_, T>,
 ) -> Result<Ending, Error> {
+    let cutting = turns(Blocks { source, rest: Vec::new(), first: 1, previous: chain::origin() }, workers);
+    let taking = turns(Ordered { structure: Structure::default(), take }, workers);
     thread::scope(|scope| {
-        let (mut inboxes, mut outboxes) = (Vec::new(), Vec::new());
-        let (spent_lines, lines) = channel();
-        for _ in 0..workers.get() {
-            let (inbox, blocks) = sync_channel(WAITING);
-            let (outbox, decoded) = sync_channel(WAITING);
-            let (spent_rows, rows) = channel();
-            inboxes.push(inbox);
-            outboxes.push((decoded, spent_rows));
-            let mut worker = Worker {
-                inspect: inspector(),
-                reader: Reader::default(),
-                spare: Vec::new(),
-                rows,
-                spent_lines: spent_lines.clone(),
-            };
-            scope.spawn(move || worker.run(&blocks, &outbox));
+        let mut others = Vec::new();
+        let mut own = None;
+        for (cutting, taking) in cutting.into_iter().zip(taking) {
+            let worker = Worker::new(inspector());
+            match own {
+                None => own = Some((worker, cutting, taking)),
+                Some(_) => others.push(scope.spawn(move || worker.run(&cutting, &taking))),
+            }
         }
-        scope.spawn(move || read_blocks(source, &inboxes, &lines));
-        Ordered { structure: Structure::default(), head: chain::origin(), take }.drain(&outboxes)
+        let mut found = own.and_then(|(worker, cutting, taking)| worker.run(&cutting, &taking));
+        for other in others {
+            match other.join() {
+                Ok(end) => found = found.or(end),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        found.unwrap_or(Err(Error::Empty))
     })
+}
+
+/// A worker's place in the round in which a thing goes from each to the next. It comes no more when one has left.
+struct Turn<T> {
+    mine: Receiver<T>,
+    next: SyncSender<T>,
+}
+
+/// A round of so many, in which the first has the thing.
+fn turns<T>(thing: T, count: NonZeroUsize) -> Vec<Turn<T>> {
+    // There is one thing, so nobody ever waits to hand it on.
+    let (mut senders, receivers): (Vec<_>, Vec<_>) = (0..count.get()).map(|_| sync_channel(1)).unzip();
+    if let Some(first) = senders.first() {
+        drop(first.send(thing));
+    }
+    senders.rotate_left(1);
+    receivers.into_iter().zip(senders).map(|(mine, next)| Turn { mine, next }).collect()
 }
 
 /// Whole lines, or the torn one after them.
@@ -112,34 +133,24 @@ struct Block {
     tail: Option<Vec<u8>>,
 }
 
-/// What a worker made of a block.
-struct Decoded<T> {
-    records: Vec<(Record, T)>,
-    /// Chain of the last record.
-    head: Digest,
+/// The source, cut into blocks.
+struct Blocks<S> {
+    source: S,
+    /// What is read and not given yet.
+    rest: Vec<u8>,
+    /// Of the next block.
     first: usize,
-    fault: Option<Error>,
-    tail: Option<Vec<u8>>,
+    previous: Digest,
 }
 
-/// Cuts the source into blocks and hands them round. Ends early when nobody listens. Lines that were read come back, so
-/// that their memory is used again.
-fn read_blocks(mut source: impl Read, inboxes: &[SyncSender<Result<Block, Error>>], spent: &Receiver<Vec<u8>>) {
-    let mut rest = Vec::new();
-    let mut first = 1;
-    let mut previous = chain::origin();
-    for inbox in inboxes.iter().cycle() {
-        let buffer = spent.try_recv().unwrap_or_default();
-        let block = next_block(&mut source, &mut rest, buffer).map(|(lines, tail)| {
-            let block = Block { first, previous, tail, lines };
-            first += memchr_iter(b'\n', &block.lines).count();
-            previous = chain::last_of(&block.lines).unwrap_or(previous);
-            block
-        });
-        let goes_on = block.as_ref().is_ok_and(|block| block.tail.is_none());
-        if inbox.send(block).is_err() || !goes_on {
-            return;
-        }
+impl<S: Read> Blocks<S> {
+    /// The next block, in memory that is there to use.
+    fn next(&mut self, buffer: Vec<u8>) -> Result<Block, Error> {
+        let (lines, tail) = next_block(&mut self.source, &mut self.rest, buffer)?;
+        let block = Block { first: self.first, previous: self.previous, tail, lines };
+        self.first += memchr_iter(b'\n', &block.lines).count();
+        self.previous = chain::last_of(&block.lines).unwrap_or(self.previous);
+        Ok(block)
     }
 }
 
@@ -174,66 +185,63 @@ fn next_block(
     }
 }
 
-/// One of those who check, read and inspect lines.
-#[expect(clippy::vec_box, reason = "a record takes the row in its box, so nothing is moved")]
-struct Worker<I> {
+/// One of those who check, read, inspect and take lines.
+struct Worker<I, T> {
     inspect: I,
     reader: Reader,
+    /// Of the block in hand.
+    records: Vec<(Record, T)>,
     /// Rows that were taken and are read over.
+    #[expect(clippy::vec_box, reason = "a record takes the row in its box, so nothing is moved")]
     spare: Vec<Box<Row>>,
-    /// Where they come from.
-    rows: Receiver<Vec<Box<Row>>>,
-    spent_lines: Sender<Vec<u8>>,
 }
 
-impl<I> Worker<I> {
-    /// Ends when no block comes any more, or when nobody listens.
-    fn run<T>(&mut self, blocks: &Receiver<Result<Block, Error>>, outbox: &SyncSender<Decoded<T>>)
-    where
-        I: FnMut(&Record) -> T,
-    {
-        for block in blocks {
-            let decoded = match block {
-                Ok(block) => self.decode(block),
-                Err(fault) => {
-                    let (records, head) = (Vec::new(), chain::origin());
-                    Decoded { records, head, first: 0, fault: Some(fault), tail: None }
-                }
-            };
-            if outbox.send(decoded).is_err() {
-                return;
+impl<T, I: FnMut(&Record) -> T> Worker<I, T> {
+    fn new(inspect: I) -> Self {
+        Self { inspect, reader: Reader::default(), records: Vec::new(), spare: Vec::new() }
+    }
+
+    /// The journal's end, for the one who comes to it; nothing for those who are left without a turn then.
+    fn run<S: Read>(
+        mut self,
+        cutting: &Turn<Blocks<S>>,
+        taking: &Turn<Ordered<'_, T>>,
+    ) -> Option<Result<Ending, Error>> {
+        let mut buffer = Vec::new();
+        loop {
+            let mut blocks = cutting.mine.recv().ok()?;
+            let block = blocks.next(std::mem::take(&mut buffer));
+            // Nobody takes it where the next one has left, here and below.
+            drop(cutting.next.send(blocks));
+            let read = block.and_then(|block| {
+                let read = self.decode(&block);
+                buffer = block.lines;
+                read.map(|head| (head, block.tail))
+            });
+            let mut ordered = taking.mine.recv().ok()?;
+            match ordered.take(&mut self.records, &mut self.spare).and(read) {
+                Ok((_, None)) => drop(taking.next.send(ordered)),
+                Ok((head, Some(tail))) => return Some(ordered.end(head, tail)),
+                Err(fault) => return Some(Err(fault)),
             }
         }
     }
 
-    fn decode<T>(&mut self, Block { lines, first, previous, tail }: Block) -> Decoded<T>
-    where
-        I: FnMut(&Record) -> T,
-    {
-        self.spare.extend(self.rows.try_iter().flatten());
-        let mut decoded = Decoded { records: Vec::new(), head: previous, first, fault: None, tail };
-        let ends = decoded.tail.as_ref().is_some_and(Vec::is_empty);
-        let mut begin = 0;
-        for end in memchr_iter(b'\n', &lines) {
+    /// Reads the records up to the first line at fault, and gives the chain of the last one.
+    fn decode(&mut self, Block { lines, first, previous, tail }: &Block) -> Result<Digest, Error> {
+        let ends = tail.as_ref().is_some_and(Vec::is_empty);
+        let (mut head, mut begin) = (*previous, 0);
+        for end in memchr_iter(b'\n', lines) {
             let text = lines.get(begin..end).unwrap_or_default();
             begin = end + 1;
-            let (line, last) = (first + decoded.records.len(), ends && begin == lines.len());
-            let spare = self.spare.pop().or_else(|| copy(decoded.records.last()?)).map(|row| (row, &mut self.reader));
-            match chain::decode(&decoded.head, text, line, last, spare) {
-                Ok((record, head)) => {
-                    let seen = (self.inspect)(&record);
-                    decoded.records.push((record, seen));
-                    decoded.head = head;
-                }
-                Err(fault) => {
-                    decoded.fault = Some(fault);
-                    break;
-                }
-            }
+            let (line, last) = (first + self.records.len(), ends && begin == lines.len());
+            let spare = self.spare.pop().or_else(|| copy(self.records.last()?)).map(|row| (row, &mut self.reader));
+            let (record, chain) = chain::decode(&head, text, line, last, spare)?;
+            let seen = (self.inspect)(&record);
+            self.records.push((record, seen));
+            head = chain;
         }
-        // Nobody takes them where the source has come to its end.
-        drop(self.spent_lines.send(lines));
-        decoded
+        Ok(head)
     }
 }
 
@@ -245,49 +253,33 @@ fn copy<T>((record, _): &(Record, T)) -> Option<Box<Row>> {
     }
 }
 
-/// The end where everything is in order again.
+/// Where everything is in order again.
 struct Ordered<'a, T> {
     structure: Structure,
-    head: Digest,
-    take: &'a mut dyn FnMut(usize, &Record, T),
+    take: Take<'a, T>,
 }
 
-/// Where a worker's blocks come from, and where their rows go back to.
-type Outbox<T> = (Receiver<Decoded<T>>, Sender<Vec<Box<Row>>>);
-
 impl<T> Ordered<'_, T> {
-    fn drain(mut self, outboxes: &[Outbox<T>]) -> Result<Ending, Error> {
-        for (outbox, spent_rows) in outboxes.iter().cycle() {
-            // A worker that is gone without a word can only have met a panic, which the scope passes on.
-            let Ok(Decoded { records, head, first, fault, tail }) = outbox.recv() else { break };
-            let mut rows = Vec::with_capacity(records.len());
-            for (line, (record, seen)) in (first..).zip(records) {
-                let checked = self.structure.check(&record)?;
-                self.structure.take(&record, checked);
-                (self.take)(line, &record, seen);
-                if let Record::Row(row) = record {
-                    rows.push(row);
-                }
-            }
-            // A worker that has come to its end needs none.
-            drop(spent_rows.send(rows));
-            self.head = head;
-            if let Some(fault) = fault {
-                return Err(fault);
-            }
-            if let Some(tail) = tail {
-                return self.end(tail);
+    /// Takes a block's records and leaves their rows.
+    #[expect(clippy::vec_box, reason = "a record has the row in its box, so nothing is moved")]
+    fn take(&mut self, records: &mut Vec<(Record, T)>, rows: &mut Vec<Box<Row>>) -> Result<(), Error> {
+        for (record, seen) in records.drain(..) {
+            let checked = self.structure.check(&record)?;
+            self.structure.take(&record, checked);
+            (self.take)(self.structure.records(), &record, seen);
+            if let Record::Row(row) = record {
+                rows.push(row);
             }
         }
-        Err(Error::Empty)
+        Ok(())
     }
 
-    fn end(self, tail: Vec<u8>) -> Result<Ending, Error> {
+    fn end(&self, head: Digest, tail: Vec<u8>) -> Result<Ending, Error> {
         if self.structure.records() == 0 {
             return Err(Error::Empty);
         }
         let torn = (!tail.is_empty()).then(|| Torn { line: self.structure.records() + 1, bytes: tail });
-        Ok(Ending { sealed: self.structure.is_sealed() && torn.is_none(), head: self.head, torn })
+        Ok(Ending { sealed: self.structure.is_sealed() && torn.is_none(), head, torn })
     }
 }
 
