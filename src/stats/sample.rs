@@ -1,16 +1,27 @@
 //! The two inputs every statistic takes: numbers that are known to be usable.
 
+use std::sync::OnceLock;
+
 use super::arithmetic::{finite, sum};
 use super::error::{EqualValues, Error};
 
 /// At least one number, all finite, with a finite mean.
 ///
 /// Keeps the order given, since a bootstrap draws by position. The mean of equal values is that value exactly.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Sample {
     values: Vec<f64>,
-    sorted: Vec<f64>,
+    /// In ascending order, once somebody asks: of most samples nobody does.
+    sorted: OnceLock<Vec<f64>>,
+    min: f64,
+    max: f64,
     mean: f64,
+}
+
+impl PartialEq for Sample {
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values
+    }
 }
 
 impl Sample {
@@ -24,9 +35,14 @@ impl Sample {
         if let Some((index, &value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
             return Err(Error::NotFinite { computing: "a sample", index, value });
         }
-        let mut sorted = values.clone();
-        sorted.sort_by(f64::total_cmp);
-        if sorted.is_empty() {
+        let mut range: Option<(f64, f64)> = None;
+        for &value in &values {
+            let (min, max) = range.unwrap_or((value, value));
+            let below = value.total_cmp(&min).is_lt();
+            let above = value.total_cmp(&max).is_gt();
+            range = Some((if below { value } else { min }, if above { value } else { max }));
+        }
+        let Some((min, max)) = range else {
             return Err(Error::TooFew {
                 computing: "a sample",
                 needed: 1,
@@ -34,9 +50,9 @@ impl Sample {
                 found: 0,
                 hint: "nothing was measured, which is an outcome and not a number",
             });
-        }
+        };
         let mean = mean(&values)?;
-        Ok(Self { values, sorted, mean })
+        Ok(Self { values, sorted: OnceLock::new(), min, max, mean })
     }
 
     /// The values in the order given.
@@ -46,7 +62,11 @@ impl Sample {
 
     /// The values in ascending order.
     pub fn sorted(&self) -> &[f64] {
-        &self.sorted
+        self.sorted.get_or_init(|| {
+            let mut sorted = self.values.clone();
+            sorted.sort_by(f64::total_cmp);
+            sorted
+        })
     }
 
     /// How many values there are; never 0.
@@ -61,12 +81,12 @@ impl Sample {
 
     /// The smallest value.
     pub fn min(&self) -> f64 {
-        *self.sorted.first().expect("Sample::new refuses an empty sample")
+        self.min
     }
 
     /// The largest value.
     pub fn max(&self) -> f64 {
-        *self.sorted.last().expect("Sample::new refuses an empty sample")
+        self.max
     }
 
     /// Whether all values are equal.
@@ -122,6 +142,17 @@ impl Replicates {
     /// The standard error of the mean, `sd / sqrt(n)`.
     pub fn standard_error(&self) -> f64 {
         self.sd / (self.n() as f64).sqrt()
+    }
+
+    /// The coefficient of variation, `sd / |mean|`, as a fraction; absent for a mean of 0.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] if it is no double.
+    pub fn cv(&self) -> Result<Option<f64>, Error> {
+        if self.mean() == 0.0 {
+            return Ok(None);
+        }
+        finite(self.sd / self.mean().abs(), "a coefficient of variation").map(Some)
     }
 
     /// n - 1.

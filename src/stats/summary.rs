@@ -100,13 +100,9 @@ impl Summary {
 /// [`Error::Overflow`] or [`Error::Underflow`] if the standard deviation or the coefficient of variation is no double
 /// although the values are.
 pub fn summary(sample: &Sample) -> Result<Summary, Error> {
-    let sd = if sample.n() < 2 { None } else { Some(Replicates::try_from(sample.clone())?.sd()) };
-    let cv = match sd {
-        Some(sd) if sample.mean() != 0.0 => {
-            Some(super::arithmetic::finite(sd / sample.mean().abs(), "a coefficient of variation")?)
-        }
-        _ => None,
-    };
+    let spread = if sample.n() < 2 { None } else { Some(Replicates::try_from(sample.clone())?) };
+    let sd = spread.as_ref().map(Replicates::sd);
+    let cv = spread.map_or(Ok(None), |spread| spread.cv())?;
     Ok(Summary {
         n: sample.n(),
         mean: sample.mean(),
