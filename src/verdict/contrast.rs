@@ -17,11 +17,11 @@ use crate::stats::{
 use crate::terms::{Cell, CellId};
 
 /// Baseline, candidate, cell.
-pub(super) type Comparison = (String, String, CellId);
+pub(super) type Comparison<'a> = (&'a str, &'a str, &'a CellId);
 
 /// All comparisons that a plan asks for, each tested once, adjusted as one family.
-pub(super) struct Comparisons {
-    tested: BTreeMap<Comparison, Tested>,
+pub(super) struct Comparisons<'a> {
+    tested: BTreeMap<Comparison<'a>, Tested>,
     intervals: StudentIntervals,
     equivalence: EquivalenceTests,
 }
@@ -50,20 +50,20 @@ struct OrderEffect {
     p_adjusted: PValue,
 }
 
-impl Comparisons {
+impl<'a> Comparisons<'a> {
     pub(super) fn of(
         plan: &Plan,
         table: &Table,
-        wanted: &BTreeSet<Comparison>,
-        controls: &BTreeSet<Comparison>,
+        wanted: &BTreeSet<Comparison<'a>>,
+        controls: &BTreeSet<Comparison<'a>>,
     ) -> Result<Self, Error> {
         let alpha = Alpha::new(plan.statistics.alpha)?;
         let tested = parallel::map(table.threads, wanted.iter().collect(), |comparison| {
-            let (baseline, candidate, cell) = comparison;
+            let (baseline, candidate, cell) = *comparison;
             let (base, cand) = (table.entry(baseline, cell)?, table.entry(candidate, cell)?);
-            Some((comparison.clone(), test(plan, base, cand)))
+            Some((*comparison, test(plan, base, cand)))
         });
-        let mut tested: BTreeMap<Comparison, Tested> = tested.into_iter().flatten().collect();
+        let mut tested: BTreeMap<Comparison<'_>, Tested> = tested.into_iter().flatten().collect();
         let effects: Vec<Effect> = tested.values().filter_map(|tested| tested.effect).collect();
         let (power, confidence) = (Power::new(plan.statistics.power)?, Confidence::new(1.0 - plan.statistics.alpha)?);
         let (others, detectable) = parallel::both(
@@ -91,7 +91,7 @@ impl Comparisons {
         id: &CellId,
         cell: &Cell,
     ) -> Result<ContrastCell, Error> {
-        let key = (contrast.baseline.clone(), contrast.candidate.clone(), id.clone());
+        let key = (contrast.baseline.as_str(), contrast.candidate.as_str(), id);
         let mut result = ContrastCell {
             cell: id.clone(),
             phase: cell.phase,
@@ -249,9 +249,9 @@ fn relative_effect(base: &Replicates, cand: &Replicates) -> Result<Effect, Strin
 
 /// Holm's adjustment: one family of the negative controls, one of everything else. A control guards the others, and a
 /// large family around it would make it deaf.
-fn adjust(tested: &mut BTreeMap<Comparison, Tested>, controls: &BTreeSet<Comparison>, alpha: Alpha) {
+fn adjust(tested: &mut BTreeMap<Comparison<'_>, Tested>, controls: &BTreeSet<Comparison<'_>>, alpha: Alpha) {
     for guards in [true, false] {
-        let mine = |comparison: &Comparison| controls.contains(comparison) == guards;
+        let mine = |comparison: &Comparison<'_>| controls.contains(comparison) == guards;
         let family = tested.iter().filter(|(comparison, _)| mine(comparison)).filter_map(|(_, tested)| tested.p);
         let mut adjusted = holm(&family.collect::<Vec<_>>(), alpha).into_iter();
         for (comparison, tested) in tested.iter_mut() {
@@ -263,7 +263,7 @@ fn adjust(tested: &mut BTreeMap<Comparison, Tested>, controls: &BTreeSet<Compari
 }
 
 /// Puts in the order effects of all comparisons, adjusted as a family of their own.
-fn with_order_effects(tested: &mut BTreeMap<Comparison, Tested>, table: &Table, alpha: Alpha) {
+fn with_order_effects(tested: &mut BTreeMap<Comparison<'_>, Tested>, table: &Table, alpha: Alpha) {
     let found: Vec<Option<Welch>> = tested
         .keys()
         .map(|(baseline, candidate, cell)| {

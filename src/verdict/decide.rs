@@ -17,8 +17,8 @@ pub(super) fn decide(
     expectations: &Expectations,
 ) -> Result<Vec<HypothesisVerdict>, Error> {
     let asked = |hypothesis| comparisons(hypothesis, table, absent, expectations);
-    let wanted: BTreeSet<Comparison> = plan.hypotheses.iter().flat_map(asked).collect();
-    let controls: BTreeSet<Comparison> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
+    let wanted: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().flat_map(asked).collect();
+    let controls: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
     let comparisons = Comparisons::of(plan, table, &wanted, &controls)?;
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
@@ -111,12 +111,12 @@ fn left_out(hypothesis: &Hypothesis, table: &Table, expectations: &Expectations)
     told
 }
 
-fn comparisons(
-    hypothesis: &Hypothesis,
-    table: &Table,
+fn comparisons<'a>(
+    hypothesis: &'a Hypothesis,
+    table: &'a Table,
     absent: &BTreeMap<String, String>,
-    expectations: &Expectations,
-) -> Vec<Comparison> {
+    expectations: &'a Expectations,
+) -> Vec<Comparison<'a>> {
     let (HypothesisKind::Contrast(contrast) | HypothesisKind::PhaseSeparation(contrast)) = &hypothesis.kind else {
         return Vec::new();
     };
@@ -124,7 +124,7 @@ fn comparisons(
         return Vec::new();
     }
     let cells = compared(contrast, table, expectations);
-    cells.map(|(id, _)| (contrast.baseline.clone(), contrast.candidate.clone(), id.clone())).collect()
+    cells.map(|(id, _)| (contrast.baseline.as_str(), contrast.candidate.as_str(), id)).collect()
 }
 
 /// Whether the contrast has nothing to decide by: a lane took no part, or a part of what it must compare is expected to fail.
@@ -150,7 +150,7 @@ fn not_measured(
 fn cells(
     plan: &Plan,
     table: &Table,
-    comparisons: &Comparisons,
+    comparisons: &Comparisons<'_>,
     contrast: &Contrast,
     expectations: &Expectations,
 ) -> Result<Vec<ContrastCell>, Error> {

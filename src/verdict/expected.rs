@@ -22,7 +22,7 @@ pub(super) struct Expectations {
     /// One for each expectation, lane and cell, in plan order.
     pub verdicts: Vec<ExpectedFailureVerdict>,
     /// Repetitions that are excused, by lane and cell; none stands at 0.
-    excused: BTreeMap<(String, CellId), u64>,
+    excused: BTreeMap<String, BTreeMap<CellId, u64>>,
     /// Lanes with a refused repetition, and whether all of those are excused.
     refusals: BTreeMap<String, bool>,
 }
@@ -49,7 +49,7 @@ impl Expectations {
                 let excused = excused(here, &valid);
                 found.take_refusals(&lane.name, here, &valid);
                 if excused > 0 {
-                    found.excused.insert((lane.name.clone(), id.clone()), excused);
+                    found.excused.entry(lane.name.clone()).or_default().insert(id.clone(), excused);
                 }
             }
         }
@@ -89,12 +89,12 @@ impl Expectations {
 
     /// Repetitions of the cell in the lane that are excused.
     pub(super) fn excused(&self, lane: &str, cell: &CellId) -> u64 {
-        self.excused.get(&(lane.to_owned(), cell.clone())).copied().unwrap_or(0)
+        self.excused.get(lane).and_then(|cells| cells.get(cell)).copied().unwrap_or(0)
     }
 
     /// Repetitions of the lane that are excused.
     pub(super) fn excused_in(&self, lane: &str) -> u64 {
-        self.excused.iter().filter(|((name, _), _)| name == lane).map(|(_, count)| count).sum()
+        self.excused.get(lane).into_iter().flat_map(BTreeMap::values).sum()
     }
 
     /// Whether every refusal of the lane is expected, and there is one.

@@ -1,7 +1,7 @@
 //! What is said of contrasts once they are tested: how large a difference inside the margin is, and how many launches
 //! would settle what could not be told.
 
-use std::collections::BTreeSet;
+use rustc_hash::FxHashSet;
 
 use super::rounding::round;
 use super::rules::launches_to_decide;
@@ -45,7 +45,7 @@ fn family_size(verdicts: &[HypothesisVerdict], control: bool) -> usize {
     let tested = verdicts.iter().filter(|verdict| verdict.negative_control == control).flat_map(|verdict| {
         verdict.cells.iter().filter(|cell| cell.p.is_some()).map(|cell| (&verdict.lanes, &cell.cell))
     });
-    tested.collect::<BTreeSet<(&Vec<String>, &CellId)>>().len()
+    tested.collect::<FxHashSet<(&Vec<String>, &CellId)>>().len()
 }
 
 /// Differences that are significant and too small to matter, with the largest of them.
