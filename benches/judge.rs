@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 #[path = "judge/journal.rs"]
 mod journal;
+#[path = "judge/processes.rs"]
+mod processes;
 
 use journal::Size;
 
@@ -83,7 +85,8 @@ fn beside_the_reference(folder: &Path, figures: bool) -> Result<(), Failure> {
     std::fs::write(folder.join("design.json"), serde_json::to_vec(&design(size, &plan)?)?)?;
     let stated = folder.join("stated.json");
     std::fs::write(&stated, serde_json::to_vec(&numbers(&verdict))?)?;
-    let mut reference = Reference::start(&PathBuf::from(python), folder, &path)?;
+    let python = PathBuf::from(python);
+    let mut reference = Reference::start(&python, folder, &path)?;
     println!(
         "largest relative differences beyond six digits: {}",
         reference.ask(&format!("compare {}", stated.display()))?
@@ -102,7 +105,12 @@ fn beside_the_reference(folder: &Path, figures: bool) -> Result<(), Failure> {
     println!("judge     {:>9} rows: {} s", size.rows(), told(own, 3)?);
     println!("reference {:>9} rows: {} s", size.rows(), told(theirs, 3)?);
     println!("reference over judge, {pairs} pairs: {}", told(ratios, 1)?);
-    Ok(())
+    processes::in_turns(&python, folder, size, &verdict, pairs)
+}
+
+fn script() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/reference/judge.py");
+    std::env::var_os("LOCKSTEP_BENCH_REFERENCE").map_or(own, PathBuf::from)
 }
 
 /// Median and 95 % bootstrap interval of the median.
@@ -163,10 +171,8 @@ struct Reference {
 
 impl Reference {
     fn start(python: &Path, folder: &Path, journal: &Path) -> Result<Self, Failure> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/reference/judge.py");
-        let script = std::env::var_os("LOCKSTEP_BENCH_REFERENCE").map_or(script, PathBuf::from);
         let mut child = Command::new(python)
-            .arg(script)
+            .arg(script())
             .args([&folder.join("design.json"), journal])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -74,6 +74,21 @@ impl Size {
         Ok(plan)
     }
 
+    /// The file of the same plan; nothing for one of other launches and repetitions than [`PLAN`] has.
+    pub fn plan_text(self) -> Option<String> {
+        let (head, rest) = PLAN.split_once("[[workload]]")?;
+        let (workload, tail) = rest.split_once("[[lane]]")?;
+        let workloads = (0..self.cells).map(|cell| {
+            let seed = format!("prompt_seed = {cell}");
+            let named =
+                workload.replace("name = \"w\"", &format!("name = \"w{cell}\"")).replace("prompt_seed = 1", &seed);
+            format!("[[workload]]{named}")
+        });
+        let text = format!("{head}{}[[lane]]{tail}", workloads.collect::<String>());
+        let same = Plan::parse("bench.toml", &text).ok()?.digest() == self.plan().ok()?.digest();
+        same.then_some(text)
+    }
+
     /// Writes the journal of `plan`, as a run would have but for syncing every record.
     pub fn write(self, plan: &Plan, out: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
         let cells: Vec<CellId> = plan.cells()?.iter().map(|cell| cell.id()).collect();
