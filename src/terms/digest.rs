@@ -89,16 +89,17 @@ impl Digest {
     #[must_use]
     pub fn from_bytes(text: &[u8]) -> Option<Self> {
         let hex: &[u8; 64] = text.strip_prefix(b"sha256:")?.try_into().ok()?;
-        // Digits are told apart without a branch: a journal has several digests in every line.
+        // Digits are told apart without a branch, many at a time: a journal has several digests in every line.
+        let mut digits = [0_u8; 64];
         let mut strange = false;
-        let mut digit = |c: u8| {
+        for (digit, c) in digits.iter_mut().zip(hex) {
             let (decimal, letter) = (c.wrapping_sub(b'0'), c.wrapping_sub(b'a'));
-            strange |= decimal > 9 && letter > 5;
-            if decimal < 10 { decimal } else { letter.wrapping_add(10) & 15 }
-        };
+            strange |= (decimal > 9) & (letter > 5);
+            *digit = if decimal < 10 { decimal } else { letter.wrapping_add(10) & 15 };
+        }
         let mut bytes = [0_u8; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_chunks::<2>().0) {
-            *byte = digit(pair[0]) << 4 | digit(pair[1]);
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+            *byte = pair[0] << 4 | pair[1];
         }
         (!strange).then_some(Self(bytes))
     }
