@@ -22,7 +22,7 @@ pub struct Ranking {
     pub unit: String,
     /// The column of the mean.
     pub mean: String,
-    /// The column of the count behind it, by which means are weighted.
+    /// The column of the count behind it. A unit has the same weight for every candidate: the least of their counts.
     pub n: String,
 }
 

@@ -31,8 +31,10 @@ pub struct Ranking {
     pub in_unit: String,
 }
 
-/// Ranks candidates by the mean over the units that all of them ran, weighted by count, lower first (TR126 9.1). What one
-/// candidate ran and another did not is left out: a mean over other units is a mean of other work.
+/// Ranks candidates by the mean over the units that all of them ran, lower first (TR126 9.1). What one candidate ran and another
+/// did not is left out: a mean over other units is a mean of other work. So is a mean over other shares of the same units, which
+/// could rank a candidate first that is last on every unit: a unit has the same weight for every candidate, the fewest values
+/// that one of them has there. Where all have as many, that is the mean over all values, as the report prints it.
 ///
 /// A candidate's rank is one more than the number of candidates that are lower by more than rounding explains.
 ///
@@ -108,13 +110,22 @@ fn fault(input: &Ranking) -> Option<String> {
 /// A mean, and how far rounding may have moved it.
 type Slack = (f64, f64);
 
-/// The candidate's mean over the units, weighted by count, and how far rounding may have moved it.
+/// The candidate's mean over the units, and how far rounding may have moved it.
 fn pooled(input: &Ranking, candidate: &str, takes: impl Fn(&str) -> bool) -> Slack {
     let own: Vec<&RankedMean> =
         input.means.iter().filter(|mean| mean.candidate == candidate && takes(&mean.unit)).collect();
-    let n: f64 = own.iter().map(|mean| mean.n as f64).sum();
-    let sum = |of: &dyn Fn(&RankedMean) -> f64| own.iter().map(|mean| of(mean) * mean.n as f64).sum::<f64>() / n;
+    let weights: Vec<f64> = own.iter().map(|mean| weight(input, &mean.unit)).collect();
+    let whole: f64 = weights.iter().sum();
+    let sum = |of: &dyn Fn(&RankedMean) -> f64| {
+        own.iter().zip(&weights).map(|(mean, weight)| of(mean) * weight).sum::<f64>() / whole
+    };
     (sum(&|mean| mean.mean.0), sum(&|mean| mean.mean.1))
+}
+
+/// What the unit weighs, for whichever candidate: the fewest values that one of those who ran it has.
+fn weight(input: &Ranking, unit: &str) -> f64 {
+    let counts = input.means.iter().filter(|mean| mean.unit == unit).map(|mean| mean.n);
+    counts.min().unwrap_or(0) as f64
 }
 
 #[cfg(test)]
@@ -147,9 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn a_candidate_that_is_slower_on_every_unit_is_not_first_because_it_ran_more_of_the_quick_one() {
+        let found = ruled(&[("a", "x", 10.0, 9), ("a", "y", 20.0, 1), ("b", "x", 9.0, 1), ("b", "y", 19.0, 9)]);
+        assert_eq!(found.label, "b");
+        assert_eq!((found.parts[0].numbers["mean"], found.parts[1].numbers["mean"]), (14.0, 15.0));
+    }
+
+    #[test]
     fn means_are_weighted_and_printed_digits_that_touch_are_a_tie() {
-        let found = ruled(&[("a", "x", 10.0, 3), ("a", "y", 20.0, 1), ("b", "x", 11.0, 1), ("b", "y", 13.0, 1)]);
-        assert_eq!((found.parts[0].numbers["mean"], found.parts[1].numbers["mean"]), (12.0, 12.5));
+        let found = ruled(&[("a", "x", 10.0, 3), ("a", "y", 20.0, 1), ("b", "x", 11.0, 3), ("b", "y", 18.0, 1)]);
+        assert_eq!((found.parts[0].numbers["mean"], found.parts[1].numbers["mean"]), (12.5, 12.75));
         assert_eq!(ruled(&[("a", "x", 10.0, 1), ("b", "x", 10.01, 1)]).label, "tie");
         assert_eq!(ruled(&[("a", "x", 10.0, 1), ("b", "x", 10.02, 1)]).label, "a");
     }
