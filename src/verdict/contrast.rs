@@ -19,7 +19,7 @@ use crate::terms::{Cell, CellId};
 /// Baseline, candidate, cell.
 pub(super) type Comparison<'a> = (&'a str, &'a str, &'a CellId);
 
-/// All comparisons that a plan asks for, each tested once, adjusted as one family.
+/// All comparisons that a plan asks for, each tested once, adjusted as one family with what the plan's rules test.
 pub(super) struct Comparisons<'a> {
     tested: BTreeMap<Comparison<'a>, Tested>,
     intervals: StudentIntervals,
@@ -51,11 +51,13 @@ struct OrderEffect {
 }
 
 impl<'a> Comparisons<'a> {
+    /// `of_rules` holds the p values of the plan's decision rules.
     pub(super) fn of(
         plan: &Plan,
         table: &Table,
         wanted: &BTreeSet<Comparison<'a>>,
         controls: &BTreeSet<Comparison<'a>>,
+        of_rules: &[PValue],
     ) -> Result<Self, Error> {
         let alpha = Alpha::new(plan.statistics.alpha)?;
         let tested = parallel::map(table.threads, wanted.iter().collect(), |comparison| {
@@ -69,7 +71,7 @@ impl<'a> Comparisons<'a> {
         let (others, detectable) = parallel::both(
             table.threads,
             || -> Result<_, Error> {
-                adjust(&mut tested, controls, alpha);
+                adjust(&mut tested, controls, of_rules, alpha);
                 with_order_effects(&mut tested, table, alpha);
                 let intervals = StudentIntervals::of(confidence, effects.iter().map(Effect::df))?;
                 Ok((intervals, EquivalenceTests::of(alpha, effects.iter().map(Effect::df))?))
@@ -81,6 +83,12 @@ impl<'a> Comparisons<'a> {
             tested.mde_pct = Some(mde_pct);
         }
         Ok(Self { tested, intervals, equivalence })
+    }
+
+    /// What the comparisons add to the plan's family. `controls` are a family of their own.
+    pub(super) fn family(&self, controls: &BTreeSet<Comparison>) -> Vec<PValue> {
+        let tested = self.tested.iter().filter(|(comparison, _)| !controls.contains(comparison));
+        tested.filter_map(|(_, tested)| tested.p).collect()
     }
 
     /// The contrast's result in `cell`.
@@ -247,13 +255,20 @@ fn relative_effect(base: &Replicates, cand: &Replicates) -> Result<Effect, Strin
     Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(|error| error.to_string())
 }
 
-/// Holm's adjustment: one family of the negative controls, one of everything else. A control guards the others, and a
-/// large family around it would make it deaf.
-fn adjust(tested: &mut BTreeMap<Comparison<'_>, Tested>, controls: &BTreeSet<Comparison<'_>>, alpha: Alpha) {
+/// Holm's adjustment: one family of the negative controls, one of everything else that the plan tests, be it asked as a contrast
+/// or by a rule. A control guards the others, and a large family around it would make it deaf.
+fn adjust(
+    tested: &mut BTreeMap<Comparison<'_>, Tested>,
+    controls: &BTreeSet<Comparison<'_>>,
+    of_rules: &[PValue],
+    alpha: Alpha,
+) {
     for guards in [true, false] {
         let mine = |comparison: &Comparison<'_>| controls.contains(comparison) == guards;
-        let family = tested.iter().filter(|(comparison, _)| mine(comparison)).filter_map(|(_, tested)| tested.p);
-        let mut adjusted = holm(&family.collect::<Vec<_>>(), alpha).into_iter();
+        let own = tested.iter().filter(|(comparison, _)| mine(comparison)).filter_map(|(_, tested)| tested.p);
+        let others = if guards { &[] } else { of_rules };
+        let family: Vec<PValue> = own.chain(others.iter().copied()).collect();
+        let mut adjusted = holm(&family, alpha).into_iter();
         for (comparison, tested) in tested.iter_mut() {
             if tested.p.is_some() && mine(comparison) {
                 tested.p_adjusted = adjusted.next().map(|decision| decision.adjusted);

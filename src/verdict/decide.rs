@@ -7,19 +7,22 @@ use super::expected::Expectations;
 use super::reduce::Table;
 use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, parallel};
 use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
+use crate::stats::PValue;
 use crate::terms::{Cell, CellId, Phase};
 
-/// Decides the plan's hypotheses; those of a decision rule are left to `row_rules`. `absent` holds the lanes that took no part, with the reason.
+/// Decides the plan's hypotheses; those of a decision rule are left to `row_rules`. `absent` holds the lanes that took no part, with
+/// the reason, `of_rules` what the rules add to the plan's family. With the verdicts comes what the contrasts add to it.
 pub(super) fn decide(
     plan: &Plan,
     table: &Table,
     absent: &BTreeMap<String, String>,
     expectations: &Expectations,
-) -> Result<Vec<HypothesisVerdict>, Error> {
+    of_rules: &[PValue],
+) -> Result<(Vec<HypothesisVerdict>, Vec<PValue>), Error> {
     let asked = |hypothesis| comparisons(hypothesis, table, absent, expectations);
     let wanted: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().flat_map(asked).collect();
     let controls: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
-    let comparisons = Comparisons::of(plan, table, &wanted, &controls)?;
+    let comparisons = Comparisons::of(plan, table, &wanted, &controls, of_rules)?;
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
         let mut verdict = HypothesisVerdict {
@@ -62,8 +65,8 @@ pub(super) fn decide(
         verdicts.push(verdict);
     }
     void_by_controls(plan, &mut verdicts);
-    super::settle::settle(plan, &mut verdicts)?;
-    Ok(verdicts)
+    super::settle::settle(plan, of_rules.len(), &mut verdicts)?;
+    Ok((verdicts, comparisons.family(&controls)))
 }
 
 fn lanes(kind: &HypothesisKind) -> Vec<String> {

@@ -11,7 +11,7 @@ use super::inspect::Inspector;
 use super::judging::{Judging, Taken};
 use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::round;
-use super::row_rules::rule_hypotheses;
+use super::row_rules::RowRules;
 use super::{
     CellVerdict, Conclusion, Contamination, CoverageGap, Error, Finding, HypothesisVerdict, LaneCell, LaneVerdict,
     LaunchNumber, SegmentFacts, Verdict,
@@ -64,9 +64,10 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     let Taken { plan, digest, header, facts, contamination, lanes, table, agents, disowned } = taken;
     let expectations = Expectations::of(plan, facts.segments.first(), &table);
     let absent = absent(&header, &lanes);
-    let mut hypotheses = decide(plan, &table, &absent, &expectations)?;
     let of_agents = agents.tables(plan, table.cells(), &lanes, &disowned)?;
-    rule_hypotheses(plan, &table, of_agents, &lanes, &absent, &mut hypotheses)?;
+    let asked = RowRules::of(plan, &table, of_agents, &lanes, &absent)?;
+    let (mut hypotheses, of_contrasts) = decide(plan, &table, &absent, &expectations, &asked.family())?;
+    asked.decide(plan, &table, &lanes, &of_contrasts, &mut hypotheses)?;
     let gaps = coverage_gaps(plan, &table, &lanes, &expectations);
     let findings = Findings {
         plan,

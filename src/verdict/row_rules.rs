@@ -12,56 +12,85 @@ use crate::plan::{HypothesisKind, Plan, Rule};
 use crate::stats::PValue;
 use crate::terms::Scalar;
 
-/// Decides those among `verdicts`, which stand in plan order. `absent` holds the lanes that took no part, with the reason.
-pub(super) fn rule_hypotheses(
-    plan: &Plan,
-    table: &Table,
-    of_agents: Vec<TableRow<'static>>,
-    lanes: &[LaneVerdict],
-    absent: &BTreeMap<String, String>,
-    verdicts: &mut [HypothesisVerdict],
-) -> Result<(), Error> {
-    if !plan.has_rules() {
-        return Ok(());
-    }
-    let rows = measured_tables(table, lanes).into_iter().chain(of_agents).chain(stack_tables(plan, lanes));
-    let tables = Tables::measured(rows, plan.coverage.min_ok_share);
-    let alone = settings(plan, Vec::new());
-    let contrasts = family_of_contrasts(verdicts)?;
-    let mut own = Vec::with_capacity(verdicts.len());
-    for (hypothesis, verdict) in plan.hypotheses.iter().zip(&*verdicts) {
-        own.push(match &hypothesis.kind {
-            HypothesisKind::Ruled { rule, .. } if takes_part(rule, verdict, absent) => family(rule, &tables, &alone)?,
-            _ => Vec::new(),
+/// The plan's decision rules over the tables that the rows give.
+pub(super) struct RowRules<'a> {
+    tables: Tables<'static>,
+    /// What each hypothesis adds to the plan's family, in plan order; nothing for one that no rule decides.
+    own: Vec<Vec<PValue>>,
+    /// The lanes that took no part, with the reason.
+    absent: &'a BTreeMap<String, String>,
+}
+
+impl<'a> RowRules<'a> {
+    /// Tests whatever the rules test. A rule whose lanes took no part tests nothing; one that a control voids stays in the family,
+    /// as a contrast does, which was written down before the control was seen.
+    pub(super) fn of(
+        plan: &Plan,
+        table: &Table,
+        of_agents: Vec<TableRow<'static>>,
+        lanes: &[LaneVerdict],
+        absent: &'a BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let mut rows = Vec::new();
+        if plan.has_rules() {
+            rows = measured_tables(table, lanes);
+            rows.extend(of_agents);
+            rows.extend(stack_tables(plan, lanes));
+        }
+        let tables = Tables::measured(rows, plan.coverage.min_ok_share);
+        let alone = settings(plan, Vec::new());
+        let own = plan.hypotheses.iter().map(|hypothesis| match &hypothesis.kind {
+            HypothesisKind::Ruled { rule, .. } if !named_lanes(rule).iter().any(|lane| absent.contains_key(lane)) => {
+                family(rule, &tables, &alone)
+            }
+            _ => Ok(Vec::new()),
         });
+        let own = own.collect::<Result<_, _>>()?;
+        Ok(Self { tables, own, absent })
     }
-    let mut before: Vec<Decided> = Vec::with_capacity(verdicts.len());
-    for (index, (hypothesis, verdict)) in plan.hypotheses.iter().zip(verdicts).enumerate() {
-        if let HypothesisKind::Ruled { rule, .. } = &hypothesis.kind {
-            verdict.rule = Some(rule.kind().to_owned());
-            verdict.lanes = named_lanes(rule);
-            let missing = verdict.lanes.iter().find_map(|lane| absent.get_key_value(lane));
-            match (verdict.finding, missing) {
-                (Finding::Void, _) => {}
-                (_, Some((lane, reason))) => {
-                    verdict.finding = Finding::NotMeasured;
-                    verdict.reasons.push(format!("lane {lane} took no part: {reason}"));
-                }
-                (_, None) => {
-                    let family = [contrasts.clone(), others(&own, index)].concat();
-                    let ruling = apply(rule, &tables, &settings(plan, family), &before)?;
-                    verdict.reasons.extend(ruling.reasons.iter().cloned());
-                    verdict.reasons.extend(shares_told(rule, table, lanes));
-                    verdict.reasons.extend(weights_told(rule, plan));
-                    let is_decided = ruling.standing == Standing::Decided;
-                    verdict.finding = if is_decided { Finding::Ruled } else { Finding::CouldNotTell };
-                    verdict.ruling = Some(ruling);
+
+    /// What all rules add to the plan's family.
+    pub(super) fn family(&self) -> Vec<PValue> {
+        self.own.concat()
+    }
+
+    /// Decides those among `verdicts`, which stand in plan order. `of_contrasts` is what the contrasts add to the plan's family.
+    pub(super) fn decide(
+        &self,
+        plan: &Plan,
+        table: &Table,
+        lanes: &[LaneVerdict],
+        of_contrasts: &[PValue],
+        verdicts: &mut [HypothesisVerdict],
+    ) -> Result<(), Error> {
+        let mut before: Vec<Decided> = Vec::with_capacity(verdicts.len());
+        for (index, (hypothesis, verdict)) in plan.hypotheses.iter().zip(verdicts).enumerate() {
+            if let HypothesisKind::Ruled { rule, .. } = &hypothesis.kind {
+                verdict.rule = Some(rule.kind().to_owned());
+                verdict.lanes = named_lanes(rule);
+                let missing = verdict.lanes.iter().find_map(|lane| self.absent.get_key_value(lane));
+                match (verdict.finding, missing) {
+                    (Finding::Void, _) => {}
+                    (_, Some((lane, reason))) => {
+                        verdict.finding = Finding::NotMeasured;
+                        verdict.reasons.push(format!("lane {lane} took no part: {reason}"));
+                    }
+                    (_, None) => {
+                        let family = [of_contrasts, &others(&self.own, index)].concat();
+                        let ruling = apply(rule, &self.tables, &settings(plan, family), &before)?;
+                        verdict.reasons.extend(ruling.reasons.iter().cloned());
+                        verdict.reasons.extend(shares_told(rule, table, lanes));
+                        verdict.reasons.extend(weights_told(rule, plan));
+                        let is_decided = ruling.standing == Standing::Decided;
+                        verdict.finding = if is_decided { Finding::Ruled } else { Finding::CouldNotTell };
+                        verdict.ruling = Some(ruling);
+                    }
                 }
             }
+            before.push(decided(verdict));
         }
-        before.push(decided(verdict));
+        Ok(())
     }
-    Ok(())
 }
 
 /// How sure every answer must be; the launch is the unit, so that there is no other answer beside it.
@@ -73,11 +102,6 @@ fn settings(plan: &Plan, also_in_family: Vec<PValue>) -> Settings {
         also_in_family,
         also_by_launch: Vec::new(),
     }
-}
-
-/// Whether the rule is asked at all: no control voids it, and its lanes were there.
-fn takes_part(rule: &Rule, verdict: &HypothesisVerdict, absent: &BTreeMap<String, String>) -> bool {
-    verdict.finding != Finding::Void && !named_lanes(rule).iter().any(|lane| absent.contains_key(lane))
 }
 
 /// How many positions a parity that a teacher decides rests on.
@@ -127,18 +151,4 @@ fn decided(verdict: &HypothesisVerdict) -> Decided {
         is_decided: verdict.finding.is_decided(),
         rests_on,
     }
-}
-
-/// The p values of the plan's contrasts, each comparison once; controls are a family of their own.
-fn family_of_contrasts(verdicts: &[HypothesisVerdict]) -> Result<Vec<PValue>, Error> {
-    let mut seen = BTreeSet::new();
-    let mut found = Vec::new();
-    for verdict in verdicts.iter().filter(|verdict| !verdict.negative_control) {
-        for (cell, p) in verdict.cells.iter().filter_map(|cell| Some((&cell.cell, cell.p?))) {
-            if seen.insert((&verdict.lanes, cell)) {
-                found.push(PValue::new(p)?);
-            }
-        }
-    }
-    Ok(found)
 }

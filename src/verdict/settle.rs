@@ -11,14 +11,14 @@ use crate::stats::distribution::student_t_upper_quantile;
 use crate::stats::{Alpha, Effect, Margin, Power};
 use crate::terms::CellId;
 
-/// Adds both to the contrasts among `verdicts`.
+/// Adds both to the contrasts among `verdicts`. `by_rules` is how many tests the plan's rules add to its family.
 ///
 /// # Errors
 /// None for a checked plan.
-pub(super) fn settle(plan: &Plan, verdicts: &mut [HypothesisVerdict]) -> Result<(), super::Error> {
+pub(super) fn settle(plan: &Plan, by_rules: usize, verdicts: &mut [HypothesisVerdict]) -> Result<(), super::Error> {
     let alpha = Alpha::new(plan.statistics.alpha)?;
     let power = Power::new(plan.statistics.power)?;
-    let family = [true, false].map(|control| family_size(verdicts, control));
+    let family = [family_size(verdicts, true), family_size(verdicts, false) + by_rules];
     for verdict in verdicts {
         let contrast =
             matches!(verdict.finding, Finding::Faster | Finding::Slower | Finding::Equivalent | Finding::Mixed);

@@ -313,6 +313,68 @@ negative_control = true
     assert_eq!((shown.hypotheses[1].finding, &shown.hypotheses[1].ruling), (Finding::Void, &None));
 }
 
+/// The lane against `base` in every cell, as a contrast or by a rule.
+fn asked(lane: &str, by_rule: bool) -> String {
+    if !by_rule {
+        return format!(
+            "[[hypothesis]]\nname = \"{lane}\"\nkind = \"contrast\"\nbaseline = \"base\"\ncandidate = \"{lane}\"\n"
+        );
+    }
+    let side = |lane: &str| format!("{{ rows = {{ table = \"launches\", where = {{ lane = [\"{lane}\"] }} }}, mean = \"ms\" }}");
+    format!(
+        "[[hypothesis]]\nname = \"{lane}\"\n[hypothesis.rule]\nkind = \"matched_contrasts\"\nkey = [\"cell\"]\n\
+         baseline = {}\ncandidate = {}\nmargin_pct = 3.0\npower = 0.8\n",
+        side("base"),
+        side(lane)
+    )
+}
+
+/// Cell to adjusted p, of a hypothesis that [`asked`] wrote.
+fn adjusted(hypothesis: &HypothesisVerdict) -> BTreeMap<String, f64> {
+    match &hypothesis.ruling {
+        Some(ruling) => {
+            let tests = ruling.tests.iter().filter_map(|test| test.p_adjusted);
+            ruling.parts.iter().map(|part| part.key["cell"].clone()).zip(tests).collect()
+        }
+        None => hypothesis.cells.iter().map(|cell| (cell.cell.to_string(), cell.p_adjusted.unwrap())).collect(),
+    }
+}
+
+#[test]
+fn the_same_questions_are_one_family_whether_contrasts_or_rules_ask_them() {
+    let forms = [(false, false), (false, true), (true, false), (true, true)];
+    let found: Vec<[BTreeMap<String, f64>; 2]> = forms
+        .into_iter()
+        .map(|(one, other)| {
+            let verdict = whole(&format!("{}{}", asked("other", one), asked("same", other)), |_, _, _| None);
+            [0, 1].map(|at| adjusted(&verdict.hypotheses[at]))
+        })
+        .collect();
+    assert_eq!((found[0][0].len(), found[0][1].len()), (LENGTHS.len(), LENGTHS.len()));
+    for (form, again) in forms.iter().zip(&found) {
+        assert_eq!(again, &found[0], "{form:?}");
+    }
+    let alone = whole(&asked("other", false), |_, _, _| None);
+    assert_ne!(adjusted(&alone.hypotheses[0]), found[0][0], "a larger family should have told");
+}
+
+#[test]
+fn a_rule_that_a_control_voids_stays_in_the_family() {
+    let control = "[[hypothesis]]\nname = \"a-a\"\nkind = \"contrast\"\nbaseline = \"base\"\ncandidate = \"same\"\n\
+                   negative_control = true\n";
+    let rule = asked("same", true).replace("name = \"same\"", "name = \"leans\"\ncontrols = [\"a-a\"]");
+    let free = asked("same", true).replace("name = \"same\"", "name = \"leans\"");
+    let ms: fn(&str, usize, u32) -> f64 = |lane, cell, block| {
+        quiet(lane, 1, block) * f64::from(LENGTHS[cell]) / 40.0 * if lane == "same" { 1.2 } else { 1.0 }
+    };
+    let [void, told] = [rule, free].map(|leaning| {
+        let text = format!("{control}{}{leaning}", asked("other", false));
+        judged(&plan(&text), &Fixture { ms, ..fixture() }, |_, _, _| None, std::slice::from_ref(&(0..6)))
+    });
+    assert_eq!((void.hypotheses[2].finding, told.hypotheses[2].result()), (Finding::Void, "slower"));
+    assert_eq!(adjusted(&void.hypotheses[1]), adjusted(&told.hypotheses[1]));
+}
+
 #[test]
 fn a_column_that_rows_do_not_have_is_invalid_with_the_nearest() {
     let verdict = whole(&CRASHES.replace("\"new_tokens\"", "\"new_token\""), crashing);
