@@ -423,6 +423,10 @@ fn trenis_tables_promote_nothing_and_what_speaks_against_a_switch_stands() {
             ("strict-matrix", "inconclusive"),
             ("strict-matrix-before", "mixed"),
             ("cold-start", "runtime"),
+            ("commercial-routing", "inconclusive"),
+            ("ffn-proj-same-window", "regresses"),
+            ("linear-fast-same-window", "inconclusive"),
+            ("delayed-lt-same-window", "regresses"),
         ],
     );
     let verdict = changed("treni", |text| text, "no table", |text| text);
@@ -447,4 +451,25 @@ fn trenis_tables_promote_nothing_and_what_speaks_against_a_switch_stands() {
         |text| text,
     );
     assert_eq!(ruling(&coarse, "cold-start").label, "tie");
+}
+
+#[test]
+fn trenis_routing_wins_nothing_and_its_reruns_count_where_both_sides_shared_a_window() {
+    let parts = |ruling: &Ruling| ruling.parts.iter().map(|part| part.label.clone()).collect::<Vec<_>>();
+    let verdict = changed("treni", |text| text, "no table", |text| text);
+    let routing = ruling(&verdict, "commercial-routing");
+    assert_eq!(
+        parts(routing),
+        ["could_not_tell", "no_tool_parity", "could_not_tell"],
+        "as the report, which claims none"
+    );
+    let profiles = routing.reasons.last().expect("a reason");
+    assert!(profiles.contains("both ways (ratios 0.879 to 1.236); a share of 0.1667"), "{profiles}");
+    // Were OpenRouter's difference clear of 0, its direction would not count.
+    let clear = |text: String| text.replace("\"ci_lo\": -148.517", "\"ci_lo\": 148.517");
+    let clear = changed("treni", |text| text, "treni_commercial_ci", clear);
+    assert_eq!(parts(ruling(&clear, "commercial-routing"))[2], "non_canonical");
+    assert_eq!(parts(ruling(&verdict, "ffn-proj-same-window")), ["worse", "better", "worse"], "mixed by its tail");
+    let linear = ruling(&verdict, "linear-fast-same-window");
+    assert_eq!(parts(linear), ["not_comparable", "better", "not_comparable"], "cold, mixed, warm");
 }

@@ -78,6 +78,7 @@ impl RulePlace<'_> {
             Rule::Ranking(_) | Rule::Consistency(_) | Rule::LadderOfBands(_) | Rule::ScoreAndLatency(_) => {
                 self.printed(rule)
             }
+            Rule::CommercialRouting(_) | Rule::SameWindowRerun(_) => self.routing(rule),
             _ => self.criterion(rule),
         }
     }
@@ -166,6 +167,35 @@ impl RulePlace<'_> {
                 edges.try_for_each(|(band, above)| self.finite(&format!("rule.above.{band}"), *above))
             }
             Rule::ScoreAndLatency(rule) => self.some("rule.key", rule.key.len()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The rules on somebody else's service, and on windows of time.
+    fn routing(&self, rule: &Rule) -> Result<(), Error> {
+        let limit = |key: &str, value: f64, above: f64, below: f64| {
+            between(self.document, &self.at(&format!("rule.{key}")), value, above, below)
+        };
+        let from_zero = -f64::MIN_POSITIVE;
+        match rule {
+            Rule::CommercialRouting(rule) => {
+                self.some("rule.key", rule.key.len())?;
+                limit("parity_within", rule.parity_within, from_zero, f64::MAX)?;
+                limit("power", rule.power, 0.5, 1.0)?;
+                if let Some(tools) = &rule.tools {
+                    self.some("rule.tools.families", tools.families.len())?;
+                }
+                let Some(profiles) = &rule.profiles else { return Ok(()) };
+                self.some("rule.profiles.matrices", profiles.matrices.len())?;
+                limit("profiles.max_external_error", profiles.max_external_error, from_zero, 1.0)
+            }
+            Rule::SameWindowRerun(rule) => {
+                self.some("rule.key", rule.key.len())?;
+                self.some("rule.near_flat", rule.near_flat.len())?;
+                let mut tolerances = rule.near_flat.iter();
+                tolerances
+                    .try_for_each(|(metric, most)| limit(&format!("near_flat.{metric}"), *most, from_zero, f64::MAX))
+            }
             _ => Ok(()),
         }
     }

@@ -37,6 +37,7 @@ mod printed;
 mod raw_design;
 mod raw_lane;
 mod raw_plan;
+mod routing;
 mod rule;
 mod schedule;
 mod schema;
@@ -71,6 +72,7 @@ pub use plan_file::{
     Prompt, RunSettings, StatisticsSettings, Workload,
 };
 pub use printed::{Consistency, LadderHolds, LadderOfBands, Ranking, ScoreAndLatency};
+pub use routing::{CommercialRouting, RoutingProfiles, SameWindowRerun, ToolTasks};
 pub use rule::{
     AxisDecomposition, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger, Hangs,
     Licence, MatchedPairs, Need, Null, Precondition, Rows, Rule, SingleDelta, Statement, TableNeed,

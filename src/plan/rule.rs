@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CleanRuns, ColdStartRanking, CompileRobustness, Consistency, CorrelationCriterion, CrashBoundary,
-    DifferenceCriterion, EffectBands, FiveGates, GainReplication, LadderOfBands, MatchedContrasts, MeanContrast,
-    ParallelEfficiency, PhaseSeparation, Portability, PromotionGates, Ranking, ReproductionBands, Saturation,
-    ScaleCrossover, ScoreAndLatency, StatedDifferences, StaticCacheRescue, TokenParity, WeightParity,
+    CleanRuns, ColdStartRanking, CommercialRouting, CompileRobustness, Consistency, CorrelationCriterion,
+    CrashBoundary, DifferenceCriterion, EffectBands, FiveGates, GainReplication, LadderOfBands, MatchedContrasts,
+    MeanContrast, ParallelEfficiency, PhaseSeparation, Portability, PromotionGates, Ranking, ReproductionBands,
+    SameWindowRerun, Saturation, ScaleCrossover, ScoreAndLatency, StatedDifferences, StaticCacheRescue, TokenParity,
+    WeightParity,
 };
 use crate::terms::Scalar;
 
@@ -84,6 +85,10 @@ pub enum Rule {
     LadderOfBands(LadderOfBands),
     /// Whether one side has the better score and the lower latency.
     ScoreAndLatency(ScoreAndLatency),
+    /// Whether an own router wins against a commercial one.
+    CommercialRouting(CommercialRouting),
+    /// What a difference comes to where both sides were run again in the same window.
+    SameWindowRerun(SameWindowRerun),
 }
 
 /// Rows of a printed table.
@@ -362,6 +367,8 @@ impl Rule {
             Self::Consistency(_) => "consistency",
             Self::LadderOfBands(_) => "ladder_of_bands",
             Self::ScoreAndLatency(_) => "score_and_latency",
+            Self::CommercialRouting(_) => "commercial_routing",
+            Self::SameWindowRerun(_) => "same_window_rerun",
         }
     }
 
@@ -404,6 +411,8 @@ impl Rule {
             Self::Consistency(_) => &["consistent", "acceptable", "not_consistent"],
             Self::LadderOfBands(_) => &["mixed"],
             Self::ScoreAndLatency(_) => &["wins", "not_promotable", "no_latency_gain", "loses", "mixed"],
+            Self::CommercialRouting(_) => &["internal_wins", "external_wins", "parity", "trade_off", "mixed"],
+            Self::SameWindowRerun(_) => &["improves", "near_flat", "regresses"],
         };
         let own = match self {
             Self::Reproduction(rule) => rule.bands.keys().map(String::as_str).collect(),
@@ -435,7 +444,9 @@ impl Rule {
             | Self::GainReplication(_)
             | Self::ScaleCrossover(_)
             | Self::MatchedContrasts(_)
-            | Self::CompileRobustness(_) => true,
+            | Self::CompileRobustness(_)
+            | Self::CommercialRouting(_)
+            | Self::SameWindowRerun(_) => true,
             Self::MatchedPairs(_)
             | Self::SingleDelta(_)
             | Self::AxisDecomposition(_)

@@ -12,6 +12,7 @@ use super::gates::{cold_start_rule, cold_starts, promotion_rule};
 use super::ladders::{falsification_ladder, hang_rule, pairs_rule};
 use super::means::two_means;
 use super::printed::{consistency_rule, ladder_of_bands_rule, ranking_rule, score_rule};
+use super::routing::{routing_rule, same_window_rule};
 use super::tables::{Gap, Tables};
 use crate::plan::Rule;
 use crate::stats::{Confidence, PValue};
@@ -124,6 +125,8 @@ pub(in crate::verdict) fn apply(
         Rule::Consistency(rule) => consistency_rule(tables, rule),
         Rule::LadderOfBands(rule) => ladder_of_bands_rule(tables, rule),
         Rule::ScoreAndLatency(rule) => score_rule(tables, rule),
+        Rule::CommercialRouting(rule) => routing_rule(tables, rule, settings)?,
+        Rule::SameWindowRerun(rule) => same_window_rule(tables, rule),
     };
     Ok(ruled.unwrap_or_else(Gap::ruling))
 }

@@ -75,7 +75,7 @@ fn evidence(tables: &Tables<'_>, columns: &SwitchEvidence) -> Result<Option<Knob
 }
 
 /// Yes or no, or a count that is above zero.
-fn at_work(row: &TableRow<'_>, column: &str) -> Result<Option<bool>, Gap> {
+pub(super) fn at_work(row: &TableRow<'_>, column: &str) -> Result<Option<bool>, Gap> {
     let Some(told) = text(row, column)? else { return Ok(None) };
     match told.parse::<bool>() {
         Ok(seen) => Ok(Some(seen)),

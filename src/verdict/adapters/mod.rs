@@ -1,6 +1,6 @@
 //! From tables to rules: what stands in the rows that a plan chooses becomes the typed input of a rule in `super::rules`.
 //!
-//! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`, `compared`, `contrasts`, `citable`, `printed`), whatever the tables are:
+//! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`, `compared`, `contrasts`, `citable`, `printed`, `routing`), whatever the tables are:
 //! those of a report, or those that the rows of a run give (`super::measured_tables`). In the latter the launch is the unit of
 //! replication, and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`.
 
@@ -15,6 +15,7 @@ mod gates;
 mod ladders;
 mod means;
 mod printed;
+mod routing;
 mod survivors;
 mod tables;
 

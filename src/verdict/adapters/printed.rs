@@ -9,7 +9,7 @@ use crate::verdict::rules::{
 };
 
 /// The number with half of its last printed digit.
-fn pair(Printed { value, half }: Printed) -> (f64, f64) {
+pub(super) fn pair(Printed { value, half }: Printed) -> (f64, f64) {
     (value, half)
 }
 

@@ -1,0 +1,289 @@
+//! Whether an own router wins against a commercial one, task family by task family.
+
+use std::collections::BTreeMap;
+
+use super::{Part, Ruling};
+use crate::stats::distribution::student_t_upper_quantile;
+use crate::stats::{Alpha, Pairing, Power, launches_for_difference};
+use crate::verdict::rounding::round;
+
+/// One provider and task family; each number of a score or cost with half of its last printed digit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoutedFamily {
+    /// Its name.
+    pub key: BTreeMap<String, String>,
+    /// Latency, external minus internal, over matched pairs.
+    pub difference: f64,
+    /// Its interval, at confidence 1 - alpha.
+    pub interval: [f64; 2],
+    /// Matched pairs.
+    pub pairs: u64,
+    /// Scores, higher better: external, internal.
+    pub scores: Option<[(f64, f64); 2]>,
+    /// Costs, lower better: external, internal.
+    pub costs: Option<[(f64, f64); 2]>,
+    /// Why the provider's direction does not count, where it does not.
+    pub no_direction: Option<String>,
+    /// Whether both sides were held to the same tools, where the task needs it.
+    pub tools: ToolParity,
+    /// The row.
+    pub source: String,
+}
+
+/// What is known of the tools that both sides were held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolParity {
+    /// The task calls none.
+    NotNeeded,
+    /// Both were held to the same.
+    Shown,
+    /// They were not.
+    Broken,
+    /// Nothing records it.
+    NotRecorded,
+}
+
+/// What is asked of task families.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommercialRouting {
+    /// The families.
+    pub families: Vec<RoutedFamily>,
+    /// An interval within this around 0 is parity.
+    pub parity_within: f64,
+    /// The unit of the differences.
+    pub in_unit: String,
+    /// Level of the intervals.
+    pub alpha: Alpha,
+    /// Power of the number of pairs that would settle an open one.
+    pub power: Power,
+}
+
+/// Reads each task family by Treni's rule, which never pools them.
+///
+/// | first of these that holds | label of the family |
+/// |---|---|
+/// | its task calls tools, and nothing shows that both sides were held to the same | `no_tool_parity` |
+/// | the interval lies within the tolerance | `parity` |
+/// | the interval holds 0 | `could_not_tell`: the report's "parity/noise", which is no parity |
+/// | the provider's direction does not count | `non_canonical` |
+/// | the faster side has the worse score or the higher cost | `trade_off` |
+/// | the internal side is faster | `internal_wins` |
+/// | the external side is faster | `external_wins` |
+///
+/// The ruling has the label that all families share, `mixed` where they do not; it is `inconclusive` as long as one family
+/// is not decided, and `invalid` where a number is none.
+#[must_use]
+pub fn commercial_routing(input: &CommercialRouting) -> Ruling {
+    rule(input)
+        .resting_on(input.families.iter().map(|family| &family.source))
+        .against("parity_within", input.parity_within, &input.in_unit)
+        .against("alpha", input.alpha.get(), "share")
+        .against("power", input.power.get(), "share")
+}
+
+const UNDECIDED: [&str; 3] = ["no_tool_parity", "could_not_tell", "non_canonical"];
+
+fn rule(input: &CommercialRouting) -> Ruling {
+    if input.families.is_empty() {
+        return Ruling::invalid("no task family was given");
+    }
+    if let Some(fault) = input.families.iter().find_map(fault) {
+        return Ruling::invalid(fault);
+    }
+    let parts: Vec<Part> = input.families.iter().map(|family| part(input, family)).collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    parts.iter().for_each(|part| *counts.entry(part.label.as_str()).or_insert(0) += 1);
+    let told: Vec<String> = counts.iter().map(|(label, count)| format!("{label} {count}")).collect();
+    let told = format!("of {} task families: {}", parts.len(), told.join(", "));
+    let labels: Vec<&str> = counts.keys().copied().collect();
+    let open = labels.iter().any(|label| UNDECIDED.contains(label));
+    let settled_by = parts.iter().map(|part| part.numbers.get("pairs_to_settle").map(|pairs| *pairs as u64));
+    // Pairs settle a ruling only where pairs are all that it lacks.
+    let settled_by: Option<Option<u64>> =
+        (labels.iter().all(|label| !UNDECIDED.contains(label) || *label == "could_not_tell"))
+            .then(|| settled_by.flatten().max());
+    let ruling = match labels[..] {
+        _ if open => Ruling::inconclusive(told).settled_by(settled_by.flatten()),
+        [only] => Ruling::decided(only).because(told),
+        _ => Ruling::decided("mixed").because(told),
+    };
+    let bare = input.families.iter().all(|family| family.scores.is_none() && family.costs.is_none());
+    let bare = bare.then(|| "neither a score nor a cost is printed: a win is one of latency alone".to_owned());
+    let no_direction: Vec<String> = input
+        .families
+        .iter()
+        .filter_map(|family| {
+            Some(format!("{}: no direction counts, {}", words(&family.key), family.no_direction.as_ref()?))
+        })
+        .collect();
+    ruling.because_all(bare).because_all(no_direction).in_parts(parts)
+}
+
+fn words(key: &BTreeMap<String, String>) -> String {
+    key.values().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn fault(family: &RoutedFamily) -> Option<String> {
+    let RoutedFamily { difference, interval: [low, high], pairs, scores, costs, source, .. } = family;
+    let printed = [scores, costs].into_iter().flatten().flatten();
+    if ![difference, low, high].into_iter().all(|number| number.is_finite())
+        || printed.into_iter().any(|(value, half)| !value.is_finite() || half.is_nan() || *half < 0.0)
+    {
+        return Some(format!("{source}: one of its numbers is not finite"));
+    }
+    if !(low..=high).contains(&difference) {
+        return Some(format!("{source}: the interval runs from {low} to {high} and does not hold {difference}"));
+    }
+    (*pairs < 2).then(|| format!("{source}: {pairs} pair has no interval"))
+}
+
+fn part(input: &CommercialRouting, family: &RoutedFamily) -> Part {
+    let RoutedFamily { difference, interval: [low, high], pairs, .. } = family;
+    let part = Part::new(family.key.clone(), label(input, family))
+        .number("difference", *difference)
+        .number("difference_low", *low)
+        .number("difference_high", *high)
+        .number("pairs", *pairs as f64);
+    match part.label.as_str() {
+        "no_tool_parity" if family.tools == ToolParity::Broken => {
+            part.because("the sides were not held to the same tools")
+        }
+        "no_tool_parity" => part.because("nothing records that both sides were held to the same tools"),
+        "could_not_tell" => match pairs_to_settle(input, family) {
+            Some(needed) => part.number("pairs_to_settle", needed as f64),
+            None => part,
+        }
+        .because(format!("the interval [{}, {}] {} holds 0", round(*low), round(*high), input.in_unit)),
+        "non_canonical" => part.because(family.no_direction.clone().unwrap_or_default()),
+        _ => part,
+    }
+}
+
+fn label(input: &CommercialRouting, family: &RoutedFamily) -> &'static str {
+    let [low, high] = family.interval;
+    if matches!(family.tools, ToolParity::Broken | ToolParity::NotRecorded) {
+        return "no_tool_parity";
+    }
+    if low.abs().max(high.abs()) <= input.parity_within {
+        return "parity";
+    }
+    if low <= 0.0 && high >= 0.0 {
+        return "could_not_tell";
+    }
+    if family.no_direction.is_some() {
+        return "non_canonical";
+    }
+    let internal = low > 0.0;
+    // External first, as the columns are named; what the digits do not tell apart is no loss.
+    let loses = |[(external, a), (own, b)]: [(f64, f64); 2], higher_is_better: bool| {
+        let gain = if higher_is_better == internal { own - external } else { external - own };
+        gain < -(a + b)
+    };
+    match (family.scores, family.costs) {
+        (Some(scores), _) if loses(scores, true) => "trade_off",
+        (_, Some(costs)) if loses(costs, false) => "trade_off",
+        _ if internal => "internal_wins",
+        _ => "external_wins",
+    }
+}
+
+/// Pairs with which the interval would leave 0 out, if the difference is what it seems to be.
+fn pairs_to_settle(input: &CommercialRouting, family: &RoutedFamily) -> Option<u64> {
+    let [low, high] = family.interval;
+    let quantile = student_t_upper_quantile(input.alpha.get() / 2.0, family.pairs as f64 - 1.0).ok()?;
+    let sd = (high - low) / 2.0 / quantile * (family.pairs as f64).sqrt();
+    let d = Some(family.difference / sd).filter(|d| d.is_finite() && *d != 0.0)?;
+    let needed = launches_for_difference(Pairing::Paired, d, input.alpha, input.power).ok()?;
+    Some(needed.max(family.pairs + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::rules::Standing;
+
+    fn family(name: &str, difference: f64, interval: [f64; 2]) -> RoutedFamily {
+        RoutedFamily {
+            key: BTreeMap::from([("task".to_owned(), name.to_owned())]),
+            difference,
+            interval,
+            pairs: 36,
+            scores: None,
+            costs: None,
+            no_direction: None,
+            tools: ToolParity::NotNeeded,
+            source: format!("t:{name}"),
+        }
+    }
+
+    fn ruled(families: &[RoutedFamily]) -> Ruling {
+        commercial_routing(&CommercialRouting {
+            families: families.to_vec(),
+            parity_within: 20.0,
+            in_unit: "ms".to_owned(),
+            alpha: Alpha::new(0.05).expect("a level"),
+            power: Power::new(0.8).expect("a power"),
+        })
+    }
+
+    #[test]
+    fn an_interval_decides_by_where_it_lies() {
+        let wins = family("a", 100.0, [30.0, 170.0]);
+        let loses = family("b", -100.0, [-170.0, -30.0]);
+        let parity = family("c", 1.0, [-19.0, 20.0]);
+        assert_eq!(ruled(std::slice::from_ref(&wins)).label, "internal_wins");
+        assert_eq!(ruled(std::slice::from_ref(&loses)).label, "external_wins");
+        assert_eq!(ruled(std::slice::from_ref(&parity)).label, "parity");
+        assert_eq!(ruled(&[wins, loses, parity]).label, "mixed");
+    }
+
+    #[test]
+    fn an_interval_that_holds_zero_is_no_parity_and_says_how_many_pairs_would_settle_it() {
+        let open = ruled(&[family("model_only", -69.311, [-193.985, 61.444])]);
+        assert_eq!((open.standing, open.parts[0].label.as_str()), (Standing::Inconclusive, "could_not_tell"));
+        // d = 69.311 / (127.7145 / 2.030108 * 6) = 0.18363; (1.959964 + 0.841621)^2 / d^2 + 1.959964^2 / 2 = 234.7.
+        assert_eq!(open.settled_by, Some(235), "{open:?}");
+        assert_eq!(ruled(&[family("a", 0.0, [-90.0, 90.0])]).settled_by, None);
+    }
+
+    #[test]
+    fn a_faster_side_that_is_worse_or_dearer_wins_nothing() {
+        let with = |scores: Option<[f64; 2]>, costs: Option<[f64; 2]>, internal: bool| {
+            let printed = |pair: Option<[f64; 2]>| pair.map(|pair| pair.map(|value| (value, 0.05)));
+            let faster =
+                if internal { family("a", 100.0, [30.0, 170.0]) } else { family("a", -100.0, [-170.0, -30.0]) };
+            ruled(&[RoutedFamily { scores: printed(scores), costs: printed(costs), ..faster }]).label
+        };
+        assert_eq!(with(Some([0.9, 0.5]), None, true), "trade_off");
+        assert_eq!(with(Some([0.5, 0.9]), None, true), "internal_wins");
+        assert_eq!(with(Some([0.5, 0.45]), None, true), "internal_wins", "the digits do not tell them apart");
+        assert_eq!(with(Some([0.5, 0.9]), None, false), "trade_off");
+        assert_eq!(with(None, Some([1.0, 2.0]), true), "trade_off");
+        assert_eq!(with(None, Some([2.0, 1.0]), false), "trade_off");
+        assert_eq!(with(None, Some([2.0, 1.0]), true), "internal_wins");
+    }
+
+    #[test]
+    fn a_direction_counts_only_for_a_provider_that_has_one_and_for_tools_that_were_the_same() {
+        let wins = family("a", 100.0, [30.0, 170.0]);
+        let turned = RoutedFamily { no_direction: Some("its profiles point both ways".to_owned()), ..wins.clone() };
+        assert_eq!(ruled(std::slice::from_ref(&turned)).parts[0].label, "non_canonical");
+        let near = RoutedFamily { no_direction: turned.no_direction.clone(), ..family("c", 1.0, [-19.0, 20.0]) };
+        assert_eq!(ruled(&[near]).label, "parity", "parity has no direction");
+        for tools in [ToolParity::Broken, ToolParity::NotRecorded] {
+            let found = ruled(&[RoutedFamily { tools, ..wins.clone() }, family("b", 1.0, [-90.0, 90.0])]);
+            assert_eq!((found.standing, found.parts[0].label.as_str()), (Standing::Inconclusive, "no_tool_parity"));
+            assert_eq!(found.settled_by, None, "no number of pairs shows what tools were called");
+        }
+        assert_eq!(ruled(&[RoutedFamily { tools: ToolParity::Shown, ..wins }]).label, "internal_wins");
+    }
+
+    #[test]
+    fn what_is_no_number_is_invalid() {
+        for (difference, interval) in [(f64::NAN, [0.0, 1.0]), (2.0, [0.0, 1.0]), (0.0, [f64::NEG_INFINITY, 1.0])] {
+            assert_eq!(ruled(&[family("a", difference, interval)]).standing, Standing::Invalid);
+        }
+        assert_eq!(ruled(&[RoutedFamily { pairs: 1, ..family("a", 1.0, [0.0, 2.0]) }]).standing, Standing::Invalid);
+        assert_eq!(ruled(&[]).standing, Standing::Invalid);
+    }
+}
