@@ -36,6 +36,39 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// Every number of the rule's parameters by its name, with its unit as the name's ending says it: what rows are held
+    /// against. What rows are chosen by is none.
+    #[must_use]
+    pub fn thresholds(&self) -> Vec<(String, f64, &'static str)> {
+        let mut found = Vec::new();
+        if let Ok(written) = serde_json::to_value(self) {
+            numbers(String::new(), &written, &mut found);
+        }
+        found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+        found
+    }
+}
+
+fn numbers(name: String, written: &Value, found: &mut Vec<(String, f64, &'static str)>) {
+    match written {
+        Value::Number(number) => {
+            let units = [("_pct", "%"), ("_pp", "pp"), ("_ms", "ms")];
+            let ending =
+                units.into_iter().find_map(|(ending, unit)| Some((name.strip_suffix(ending)?.to_owned(), unit)));
+            let plain = if name == "power" { "share" } else { "" };
+            let (name, unit) = ending.unwrap_or_else(|| (name, plain));
+            found.extend(number.as_f64().map(|value| (name, value, unit)));
+        }
+        Value::Object(keys) => {
+            for (key, value) in keys.iter().filter(|(key, _)| *key != "where") {
+                numbers(if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// For each mean, which is written beside the rows that it is taken over, whether it names launches.
 fn means(written: &Value, named: &mut Vec<bool>) {
     match written {

@@ -1,5 +1,7 @@
 //! Applies a plan's rule to tables.
 
+use std::collections::BTreeSet;
+
 use super::citable::{clean_rule, five_gates_rule, robustness_rule};
 use super::compared::{crossover, crossover_rule, gain_rule, phase_rule, phases, token_rule, weight_rule};
 use super::contrasts::{contrasts, contrasts_rule};
@@ -128,5 +130,16 @@ pub(in crate::verdict) fn apply(
         Rule::CommercialRouting(rule) => routing_rule(tables, rule, settings)?,
         Rule::SameWindowRerun(rule) => same_window_rule(tables, rule),
     };
-    Ok(ruled.unwrap_or_else(Gap::ruling))
+    Ok(ruled.unwrap_or_else(|gap| not_applied(tables, rule, gap)))
+}
+
+/// A rule that could not be applied rests on the rows that it chose, as far as there are any, and names what these would have
+/// been held against.
+fn not_applied(tables: &Tables<'_>, rule: &Rule, gap: Gap) -> Ruling {
+    let chosen: Vec<_> = rule.selections().iter().filter_map(|rows| tables.rows(rows).ok()).flatten().collect();
+    let mut sources: Vec<&String> = Vec::with_capacity(chosen.len());
+    let mut seen = BTreeSet::new();
+    sources.extend(chosen.iter().map(|row| &row.source).filter(|source| seen.insert(*source)));
+    let ruling = gap.ruling().resting_on(sources);
+    rule.thresholds().into_iter().fold(ruling, |ruling, (name, value, unit)| ruling.against(&name, value, unit))
 }

@@ -160,7 +160,8 @@ pub(super) fn change(
     let estimate = Estimate {
         value: effect.difference(),
         interval: Some([interval.low, interval.high]),
-        launches: tables.count_launches().then(|| means.launches()),
+        // Of whatever the plan counts as one observation.
+        launches: Some(means.launches()),
     };
     Ok((estimate, means.sources))
 }

@@ -13,7 +13,8 @@ pub struct Estimate {
     /// Its two-sided confidence interval, at the confidence that the rule's input states; absent where the source prints
     /// none.
     pub interval: Option<[f64; 2]>,
-    /// Launches a side that it was formed from, the fewer of both; absent where the source does not say.
+    /// Launches a side that it was formed from, the fewer of both, or iterations where the plan counts these; absent where the
+    /// source does not say.
     pub launches: Option<u64>,
 }
 

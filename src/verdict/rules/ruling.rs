@@ -136,7 +136,7 @@ impl Ruling {
         self
     }
 
-    pub(super) fn resting_on<'a>(mut self, rows: impl IntoIterator<Item = &'a String>) -> Self {
+    pub(in crate::verdict) fn resting_on<'a>(mut self, rows: impl IntoIterator<Item = &'a String>) -> Self {
         self.rests_on.extend(rows.into_iter().cloned());
         self
     }
@@ -146,7 +146,7 @@ impl Ruling {
         self
     }
 
-    pub(super) fn against(mut self, name: &str, value: f64, unit: &str) -> Self {
+    pub(in crate::verdict) fn against(mut self, name: &str, value: f64, unit: &str) -> Self {
         if value.is_finite() {
             self.thresholds.push(Threshold { name: name.to_owned(), value, unit: unit.to_owned() });
         }
