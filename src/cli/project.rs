@@ -7,10 +7,12 @@ use include_dir::{Dir, include_dir};
 
 use super::Error;
 use super::assemble::search_path;
+use crate::journal::Journal;
 use crate::launch::TreeCache;
 use crate::lock::{ArchiveCache, OverlayCache, Statements};
-use crate::plan::{Input, Lane, Lock, Plan, PlanFile};
+use crate::plan::{Design, Input, Lane, Lock, Plan, PlanFile};
 use crate::terms::{Digest, nearest};
+use crate::verdict::imported_columns;
 
 static PLANS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plans");
 static LANES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lanes");
@@ -185,6 +187,14 @@ impl Project {
         }
         let text = std::fs::read_to_string(path).map_err(Error::file("reading the plan", path))?;
         Ok((PlanFile::parse(path, &text)?, Found { text, source: path.to_owned() }))
+    }
+
+    /// Refuses a design that reads a column which the imported table of its name does not have. `path` is what the design was
+    /// found by.
+    pub(super) fn check_columns(path: &str, found: &Found, design: &Design, journal: &Journal) -> Result<(), Error> {
+        let name =
+            if Path::new(path).is_file() { path.to_owned() } else { display(&found.source, "plans", path, "toml") };
+        Ok(design.check_columns(&name, &found.text, &imported_columns(design, journal))?)
     }
 
     /// The text of the plan of that name, or in that file, and how errors name it.

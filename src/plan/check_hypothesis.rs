@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::check_plan::{between, name, unique};
 use super::check_rule::{Earlier, RulePlace};
+use super::columns::{self, Columns};
 use super::document::Document;
+use super::measured_columns::measured_columns;
 use super::raw_plan::{RawHypothesis, RawKind};
 use super::{Contrast, Error, Hypothesis, HypothesisKind, PlannedLane, Rule, Workload};
 use crate::terms::{Phase, Scalar, nearest};
@@ -22,7 +24,8 @@ pub(super) fn check_hypotheses(
     unique(document, "hypothesis", raw.iter().map(|hypothesis| hypothesis.name.as_str()))?;
     let controls: Vec<String> =
         raw.iter().filter(|h| h.negative_control == Some(true)).map(|h| h.name.clone()).collect();
-    let scope = Scope { document, lanes, workloads, controls };
+    let columns = measured_columns(lanes, workloads);
+    let scope = Scope { document, lanes, workloads, controls, columns };
     let mut checked = Vec::with_capacity(raw.len());
     let mut before = Vec::with_capacity(raw.len());
     for (index, raw) in raw.into_iter().enumerate() {
@@ -39,6 +42,7 @@ struct Scope<'a> {
     lanes: &'a [PlannedLane],
     workloads: &'a [Workload],
     controls: Vec<String>,
+    columns: Columns,
 }
 
 impl Scope<'_> {
@@ -52,7 +56,9 @@ impl Scope<'_> {
             (None, Some(rule)) => {
                 let place = RulePlace { document: self.document, path: format!("hypothesis[{index}]"), before };
                 place.rule(rule)?;
-                self.ruled(&at, &raw, rule)?
+                let kind = self.ruled(&at, &raw, rule)?;
+                columns::check(self.document, index, rule, &self.columns)?;
+                kind
             }
             (Some(_), Some(_)) => {
                 let hint = "leave out `kind`: the rule states its own".to_owned();
@@ -69,7 +75,7 @@ impl Scope<'_> {
         Ok(Hypothesis { name: raw.name, claim: raw.claim, kind, expect })
     }
 
-    /// A rule over the tables that the rows give. Which columns these have, only the rows tell.
+    /// A rule over the tables that the rows give.
     fn ruled(&self, at: &dyn Fn(&str) -> String, raw: &RawHypothesis, rule: &Rule) -> Result<HypothesisKind, Error> {
         for (key, given) in [
             ("lanes", raw.lanes.is_some()),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::raw_design::RawDesign;
-use super::{Error, Plan, Rule, check_design};
+use super::{Columns, Error, Plan, Rule, check_design, columns};
 use crate::terms::{Digest, canonical_json};
 
 /// The rules and thresholds that a report's tables are judged by. Every invariant that the fields' documents name
@@ -85,6 +85,17 @@ impl Design {
         let document = Document::new(file, text);
         let raw: RawDesign = document.read()?;
         check_design::check(&document, raw)
+    }
+
+    /// Refuses the first column that a rule reads and the imported table of its name does not have. `file` and `text` are those
+    /// that the design was read from.
+    ///
+    /// # Errors
+    /// A fault with file, line, key path and the nearest column.
+    pub fn check_columns(&self, file: &str, text: &str, tables: &Columns) -> Result<(), Error> {
+        let document = Document::new(file, text);
+        let mut rules = self.hypotheses.iter().enumerate();
+        rules.try_for_each(|(index, hypothesis)| columns::check(&document, index, &hypothesis.rule, tables))
     }
 
     /// The design's canonical digest. Descriptions, claims and comments are no part of it.

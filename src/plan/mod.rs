@@ -15,6 +15,7 @@ mod check_hypothesis;
 mod check_plan;
 mod check_rule;
 mod check_workload;
+mod columns;
 mod comparison;
 mod criterion;
 mod design;
@@ -30,6 +31,7 @@ mod lane;
 mod launcher;
 mod lock_file;
 mod locked_input;
+mod measured_columns;
 mod model;
 mod needs;
 mod plan_file;
@@ -44,6 +46,7 @@ mod schema;
 mod selection;
 mod server;
 
+pub use columns::{ColumnRead, Columns};
 pub use comparison::{
     GainReplication, InteractionSums, MatchedContrasts, ParitySide, PhaseSeparation, ScaleCrossover, TokenParity,
     WeightParity,

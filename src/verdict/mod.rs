@@ -45,7 +45,9 @@ pub use calibration::{CalibrationFacts, PAIRS_NEEDED, PairFinding, calibration, 
 pub use error::Error;
 pub use expected_value::{ExpectationStanding, ExpectedFailureVerdict};
 pub use judge::{judge, judge_file};
-pub use published::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile, judge_published};
+pub use published::{
+    AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile, imported_columns, judge_published,
+};
 pub use value::{
     CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, Finding, HypothesisVerdict, JournalFacts,
     LaneCell, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts, TimeSummary, Verdict,

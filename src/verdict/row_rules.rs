@@ -38,6 +38,7 @@ impl<'a> RowRules<'a> {
             rows.extend(stack_tables(plan, lanes));
         }
         let tables = Tables::measured(rows, plan.coverage.min_ok_share);
+        debug_assert_eq!(unforeseen(plan, &tables), Vec::<String>::new(), "columns that no plan could name");
         let alone = settings(plan, Vec::new());
         let own = plan.hypotheses.iter().map(|hypothesis| match &hypothesis.kind {
             HypothesisKind::Ruled { rule, .. } if !named_lanes(rule).iter().any(|lane| absent.contains_key(lane)) => {
@@ -91,6 +92,21 @@ impl<'a> RowRules<'a> {
         }
         Ok(())
     }
+}
+
+/// Columns that the rows give and that a plan which names them would be refused for.
+fn unforeseen(plan: &Plan, tables: &Tables<'_>) -> Vec<String> {
+    let known = plan.table_columns();
+    let foreseen = |table: &str, column: &str| {
+        let columns = known.get(table)?;
+        let of_lane = column.starts_with("lane.") && columns.contains("lane.");
+        (of_lane || columns.contains(column)).then_some(())
+    };
+    let found = tables.columns().into_iter().flat_map(|(table, columns)| {
+        let missing: Vec<String> = columns.into_iter().filter(|column| foreseen(&table, column).is_none()).collect();
+        missing.into_iter().map(move |column| format!("{table}.{column}"))
+    });
+    found.collect()
 }
 
 /// How sure every answer must be; the launch is the unit, so that there is no other answer beside it.

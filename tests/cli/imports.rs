@@ -11,6 +11,7 @@ pub const TRIALS: &[Named] = &[
     Named("the_plan_decides_whether_an_imported_journal_can_be_judged", Needs::Nothing, judging),
     Named("a_published_reports_tables_are_judged_by_its_design", Needs::Nothing, published),
     Named("a_design_is_judged_and_never_run", Needs::Nothing, designs),
+    Named("a_column_that_no_imported_table_has_is_refused_where_the_design_names_it", Needs::Nothing, columns),
     Named("a_wrong_import_is_refused_and_writes_nothing", Needs::Nothing, refusals),
     Named("the_kinds_of_import_are_listed", Needs::Nothing, kinds),
 ];
@@ -117,6 +118,31 @@ fn designs() {
         project.write("broken.toml", shipped.replacen(from, to, 1));
         project.lockstep(&["judge", "broken.toml", "absent"]).exits(2).tells(&["broken.toml:", words]);
     }
+}
+
+fn columns() {
+    let project = Project::new();
+    let table = include_str!("../claims/data/tr165/tr165_n2_efficiency.json");
+    project.write("tables/n2.json", table);
+    let shipped = include_str!("../../plans/tr165.toml");
+    let named = "candidate = \"tr165_eff\"";
+    assert!(shipped.contains(named));
+    let broken = shipped.replacen(named, "candidate = \"tr165_ef\"", 1);
+    project.write("mine.toml", &broken);
+    let line = 1 + broken.lines().position(|line| line.contains("tr165_ef\"")).expect("it stands there");
+    let place = format!("mine.toml:{line}: hypothesis[0].rule.efficiencies.candidate");
+    let words = [place.as_str(), "table tr165_n2_efficiency has no column \"tr165_ef\"", "did you mean `tr165_eff`?"];
+    project.lockstep(&["import", "table", "tables", "--plan", "mine.toml", "--out", "o.jsonl"]).exits(2).tells(&words);
+    assert!(!project.file("o.jsonl").exists());
+    // A journal that was bound to it all the same.
+    let design = lockstep::plan::Design::parse("mine.toml", &broken).expect("the plan alone does not tell");
+    let identity = lockstep::import::PlanIdentity { sha256: design.digest(), name: design.name.clone() };
+    let files = lockstep::import::gather(lockstep::import::Kind::Table, &[project.file("tables")]).expect("a table");
+    let axes = lockstep::terms::Axes::new();
+    let imported = lockstep::import::import(lockstep::import::Kind::Table, &files, &identity, axes).expect("a table");
+    let text = String::from_utf8(imported.encode().expect("a journal")).expect("a journal is text");
+    project.write("o.jsonl", &text);
+    project.lockstep(&["judge", "mine.toml", "o.jsonl"]).exits(2).tells(&words);
 }
 
 fn refusals() {

@@ -9,6 +9,7 @@ use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::{Error, Exit, Project};
 use crate::import::{Imported, Kind, MAX_KEY_CHARS, PlanIdentity, axes, gather, import};
 use crate::journal::{ImportedFile, compress, read};
+use crate::plan::PlanFile;
 use crate::terms::{Axes, Digest, Outcome};
 
 /// Options of `import`.
@@ -76,8 +77,9 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         return Err(Error::Internal("arguments that are required were not asked for".to_owned()));
     };
     let kind: Kind = kind.parse()?;
-    let (plan, _) = project.plan_file_at(plan)?;
-    let plan = PlanIdentity { sha256: plan.digest(), name: plan.name().to_owned() };
+    let (file, found) = project.plan_file_at(plan)?;
+    let path = plan;
+    let plan = PlanIdentity { sha256: file.digest(), name: file.name().to_owned() };
     if out.exists() {
         let found = format!("{} is there already", out.display());
         return Err(Error::usage(found, "a journal is never written over: remove it, or give another --out"));
@@ -93,7 +95,11 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let stated = axes(&options.axes)?;
     let imported = import(kind, &gather(kind, &options.files)?, &plan, stated)?;
     let bytes = imported.encode()?;
-    let head = read(&bytes)?.head;
+    let journal = read(&bytes)?;
+    if let PlanFile::Published(design) = &file {
+        Project::check_columns(path, &found, design, &journal)?;
+    }
+    let head = journal.head;
     write_whole(out, &if is_compressed { compress(&bytes) } else { bytes })?;
     match options.format {
         Format::Text => emit(&text(&imported, &plan.name, &out.display().to_string()))?,

@@ -37,7 +37,7 @@ enum Form {
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    let (plan, _) = project.plan_file_at(&options.plan)?;
+    let (plan, found) = project.plan_file_at(&options.plan)?;
     let (text, conclusion) = match plan {
         PlanFile::Measured(plan) => {
             let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -50,7 +50,9 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             (text, verdict.conclusion)
         }
         PlanFile::Published(design) => {
-            let verdict = judge_published(&design, &read_file(&options.journal)?)?;
+            let journal = read_file(&options.journal)?;
+            let verdict = judge_published(&design, &journal)?;
+            Project::check_columns(&options.plan, &found, &design, &journal)?;
             let text = match options.format {
                 Form::Json => report::published_json(&verdict)?,
                 Form::Md => report::published_markdown(&verdict),

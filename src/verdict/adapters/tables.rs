@@ -142,6 +142,12 @@ impl<'a> Tables<'a> {
         self.counted.ok_floor
     }
 
+    /// The columns of every table.
+    pub(in crate::verdict) fn columns(&self) -> crate::plan::Columns {
+        let of = |rows: &Vec<TableRow<'_>>| rows.iter().flat_map(|row| row.values.keys().cloned()).collect();
+        self.rows.iter().map(|(table, rows)| (table.clone(), of(rows))).collect()
+    }
+
     /// Whether there is such a table.
     pub(super) fn has(&self, table: &str) -> bool {
         self.rows.contains_key(table)

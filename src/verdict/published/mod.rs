@@ -9,4 +9,5 @@ mod printed_tables;
 mod value;
 
 pub use judge::judge_published;
+pub use printed_tables::imported_columns;
 pub use value::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile};

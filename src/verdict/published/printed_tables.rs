@@ -9,9 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::counted_tables::counted_tables;
 use crate::journal::{Journal, Observation, Summary, SummaryCell};
-use crate::plan::Published;
+use crate::plan::{Columns, Design, Published};
 use crate::terms::{Outcome, Scalar};
 use crate::verdict::adapters::{OBSERVATIONS, TableRow, Tables};
+
+/// The columns of every table that the journal gives. Where no raw row is ok, no raw row needs to have a metric, so that
+/// nothing is said of the tables of raw rows.
+#[must_use]
+pub fn imported_columns(design: &Design, journal: &Journal) -> Columns {
+    let mut columns = printed_tables(&design.published, journal).columns();
+    if !journal.observations().any(|row| row.outcome == Outcome::Ok) {
+        columns.retain(|table, _| table != OBSERVATIONS && !design.published.counted.contains_key(table));
+    }
+    columns
+}
 
 /// Every row of the journal under the name that rulings cite, and the tables that `published` counts them in.
 pub(super) fn printed_tables<'a>(published: &Published, journal: &'a Journal) -> Tables<'a> {

@@ -249,6 +249,17 @@ fn fewer_than_three_launches_decide_no_rule() {
 }
 
 #[test]
+fn a_rule_that_cannot_be_applied_names_the_rows_that_it_chose_and_what_they_would_be_held_against() {
+    let unfinished = Fixture { sealed: false, ..fixture() };
+    let two = judged(&plan(BAND), &unfinished, crashing, std::slice::from_ref(&(0..2)));
+    assert_eq!(ruling(&two).standing, Standing::Inconclusive);
+    assert_eq!(ruling(&two).rests_on.len(), 4, "two launches of either lane");
+    let named: Vec<(&str, f64, &str)> =
+        ruling(&two).thresholds.iter().map(|it| (it.name.as_str(), it.value, it.unit.as_str())).collect();
+    assert_eq!(named, [("neutral", 3.0, "%"), ("power", 0.8, "share"), ("strong", 40.0, "%")]);
+}
+
+#[test]
 fn times_of_survivors_are_no_sample() {
     let strict = plan(BAND);
     let strict = Plan { coverage: crate::plan::Coverage { min_ok_share: 0.9, ..strict.coverage.clone() }, ..strict };
@@ -320,7 +331,9 @@ fn asked(lane: &str, by_rule: bool) -> String {
             "[[hypothesis]]\nname = \"{lane}\"\nkind = \"contrast\"\nbaseline = \"base\"\ncandidate = \"{lane}\"\n"
         );
     }
-    let side = |lane: &str| format!("{{ rows = {{ table = \"launches\", where = {{ lane = [\"{lane}\"] }} }}, mean = \"ms\" }}");
+    let side = |lane: &str| {
+        format!("{{ rows = {{ table = \"launches\", where = {{ lane = [\"{lane}\"] }} }}, mean = \"ms\" }}")
+    };
     format!(
         "[[hypothesis]]\nname = \"{lane}\"\n[hypothesis.rule]\nkind = \"matched_contrasts\"\nkey = [\"cell\"]\n\
          baseline = {}\ncandidate = {}\nmargin_pct = 3.0\npower = 0.8\n",
@@ -376,14 +389,49 @@ fn a_rule_that_a_control_voids_stays_in_the_family() {
 }
 
 #[test]
-fn a_column_that_rows_do_not_have_is_invalid_with_the_nearest() {
-    let verdict = whole(&CRASHES.replace("\"new_tokens\"", "\"new_token\""), crashing);
-    assert_eq!(verdict.hypotheses[0].result(), "invalid");
-    assert!(
-        ruling(&verdict).reasons[0].contains("no column new_token; it prints new_tokens"),
-        "{:?}",
-        ruling(&verdict)
+fn the_columns_that_a_plan_may_name_are_those_that_the_rows_give() {
+    let known = plan(CRASHES).table_columns();
+    let mut named = Vec::new();
+    for table in ["cells", "launches", "lane_stacks"] {
+        let columns = known[table].iter().filter(|it| !it.ends_with('.') && !it.starts_with("teacher_"));
+        named.extend(columns.map(|column| (table, column)));
+    }
+    let ask = |(at, (table, column)): (usize, &(&str, &String))| {
+        let side = format!("{{ table = \"{table}\", column = \"{column}\" }}");
+        format!(
+            "[[hypothesis]]\nname = \"h{at}\"\n[hypothesis.rule]\nkind = \"matched_pairs\"\nkey = [\"{column}\"]\n\
+             left = {side}\nright = {side}\n"
+        )
+    };
+    let verdict = whole(&named.iter().enumerate().map(ask).collect::<String>(), |_, _, _| None);
+    for ((table, column), hypothesis) in named.iter().zip(&verdict.hypotheses) {
+        let reasons = hypothesis.reasons.join("; ");
+        assert!(!reasons.contains("prints no column"), "{table}.{column}: {reasons}");
+    }
+}
+
+#[test]
+fn a_column_that_no_table_of_a_run_has_is_refused_with_the_plan_by_line_and_nearest_name() {
+    let refused = |text: &str| {
+        let workload = "[[workload]]\nname = \"d\"\nprompt = [1]\nnew_tokens = 2\nphases = [\"kv_decode\"]\n";
+        Plan::parse("rows.toml", &format!("{ROWS}{workload}{text}")).unwrap_err().to_string()
+    };
+    let text = refused(&CRASHES.replace("\"new_tokens\"", "\"new_token\""));
+    assert_eq!(
+        text,
+        "rows.toml:38: hypothesis[0].rule.at: table cells has no column \"new_token\"; did you mean `new_tokens`?"
     );
+    let text = refused(&CRASHES.replace("phase =", "phse ="));
+    assert!(text.contains("rule.rows.where.phse: table cells has no column \"phse\"; did you mean `phase`?"), "{text}");
+    let text = refused(&BAND.replace("\"ms\"", "\"mean_ms\""));
+    assert!(text.contains("table launches has no column \"mean_ms\""), "{text}");
+    let text = refused(&BAND.replace("mean = \"ms\"", "mean = \"zzzzzzzzzzzz\""));
+    assert!(text.contains("its columns: block, cell, ignore_eos, lane,"), "{text}");
+    plan(&CRASHES.replace("phase = [\"kv_decode\"]", "\"lane.triton\" = [\"3.4.0\"]"));
+}
+
+#[test]
+fn a_rule_over_times_takes_launches() {
     let times = whole(&BAND.replace("\"launches\"", "\"cells\"").replace("\"ms\"", "\"mean_ms\""), crashing);
     assert!(ruling(&times).reasons[0].contains("is no launch"), "{:?}", ruling(&times));
 }
