@@ -65,7 +65,7 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     let expectations = Expectations::of(plan, facts.segments.first(), &table);
     let absent = absent(&header, &lanes);
     let of_agents = agents.tables(plan, table.cells(), &lanes, &disowned)?;
-    let asked = RowRules::of(plan, &table, of_agents, &lanes, &absent)?;
+    let asked = RowRules::of(plan, &table, of_agents, &lanes, &absent, &expectations)?;
     let (mut hypotheses, of_contrasts) = decide(plan, &table, &absent, &expectations, &asked.family())?;
     asked.decide(plan, &table, &lanes, &of_contrasts, &mut hypotheses)?;
     let gaps = coverage_gaps(plan, &table, &lanes, &expectations);

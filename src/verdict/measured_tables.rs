@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use super::LaneVerdict;
 use super::adapters::TableRow;
+use super::expected::Expectations;
 use super::logits::{Logits, STATISTICS};
 use super::reduce::{Entry, LaunchTime, Table};
 use crate::journal::SummaryCell;
@@ -23,14 +24,21 @@ use crate::terms::{Axes, Cell, CellId, Outcome, SamplingSpec, Scalar};
 pub(super) type Values = BTreeMap<String, SummaryCell>;
 
 /// The rows of all tables.
-pub(super) fn measured_tables(table: &Table, lanes: &[LaneVerdict]) -> Vec<TableRow<'static>> {
+///
+/// Where a lane fails as the plan expects, what is left of its times is no sample and stands in no table.
+pub(super) fn measured_tables(
+    table: &Table,
+    lanes: &[LaneVerdict],
+    expectations: &Expectations,
+) -> Vec<TableRow<'static>> {
     let mut rows = Vec::new();
     for lane in lanes {
         for (id, cell) in table.cells() {
             let Some(entry) = table.entry(&lane.lane, id).filter(|entry| !entry.outcomes.is_empty()) else { continue };
             let mut shared = identity(lane, id, cell);
             coverage(entry, &mut shared);
-            for launch in &entry.launches {
+            let is_excused = expectations.excused(&lane.lane, id) > 0;
+            for launch in entry.launches.iter().filter(|_| !is_excused) {
                 let source = format!("{id} {} launch {}", lane.lane, launch.launch);
                 rows.push(row("launches", source, launch_values(&shared, launch)));
             }
@@ -38,7 +46,7 @@ pub(super) fn measured_tables(table: &Table, lanes: &[LaneVerdict]) -> Vec<Table
                 let of = |(at, values)| row("positions", format!("{id} {} position {at}", lane.lane), values);
                 rows.extend((1..).zip(position_values(&shared, entry, logits)).map(of));
             }
-            rows.push(row("cells", format!("{id} {}", lane.lane), cell_values(shared, entry)));
+            rows.push(row("cells", format!("{id} {}", lane.lane), cell_values(shared, entry, is_excused)));
         }
     }
     rows
@@ -156,7 +164,7 @@ fn is_attempt(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Refused | Outcome::Skipped)
 }
 
-fn cell_values(mut values: Values, entry: &Entry) -> Values {
+fn cell_values(mut values: Values, entry: &Entry, is_excused: bool) -> Values {
     let of = |outcome: Outcome| entry.outcomes.get(&outcome).copied().unwrap_or(0);
     let attempts: u64 = Outcome::ALL.into_iter().filter(|outcome| is_attempt(*outcome)).map(of).sum();
     let refused = of(Outcome::Refused);
@@ -189,7 +197,7 @@ fn cell_values(mut values: Values, entry: &Entry) -> Values {
     // Launches of several segments are no sample of one thing, so that they have no spread.
     let segment = entry.launches.first().filter(|_| entry.is_of_one_segment()).map(|launch| launch.segment);
     put(&mut values, "segment", segment.map(|segment| Scalar::Int(i64::from(segment))), "count");
-    let time = entry.time.as_ref();
+    let time = entry.time.as_ref().filter(|_| !is_excused);
     let spread = time.filter(|_| segment.is_some());
     put(&mut values, "mean_ms", time.map(|time| Scalar::Float(time.mean_ms)), "ms");
     put(&mut values, "sd_ms", spread.and_then(|time| time.sd_ms).map(Scalar::Float), "ms");

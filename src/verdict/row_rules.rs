@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::adapters::{Decided, Settings, TableRow, Tables, apply, family, others};
+use super::expected::Expectations;
 use super::measured_tables::measured_tables;
 use super::reduce::Table;
 use super::rules::Standing;
@@ -12,6 +13,9 @@ use crate::plan::{HypothesisKind, Plan, Rule};
 use crate::stats::PValue;
 use crate::terms::Scalar;
 
+/// The columns of times.
+const TIMES: [(&str, &str); 4] = [("launches", "ms"), ("cells", "mean_ms"), ("cells", "sd_ms"), ("cells", "cv")];
+
 /// The plan's decision rules over the tables that the rows give.
 pub(super) struct RowRules<'a> {
     tables: Tables<'static>,
@@ -19,6 +23,7 @@ pub(super) struct RowRules<'a> {
     own: Vec<Vec<PValue>>,
     /// The lanes that took no part, with the reason.
     absent: &'a BTreeMap<String, String>,
+    expectations: &'a Expectations,
 }
 
 impl<'a> RowRules<'a> {
@@ -30,10 +35,11 @@ impl<'a> RowRules<'a> {
         of_agents: Vec<TableRow<'static>>,
         lanes: &[LaneVerdict],
         absent: &'a BTreeMap<String, String>,
+        expectations: &'a Expectations,
     ) -> Result<Self, Error> {
         let mut rows = Vec::new();
         if plan.has_rules() {
-            rows = measured_tables(table, lanes);
+            rows = measured_tables(table, lanes, expectations);
             rows.extend(of_agents);
             rows.extend(stack_tables(plan, lanes));
         }
@@ -47,7 +53,26 @@ impl<'a> RowRules<'a> {
             _ => Ok(Vec::new()),
         });
         let own = own.collect::<Result<_, _>>()?;
-        Ok(Self { tables, own, absent })
+        Ok(Self { tables, own, absent, expectations })
+    }
+
+    /// The cells whose times the rule might have read if they did not fail as the plan expects.
+    fn left_out(&self, rule: &Rule, table: &Table, lanes: &[LaneVerdict]) -> Vec<String> {
+        let reads_times =
+            rule.columns().iter().any(|read| TIMES.contains(&(read.table.as_str(), read.column.as_str())));
+        let named = named_lanes(rule);
+        let mut told = Vec::new();
+        for LaneVerdict { lane, .. } in lanes.iter().filter(|it| named.is_empty() || named.contains(&it.lane)) {
+            for (id, cell) in
+                table.cells().iter().filter(|(id, _)| reads_times && self.expectations.excused(lane, id) > 0)
+            {
+                told.push(format!(
+                    "{id} {}: the times of lane {lane} are left out, it fails there as expected",
+                    cell.phase
+                ));
+            }
+        }
+        told
     }
 
     /// What all rules add to the plan's family.
@@ -80,6 +105,7 @@ impl<'a> RowRules<'a> {
                         let family = [of_contrasts, &others(&self.own, index)].concat();
                         let ruling = apply(rule, &self.tables, &settings(plan, family), &before)?;
                         verdict.reasons.extend(ruling.reasons.iter().cloned());
+                        verdict.reasons.extend(self.left_out(rule, table, lanes));
                         verdict.reasons.extend(shares_told(rule, table, lanes));
                         verdict.reasons.extend(weights_told(rule, plan));
                         let is_decided = ruling.standing == Standing::Decided;

@@ -186,6 +186,41 @@ fn a_cell_that_fails_in_part_is_excused_in_part_and_compared_nowhere() {
 }
 
 #[test]
+fn what_is_left_of_a_cell_that_fails_as_expected_enters_no_rule_over_times() {
+    let rule = "
+[[hypothesis]]
+name = \"by-rule\"
+[hypothesis.rule]
+kind = \"matched_contrasts\"
+key = [\"phase\"]
+baseline = { rows = { table = \"launches\", where = { lane = [\"base\"] } }, mean = \"ms\" }
+candidate = { rows = { table = \"launches\", where = { lane = [\"other\"] } }, mean = \"ms\" }
+margin_pct = 3.0
+power = 0.8
+";
+    // Of six launches one crashes while decoding: enough would be left to compare.
+    let once = |row: &mut Row, index: usize| {
+        if row.block == 0 {
+            crashed(row, index);
+        }
+    };
+    let phases = |verdict: &Verdict| -> Vec<String> {
+        let ruling = verdict.hypotheses.last().and_then(|hypothesis| hypothesis.ruling.clone()).unwrap();
+        ruling.parts.iter().map(|part| part.key["phase"].clone()).collect()
+    };
+    let lenient = |tables: &str| {
+        let plan = Plan::parse("expecting.toml", &format!("{PLAN}{tables}{rule}")).unwrap();
+        let plan = Plan { coverage: crate::plan::Coverage { min_ok_share: 0.5, ..plan.coverage.clone() }, ..plan };
+        judge(&plan, &journal(&plan, &Fixture::default(), once)).unwrap()
+    };
+    assert_eq!(phases(&lenient("")), ["kv_decode", "prefill"]);
+    let expecting = lenient(&table(CRASH, "2026-12-31"));
+    assert_eq!(phases(&expecting), ["prefill"]);
+    let told = expecting.hypotheses.last().unwrap().reasons.join("; ");
+    assert!(told.contains("the times of lane other are left out, it fails there as expected"), "{told}");
+}
+
+#[test]
 fn a_lane_that_is_refused_as_expected_does_not_refuse_the_run() {
     let refused = "lane = \"other\"\noutcome = \"refused\"\nclass = \"preflight\"";
     let run = |tables: &str| {
