@@ -16,6 +16,7 @@ pub const TRIALS: &[Named] = &[
     Named("an_overlay_of_another_torch_is_refused_by_the_axis", Needs::Program("python3"), other_axis),
     Named("an_overlay_is_unpacked_by_content_and_put_on_the_path", Needs::Scripted, overlay),
     Named("a_program_of_others_is_run_and_its_words_are_kept", Needs::Program("python3"), exec),
+    Named("no_verb_begins_cells_that_a_program_of_others_cannot_do", Needs::Program("python3"), exec_cells),
     Named("the_exec_backend_keeps_its_own_tests", Needs::Program("python3"), exec_backend),
 ];
 
@@ -196,24 +197,21 @@ fn overlay() {
     project.lockstep(&["lock", "mine"]).exits(0).prints(&["mine: unchanged"]).tells(&["stays as it is locked"]);
 }
 
-fn exec() {
-    let project = Project::new();
+/// A lane that runs a shell's `PROGRAM` as it is.
+fn exec_lane(name: &str) -> String {
     let runner = concat!(env!("CARGO_MANIFEST_DIR"), "/containers/runner/lockstep_runner");
-    let text = format!(
-        "schema = 1\nname = \"theirs\"\nlauncher = \"process\"\nrunner = \"python-exec\"\n[process]\nprogram = \"python3\"\n\
+    format!(
+        "schema = 1\nname = \"{name}\"\nlauncher = \"process\"\nrunner = \"python-exec\"\n[process]\nprogram = \"python3\"\n\
          arguments = [\"-B\", {runner:?}, \"--backend\", \"exec\"]\n[exec]\narguments = [\"sh\", \"-c\", \"PROGRAM\"]\n\
          [[exec.line]]\nname = \"wall_s\"\npattern = 'took (?P<value>[0-9.]+) s'\nrequired = true\n"
-    );
+    )
+}
+
+fn exec() {
+    let project = Project::new();
+    let text = exec_lane("theirs");
     let plan = PlanText::new("tiny", &["theirs"]).text();
     project.write("plans/tiny.toml", plan.replace("[\"prefill\", \"e2e_kv\"]", "[\"e2e_kv\"]"));
-    // What it cannot do at all is told before anything starts, and is no row for each of its cells.
-    project.write("plans/other.toml", plan.replace("\"tiny\"", "\"other\""));
-    project.write("lanes/theirs.toml", &text);
-    let phase = "lane theirs runs a program as a whole, which is phase e2e_kv, and workload \"w\" asks for prefill";
-    for verb in [&["run", "other"][..], &["bundle", "other", "-o", "other.bundle"]] {
-        project.lockstep(verb).exits(2).tells(&[phase]);
-    }
-    assert!(project.runs().is_empty(), "a run was begun");
     let run_as = |program: &str| {
         project.write("lanes/theirs.toml", text.replace("PROGRAM", program));
         project.lockstep(&["lock", "theirs"]).exits(0);
@@ -234,6 +232,43 @@ fn exec() {
     let rows = ledger.rows();
     let failure = rows[0].failure.as_ref().expect("a row that is not ok says why");
     assert!(rows[0].outcome == Outcome::Crashed && failure.message.contains("InductorError: no"), "{failure:?}");
+}
+
+/// What such a lane cannot do at all is told before anything starts, and is no row for each of its cells.
+fn exec_cells() {
+    let project = Project::new();
+    for name in ["theirs", "again"] {
+        project.write(&format!("lanes/{name}.toml"), exec_lane(name).replace("PROGRAM", "echo took 1.5 s; sleep 0.05"));
+        project.lockstep(&["lock", name]).exits(0);
+    }
+    let control = "\n[[hypothesis]]\nname = \"a-a\"\nkind = \"contrast\"\nbaseline = \"theirs\"\ncandidate = \"again\"\n\
+                   phases = [\"e2e_kv\"]\nmargin_pct = 3.0\nnegative_control = true\nexpect = [\"equivalent\"]\n";
+    let plan = PlanText { same_tokens: false, rest: control, ..PlanText::new("other", &["theirs", "again"]) }.text();
+    project.write("plans/other.toml", &plan);
+    let phase = "runs a program as a whole, which is phase e2e_kv, and workload \"w\" asks for prefill";
+    for verb in [
+        &["plan", "other"][..],
+        &["plan", "other", "--format", "json"],
+        &["run", "other"],
+        &["calibrate", "other"],
+        &["bundle", "other", "-o", "other.bundle"],
+    ] {
+        let answer = project.lockstep(verb);
+        answer.exits(2).tells(&["lane theirs", phase]);
+        assert!(answer.stdout.is_empty(), "{verb:?} showed what would not run: {answer:?}");
+    }
+    assert!(project.runs().is_empty(), "a run was begun");
+    // A run that was begun without asking, as by an older lockstep, does not go on either.
+    let cells = "[\"prefill\", \"e2e_kv\"]";
+    project.write("plans/tiny.toml", plan.replace("\"other\"", "\"tiny\"").replace(cells, "[\"e2e_kv\"]"));
+    project.lockstep(&["plan", "tiny"]).exits(0);
+    let ran = project.run(&["run", "tiny"]);
+    let rows = std::fs::read(ran.file("journal.jsonl")).expect("a journal");
+    std::fs::write(ran.file("plan.toml"), &plan).expect("the plan can be changed");
+    for verb in [&["resume", "latest"][..], &["rerun", "latest", "--failed"]] {
+        project.lockstep(verb).exits(2).tells(&["lane theirs", phase]);
+    }
+    assert!(std::fs::read(ran.file("journal.jsonl")).is_ok_and(|now| now == rows), "a row was added");
 }
 
 fn exec_backend() {

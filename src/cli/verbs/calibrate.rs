@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::assemble::{Assembly, own_executable};
+use crate::cli::assemble::{Assembly, check_cells, own_executable};
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
 use crate::cli::durable::write_whole;
@@ -106,6 +106,8 @@ impl<'a> Bench<'a> {
         let model = Model::chosen(options.model.as_deref());
         let experiment = experiment(project, &options.plan, &text, model, options.counts.or(PAIR))?;
         let contrast = control(&experiment.plan)?;
+        let lanes = experiment.plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
+        check_cells(&experiment.plan, &lanes)?;
         let (lane, slowed_lane) = (contrast.baseline.clone(), contrast.candidate.clone());
         let executable = own_executable()?;
         let binary = Digest::of_file(&executable).map_err(Error::file("reading", &executable))?;

@@ -1,5 +1,6 @@
 //! `lockstep plan PLAN`.
 
+use crate::cli::assemble::check_cells;
 use crate::cli::output::{Format, emit, emit_json, style};
 use crate::cli::{Error, Exit, Project};
 use crate::plan::{ExpectedFailure, Plan, PlanFile, PlannedLaunch, Schedule};
@@ -40,6 +41,9 @@ struct Listed {
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let Some(name) = &options.plan else { return list(project, options.format) };
     let (plan, found) = project.plan(name)?;
+    // What would run is nothing where `run` refuses it.
+    let lanes = plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
+    check_cells(&plan, &lanes)?;
     let cells = plan.cells()?;
     let schedule = Schedule::of(&plan, &plan.stages());
     match options.format {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::conclude::{conclude, measure};
 use super::run::{Pause, show_unchanged};
 use crate::bundle::Bundle;
-use crate::cli::assemble::Assembly;
+use crate::cli::assemble::{Assembly, check_cells};
 use crate::cli::bundled::BundleFacts;
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
@@ -92,6 +92,8 @@ pub(super) fn again(project: &Project, folder: &RunFolder) -> Result<Again, Erro
     let is_own = plan.model.synthetic.is_some() || plan.model.hub.is_some();
     let model = if is_own && bundle.is_none() { Model::OfPlan } else { Model::Known(&facts.model_dir) };
     let experiment = experiment(project, &file, &text, model, Counts::default())?;
+    // Also a run that an older lockstep began, which did not ask.
+    check_cells(&experiment.plan, &lanes)?;
     Ok(Again { project: project.clone(), experiment, text, lanes, facts, bundle, executables })
 }
 
