@@ -14,6 +14,7 @@ mod error;
 mod exit;
 mod hub_model;
 mod leftovers;
+mod offers;
 mod output;
 mod pack;
 mod pair_plan;

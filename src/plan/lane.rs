@@ -69,6 +69,8 @@ pub enum GateTest {
     AtMost(f64),
     /// A dotted version no older.
     MinimumVersion(String),
+    /// A dotted version that is older than this one.
+    BelowVersion(String),
 }
 
 /// Budgets. Inactivity is counted from the last sign of life.
@@ -300,7 +302,7 @@ fn check_gates(document: &Document<'_>, raw: Vec<RawGate>) -> Result<Vec<Gate>, 
         }
         let test = gate.test().map_err(|count| {
             let message = format!("a gate takes exactly one test, and {count} are given");
-            let hint = "tests: equals, one_of, at_least, at_most, minimum_version".to_owned();
+            let hint = "tests: equals, one_of, at_least, at_most, minimum_version, below_version".to_owned();
             document.fault(&format!("gate[{index}]"), message, Some(hint))
         })?;
         check_test(document, &at, &test)?;
@@ -319,6 +321,7 @@ fn check_test(document: &Document<'_>, at: &dyn Fn(&str) -> String, test: &GateT
         GateTest::AtLeast(number) => finite("at_least", *number),
         GateTest::AtMost(number) => finite("at_most", *number),
         GateTest::MinimumVersion(version) => check_version(document, &at("minimum_version"), version),
+        GateTest::BelowVersion(version) => check_version(document, &at("below_version"), version),
         GateTest::OneOf(texts) if texts.is_empty() => {
             Err(document.fault(&at("one_of"), "is empty, so that no signal could pass", None))
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::document::{Document, key};
 use super::lane::check_version;
@@ -61,6 +61,22 @@ pub struct DockerLane {
     /// writes shared libraries there and loads them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scratch_exec: bool,
+    /// Files of the image that are read from outside once it runs.
+    #[serde(rename = "proof", skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<Proof>,
+}
+
+/// A file of the image that shows what the stack was made of. The engine is asked for it, not the runner; it becomes the
+/// signals `container.proof.NAME`, which says whether it holds what is named here, and `container.proof.NAME.sha256`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The name in the signals.
+    pub name: String,
+    /// Where the file stands in the image.
+    pub path: String,
+    /// Texts that must all stand in it.
+    pub holds: Vec<String>,
 }
 
 /// Where a container lane's image comes from.
@@ -170,7 +186,7 @@ pub(super) fn check_launcher(
 }
 
 fn check_docker(document: &Document<'_>, raw: RawDocker) -> Result<DockerLane, Error> {
-    let RawDocker { image, build, foundation, arguments, files, command, gpus, scratch_exec } = raw;
+    let RawDocker { image, build, foundation, arguments, files, command, gpus, scratch_exec, proofs } = raw;
     let image = match (image, build) {
         (Some(image), None) if image.trim().is_empty() => {
             return Err(document.fault("docker.image", "is empty", Some("give a reference, or `self`".to_owned())));
@@ -197,7 +213,25 @@ fn check_docker(document: &Document<'_>, raw: RawDocker) -> Result<DockerLane, E
             return Err(document.fault("docker", "names no image", Some(hint)));
         }
     };
-    Ok(DockerLane { image, command, gpus, scratch_exec })
+    check_proofs(document, &proofs)?;
+    Ok(DockerLane { image, command, gpus, scratch_exec, proofs })
+}
+
+fn check_proofs(document: &Document<'_>, proofs: &[Proof]) -> Result<(), Error> {
+    for (index, Proof { name, path, holds }) in proofs.iter().enumerate() {
+        let at = |key: &str| format!("docker.proof[{index}].{key}");
+        check_plan::name(document, &at("name"), name)?;
+        if proofs.iter().take(index).any(|other| other.name == *name) {
+            return Err(document.fault(&at("name"), format!("{name:?} stands twice"), None));
+        }
+        if !path.starts_with('/') || path.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(document.fault(&at("path"), format!("{path:?} is no absolute path of a file"), None));
+        }
+        if holds.is_empty() || holds.iter().any(|text| text.trim().is_empty()) {
+            return Err(document.fault(&at("holds"), "names no text, so that any file would do", None));
+        }
+    }
+    Ok(())
 }
 
 fn check_build(document: &Document<'_>, build: Build) -> Result<Build, Error> {

@@ -65,7 +65,7 @@ pub use hub::{Hub, HubFile};
 pub use input::{IMAGE_INPUT, Input, archive_name};
 pub use integrity::{CleanRuns, CompileRobustness, FiveGates, FusedColumns, PerformanceIs, ProbeColumns, Regimes};
 pub use lane::{Gate, GateTest, Lane, Limits};
-pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program};
+pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program, Proof};
 pub use lock_file::{ImagePin, Lock, SelfImagePin};
 pub use locked_input::{Candidate, Content, LockedInput, OverlayPin, is_commit};
 pub use model::{ModelSpec, Synthetic};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::lane::{GateTest, Limits};
+use super::launcher::Proof;
 use super::{Exec, Input, Needs, Server};
 use crate::terms::Stage;
 
@@ -77,6 +78,8 @@ pub(super) struct RawDocker {
     pub gpus: Vec<String>,
     #[serde(default)]
     pub scratch_exec: bool,
+    #[serde(default, rename = "proof")]
+    pub proofs: Vec<Proof>,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -94,18 +97,21 @@ pub(super) struct RawGate {
     pub at_most: Option<f64>,
     #[serde(default)]
     pub minimum_version: Option<String>,
+    #[serde(default)]
+    pub below_version: Option<String>,
 }
 
 impl RawGate {
     /// The one test that is set, or how many were.
     pub(super) fn test(self) -> Result<GateTest, usize> {
-        let Self { stage: _, signal: _, equals, one_of, at_least, at_most, minimum_version } = self;
+        let Self { stage: _, signal: _, equals, one_of, at_least, at_most, minimum_version, below_version } = self;
         let mut tests: Vec<GateTest> = [
             equals.map(GateTest::Equals),
             one_of.map(GateTest::OneOf),
             at_least.map(GateTest::AtLeast),
             at_most.map(GateTest::AtMost),
             minimum_version.map(GateTest::MinimumVersion),
+            below_version.map(GateTest::BelowVersion),
         ]
         .into_iter()
         .flatten()

@@ -283,7 +283,7 @@ fn a_fault_of_syntax_names_line_and_key() {
 
 #[test]
 fn a_fault_in_a_lane_names_line_and_key_path() {
-    const TESTS: &str = "tests: equals, one_of, at_least, at_most, minimum_version";
+    const TESTS: &str = "tests: equals, one_of, at_least, at_most, minimum_version, below_version";
     let two = format!("f:21: gate[0]: a gate takes exactly one test, and 2 are given; {TESTS}");
     let none = format!("f:21: gate[0]: a gate takes exactly one test, and 0 are given; {TESTS}");
     assert_faults(

@@ -181,6 +181,14 @@ fn check_axes(axes: &Axes) -> Result<KvCacheKind, Error> {
     })
 }
 
+/// The values of each axis that a cell may fix in a lane of this backend which declares `axes`: what the lane has anyway.
+#[must_use]
+pub fn native_cell_axes(axes: &Axes) -> BTreeMap<String, Vec<String>> {
+    let fixed = FIXED_AXES.map(|(axis, values)| (axis.to_owned(), values.iter().map(|&value| value.into()).collect()));
+    let cache = axes.get("cache").map_or_else(|| KvCacheKind::Dynamic.name().to_owned(), Clone::clone);
+    fixed.into_iter().chain([("cache".to_owned(), vec![cache])]).collect()
+}
+
 /// A cell may fix what the lane has anyway; this backend changes nothing from cell to cell.
 fn check_cell_axes(axes: &Axes, cache: KvCacheKind) -> Result<(), Error> {
     for (axis, found) in axes {

@@ -35,6 +35,7 @@ fn wanted(test: &GateTest) -> String {
         GateTest::AtLeast(least) => format!("at least {least}"),
         GateTest::AtMost(most) => format!("at most {most}"),
         GateTest::MinimumVersion(version) => format!("version {version} or newer"),
+        GateTest::BelowVersion(version) => format!("a version before {version}"),
     }
 }
 
@@ -50,6 +51,7 @@ fn holds(test: &GateTest, value: &SignalValue) -> bool {
         GateTest::AtLeast(least) => number(value).is_some_and(|v| v >= *least),
         GateTest::AtMost(most) => number(value).is_some_and(|v| v <= *most),
         GateTest::MinimumVersion(least) => compare_versions(&value.to_string(), least).is_some_and(Ordering::is_ge),
+        GateTest::BelowVersion(limit) => compare_versions(&value.to_string(), limit).is_some_and(Ordering::is_lt),
     }
 }
 
@@ -92,6 +94,16 @@ mod tests {
             [("3.11.7", "3.9", true), ("3.9", "3.11", false), ("3.14.0rc1+x", "3.14", true), ("three", "3", false)]
         {
             assert_eq!(holds(&GateTest::MinimumVersion(least.into()), &seen.into()), good, "{seen} against {least}");
+        }
+        // A build of NVIDIA's names its commit and its image behind the version.
+        for (seen, limit, good) in [
+            ("2.10.0a0+a36e1d39eb.nv26.01.42222806", "2.11", true),
+            ("2.11.0a0+a36e1d39eb.nv26.02", "2.11", false),
+            ("2.9.1", "2.11", true),
+            ("3.0", "2.11", false),
+            ("three", "4", false),
+        ] {
+            assert_eq!(holds(&GateTest::BelowVersion(limit.into()), &seen.into()), good, "{seen} before {limit}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use lockstep::journal::LaneState;
 use lockstep::terms::Outcome;
+use serde_json::{Value, json};
 
 use crate::project::{Lane, Ledger, PlanText, Project};
 use crate::{Named, Needs};
@@ -60,7 +61,24 @@ fn catalogue() {
             assert!(has("needs") && has("missing"), "{name} needs an engine that is not here: {lane}");
         }
     }
+    // What a plan may cross, as the runner's own sources say it.
+    let offered = |name: &str, axis: &str| {
+        let lane = listed.as_array().into_iter().flatten().find(|lane| lane["name"] == name);
+        lane.unwrap_or_else(|| panic!("{name} is not listed"))["offers"][axis].clone()
+    };
+    let settings = include_str!("../../containers/runner/lockstep_runner/backends/pytorch/settings.py");
+    for lane in ["torch-2.11", "triton-3.6.0-torch-2.11"] {
+        let modes = offered(lane, "compile_mode");
+        assert!(modes.as_array().is_some_and(|modes| modes.len() > 2), "{lane}: {modes}");
+        let line: Vec<String> = modes.as_array().into_iter().flatten().map(Value::to_string).collect();
+        assert!(settings.contains(&format!("\"compile_mode\": ({}),\n", line.join(", "))), "{lane}: {modes}");
+    }
+    assert_eq!(offered("native-static", "cache"), json!(["static"]));
+    assert_eq!(offered("python-reference", "cache"), json!(["dynamic", "none"]));
+    assert_eq!(offered("python-gil", "kernels"), json!(["tuple(REQUESTS)"]));
+    assert_eq!(offered("gpt-fast-pinned", "cache"), Value::Null);
     let text = project.lockstep(&["lanes"]);
+    text.prints(&["  offers     no axis to a cell\n", "cache=dynamic|static compile_mode="]);
     text.exits(0).prints(&["triton-3.4.0-torch-2.11:", "made of", "overlay: overlay triton-3.4.0 (verified)"]);
     text.prints(&[
         "image nvcr.io/nvidia/pytorch:25.08-py3 (unresolved)",

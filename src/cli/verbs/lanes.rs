@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::assemble::missing_of;
+use crate::cli::offers::{Offers, offers};
 use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
@@ -28,6 +29,8 @@ struct Listed {
     locked: bool,
     source: String,
     axes: Axes,
+    /// What the cells of a plan may fix in it; null where only its process can tell.
+    offers: Option<Offers>,
     /// What it needs of the host.
     needs: Vec<String>,
     /// What it is made of, and how far that is known.
@@ -49,6 +52,7 @@ fn proves(lane: &Lane) -> Vec<String> {
         GateTest::AtLeast(least) => format!(">= {least}"),
         GateTest::AtMost(most) => format!("<= {most}"),
         GateTest::MinimumVersion(version) => format!(">= {version}"),
+        GateTest::BelowVersion(version) => format!("< {version}"),
     };
     lane.gates.iter().map(|gate| format!("{} {}", gate.signal, words(&gate.test))).collect()
 }
@@ -85,6 +89,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             name,
             launcher,
             locked: found.lock.is_some(),
+            offers: offers(&found),
             needs: found.lane.needs.words(),
             inputs: inputs(&found),
             proves: proves(&found.lane),
@@ -108,8 +113,15 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 
 /// A paragraph for each lane: a table of this much would be read by nobody.
 fn text(lane: &Listed) -> String {
-    let Listed { name, launcher, locked, source: _, axes, needs, inputs, proves, missing, description, is_server } =
-        lane;
+    let Listed { name, launcher, locked, source: _, axes, offers, needs, inputs, proves, missing, .. } = lane;
+    let Listed { description, is_server, .. } = lane;
+    let offered = match offers {
+        None => "what its own backend says".to_owned(),
+        Some(offers) if offers.is_empty() => "no axis to a cell".to_owned(),
+        Some(offers) => {
+            offers.iter().map(|(axis, values)| format!("{axis}={}", values.join("|"))).collect::<Vec<_>>().join(" ")
+        }
+    };
     let axes: Vec<String> = axes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let inputs: Vec<String> = inputs.iter().map(|(input, state)| format!("{input} ({state})")).collect();
     let lacks: Vec<&str> = missing.iter().map(|missing| missing.what.as_str()).collect();
@@ -123,6 +135,7 @@ fn text(lane: &Listed) -> String {
         ("locked", if *locked { "yes" } else { "no" }.to_owned()),
         ("runs here", here),
         ("declares", axes.join(" ")),
+        ("offers", offered),
         ("made of", inputs.join("; ")),
         ("needs", needs.join(", ")),
         ("proves", proves.join(", ")),

@@ -31,6 +31,7 @@ use super::engine::Engine;
 use super::image::{ImageFacts, ResolvedImage};
 use super::model_mounts::model_mounts;
 use super::network::OwnedNetwork;
+use super::proofs::read_proofs;
 use crate::launch::outside::cgroup::Cgroup;
 use crate::launch::outside::tree::{self, Member};
 use crate::launch::outside::{DigestCache, procfs, signals};
@@ -57,6 +58,8 @@ pub(in crate::launch) struct ContainerLaunch {
     parting: JoinHandle<()>,
     warnings: Vec<String>,
     declared: Vec<String>,
+    /// What files of the image show; its root is read-only, so one look is enough.
+    proofs: Vec<Signal>,
     digests: DigestCache,
     init: Option<Member>,
     runner: Mutex<Option<Member>>,
@@ -106,6 +109,7 @@ impl ContainerLaunch {
         let facts = container.image(&inspect).await?;
         facts.check(&image.expected)?;
         confinement::check(&container.lane, &body, &inspect)?;
+        let proofs = read_proofs(engine, &container.id, &docker.proofs).await?;
         let init = container.first_process(&inspect);
         // One that ended at once has no address any more; its exit says more than that.
         let reached = network.as_ref().filter(|_| is_running(&inspect));
@@ -116,6 +120,7 @@ impl ContainerLaunch {
             tail,
             warnings: created.warnings,
             declared: request.lane.given_environment().into_keys().collect(),
+            proofs,
             digests: DigestCache::default(),
             cgroup: init.and_then(|init| Cgroup::of(init.pid)),
             init,
@@ -173,6 +178,7 @@ impl ContainerLaunch {
         let inspect = self.container.inspect().await?;
         let mut found = container_signals::of_image(&self.container.image(&inspect).await?);
         found.extend(container_signals::of_container(&inspect));
+        found.extend(self.proofs.iter().cloned());
         if self.network.is_some() {
             found.push(Signal::outside("container.network_internal", true));
         }

@@ -20,6 +20,7 @@ mod image_tree;
 mod load;
 mod model_mounts;
 mod network;
+mod proofs;
 mod pull;
 mod save;
 
