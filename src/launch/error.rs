@@ -172,6 +172,16 @@ pub enum Error {
         /// What the archive writer said.
         source: std::io::Error,
     },
+    /// A file that was given as a root file system is none, or is broken.
+    #[error("{} is no root file system that can be taken in: {found}; {remedy}", path.display())]
+    RootArchive {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+        /// What to try.
+        remedy: &'static str,
+    },
     /// Something of the lane is still there after KILL.
     #[error("{what} of lane {lane:?} is still there {waited_s:.0} s after KILL; look at it before the next run")]
     StillThere {

@@ -13,6 +13,7 @@
 //! | `docker` | the engine, the create request, attach, images by digest |
 //! | `self_image` | an image made from the running executable and its libraries |
 //! | `image_layout`, `tar_stream` | images as an OCI layout in a folder, and as an archive that every engine loads |
+//! | `root_archive` | whether a file is a whole root file system, before an engine is given it |
 //! | `outside` | `/proc` and cgroups: signals, processor time, the lane's process tree, and the children that this process was given |
 //! | `supervisor`, `sweep` | whose lane is it, is that supervisor alive, and the end of orphans |
 //!
@@ -29,6 +30,7 @@ mod outside;
 mod pipes;
 mod process;
 mod request;
+mod root_archive;
 mod self_image;
 mod supervisor;
 mod sweep;
@@ -49,6 +51,7 @@ pub use launched::{Launched, start};
 pub use outside::tree::descends_from;
 pub use pipes::{LaneInput, LaneOutput};
 pub use request::{Exit, LaunchRequest};
+pub use root_archive::check_root_archive;
 pub use self_image::{ImageArchive, SelfImage, build_self_image, prune_self_images, recipe_digest};
 pub use supervisor::{Fate, Marker, Supervisor};
 pub use sweep::{Orphan, OrphanKind, Sweep, sweep};

@@ -7,8 +7,8 @@ use super::Error;
 use super::segment::runtime;
 use crate::launch::{
     BaseImage, BuiltImage, Engine, ImageArchive, ImageLayout, LaidImage, PullProgress, SelfImage, TreeCache,
-    build_lane_image, build_self_image, built_image, ensure_image, import_base, prune_bundled_images,
-    prune_lane_images, prune_self_images, save_image, sweep,
+    build_lane_image, build_self_image, built_image, check_root_archive, ensure_image, import_base,
+    prune_bundled_images, prune_lane_images, prune_self_images, save_image, sweep,
 };
 use crate::plan::{Build, ImagePin, Lane, Lock};
 use crate::terms::HostFacts;
@@ -109,8 +109,9 @@ pub fn pack_image(
 /// Gives the engine a root file system as a base image.
 ///
 /// # Errors
-/// No engine answers, or it does not take the archive.
-pub fn import_base_image(docker_host: Option<&str>, archive: Vec<u8>) -> Result<BaseImage, Error> {
+/// The archive of the file at `path` is broken or something else; no engine answers, or it does not take the archive.
+pub fn import_base_image(docker_host: Option<&str>, path: &Path, archive: Vec<u8>) -> Result<BaseImage, Error> {
+    check_root_archive(path, &archive)?;
     runtime()?.block_on(async {
         let engine = Engine::connect(docker_host).await?;
         Ok(import_base(&engine, archive).await?)

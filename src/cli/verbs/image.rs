@@ -168,7 +168,7 @@ fn import(project: &Project, name: &str, input: &str, file: &Path, replace: bool
     };
     verify_lock(&found.lane, lock, &found.file_digests(), None)?;
     let archive = std::fs::read(file).map_err(Error::file("reading the root file system", file))?;
-    let image = import_base_image(docker_host().as_deref(), archive)?;
+    let image = import_base_image(docker_host().as_deref(), file, archive)?;
     emit(&format!("{}\n  tree {}\n", image.reference, image.tree))?;
     let content = Content::LocalImage { reference: reference.clone(), tree: image.tree };
     match lock.inputs.get(input).and_then(LockedInput::content) {

@@ -11,6 +11,9 @@ use super::image::{ExpectedImage, ImageFacts, ResolvedImage};
 use crate::launch::Error;
 use crate::plan::ImagePin;
 
+/// What an engine says of a layer whose bytes have the right digest and that it cannot unpack.
+const UNREADABLE: &str = "failed to register layer: Error processing tar file";
+
 /// How far a pull is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullProgress {
@@ -63,10 +66,13 @@ pub async fn ensure_image(
         .platform(&pin.platform)
         .build();
     let mut messages = engine.docker().create_image(Some(options), None, None);
-    while let Some(message) =
-        within(NEWS_DEADLINE, format!("pulling {by_manifest}"), messages.next().map(Option::transpose)).await?
-    {
-        progress(progress_of(message));
+    loop {
+        let news = messages.next().map(Option::transpose);
+        match within(NEWS_DEADLINE, format!("pulling {by_manifest}"), news).await {
+            Ok(Some(message)) => progress(progress_of(message)),
+            Ok(None) => break,
+            Err(error) => return Err(told(error, &by_manifest)),
+        }
     }
     let facts = ImageFacts::read(engine, &by_manifest).await?.ok_or_else(|| Error::Answer {
         doing: format!("pulling {by_manifest}"),
@@ -74,6 +80,20 @@ pub async fn ensure_image(
     })?;
     facts.check(&expected)?;
     Ok(ResolvedImage { id: facts.id, expected })
+}
+
+/// An engine that does not know how a layer is packed takes it for a broken archive, and says no more than that.
+fn told(error: Error, image: &str) -> Error {
+    match &error {
+        Error::Engine { source, .. } if source.to_string().contains(UNREADABLE) => Error::Answer {
+            doing: format!("pulling {image}"),
+            found: format!(
+                "{source}. It could not unpack a layer that came whole: engines before 23 unpack none that is packed by \
+                 zstd; take a newer engine, or an image whose layers are packed by gzip"
+            ),
+        },
+        _ => error,
+    }
 }
 
 fn progress_of(message: CreateImageInfo) -> PullProgress {
