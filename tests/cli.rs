@@ -3,6 +3,8 @@
 
 #[path = "cli/acceptance.rs"]
 mod acceptance;
+#[path = "cli/builds.rs"]
+mod builds;
 #[path = "cli/bundles.rs"]
 mod bundles;
 #[path = "cli/calibrations.rs"]
@@ -61,6 +63,7 @@ pub struct Named(&'static str, Needs, fn());
 fn main() -> ExitCode {
     let files = [
         acceptance::TRIALS,
+        builds::TRIALS,
         bundles::TRIALS,
         calibrations::TRIALS,
         gates::TRIALS,

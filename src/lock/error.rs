@@ -49,8 +49,8 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A requirements file that leaves something open.
-    #[error("{file}{}: {problem}; make it anew with hashes, for example by `uv pip compile --generate-hashes`", at_line(*line))]
+    /// A list of packages that leaves something open, or is not what was asked for.
+    #[error("{file}{}: {problem}; {hint}", at_line(*line))]
     Requirements {
         /// The file.
         file: String,
@@ -58,6 +58,8 @@ pub enum Error {
         line: usize,
         /// What is wrong.
         problem: String,
+        /// What to try.
+        hint: String,
     },
     /// A file of statements that cannot be read.
     #[error("{file}: {problem}")]

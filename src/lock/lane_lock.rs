@@ -158,7 +158,7 @@ fn verify_inputs(
 /// An input that is a shipped file is locked by that file's own digest.
 fn verify_file(input: &Input, content: &Content, files: &BTreeMap<String, Digest>) -> Result<(), String> {
     let locked = match content {
-        Content::Packages { sha256, .. } | Content::Patch { sha256, .. } => sha256,
+        Content::Packages { sha256, .. } | Content::Patch { sha256, .. } | Content::Debian { sha256, .. } => sha256,
         Content::Overlay(pin) => &pin.sha256,
         _ => return Ok(()),
     };

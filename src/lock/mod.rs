@@ -14,6 +14,8 @@
 //! | `checkpoint`, `change` | digest of a model's folder, and what changed in it |
 //! | `git`, `packages`, `web` | commits by what repositories advertise; hashes by what package indexes list |
 //! | `archive` | files of public addresses, by digest |
+//! | `requirements` | package sets from what asks for them, and whether the two agree |
+//! | `debian` | lists of Debian's packages, each file by digest |
 //! | `download` | one large file, resumed and hashed as it comes |
 //! | `hub` | checkpoints of a model hub: the pin, and what it pins |
 //! | `overlay` | packed wheels, unpacked by content |
@@ -26,6 +28,7 @@ mod archive;
 mod challenge;
 mod change;
 mod checkpoint;
+mod debian;
 mod difference;
 mod download;
 mod error;
@@ -41,6 +44,7 @@ mod packages;
 mod platform;
 mod reference;
 mod registry;
+mod requirements;
 mod resolve;
 mod retry;
 mod session;
@@ -57,6 +61,7 @@ mod tests;
 pub use archive::ArchiveCache;
 pub use change::Change;
 pub use checkpoint::{FileStamp, FolderDigest, file_stamps, folder_digest, verify_folder};
+pub use debian::{DebianFile, debian_files};
 pub use difference::{Difference, differences, merged};
 pub use error::{Asked, Error};
 pub use hub::{Fetched, HubOptions, fetch_checkpoint, pin_checkpoint, pinned_digest};
@@ -67,5 +72,6 @@ pub use overlay::OverlayCache;
 pub use platform::Platform;
 pub use reference::ImageReference;
 pub use registry::{Drift, Registry};
+pub use requirements::{check_requirements, resolve_requirements};
 pub use resolve::Resolver;
 pub use statements::Statements;

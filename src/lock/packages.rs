@@ -23,7 +23,10 @@ pub(super) struct Pinned {
 /// Reads a requirements file as pip does with `--require-hashes`: `NAME==VERSION` and its hashes, each on a line of its
 /// own that the one before continues.
 pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Pinned>, Error> {
-    let fault = |line: usize, problem: String| Error::Requirements { file: file.to_owned(), line, problem };
+    let fault = |line: usize, problem: String| {
+        let hint = "make it anew by `lockstep lock --requirements NAME`".to_owned();
+        Error::Requirements { file: file.to_owned(), line, problem, hint }
+    };
     let mut found: Vec<Pinned> = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
@@ -66,7 +69,7 @@ fn pinned(word: &str) -> Option<Pinned> {
     })
 }
 
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("-").to_lowercase()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::debian::{DebianFile, debian_files};
 use super::island::block_on;
 use super::model_input::model_input_digest;
 use super::overlay::OverlayCache;
@@ -80,6 +81,7 @@ impl Resolver {
                 Ok(self.verified("its bytes", Content::Patch { file: file.clone(), sha256: found }))
             }
             Input::Archive { url, sha256 } => self.archive(url, *sha256),
+            Input::Debian { list } => self.debian(list, bytes()?),
             Input::Overlay { recipe } => {
                 let pin = self.overlays.pin(recipe, bytes()?)?;
                 Ok(self.verified("wheels by hash, packed and unpacked again", Content::Overlay(pin)))
@@ -155,6 +157,27 @@ impl Resolver {
                 content,
             }),
         }
+    }
+
+    fn debian(&self, list: &str, bytes: &[u8]) -> Result<LockedInput, Error> {
+        let file = format!("containers/debian/{list}.txt");
+        let packages = debian_files(&file, &String::from_utf8_lossy(bytes))?;
+        let content = Content::Debian {
+            list: list.to_owned(),
+            sha256: Digest::of(bytes),
+            packages: u32::try_from(packages.len()).unwrap_or(u32::MAX),
+        };
+        for DebianFile { url, sha256 } in &packages {
+            match self.archives.bytes(url, *sha256, &self.options) {
+                Ok(_) => {}
+                Err(error @ (Error::WrongArchive { .. } | Error::Io { .. })) => return Err(error),
+                Err(error) => {
+                    let source = format!("the list, which names every digest itself; {error}");
+                    return Ok(LockedInput::Stated { source, content });
+                }
+            }
+        }
+        Ok(self.verified("the bytes of every file", content))
     }
 
     fn model(&self, lane: &str, path: &str) -> Result<LockedInput, Error> {

@@ -58,6 +58,12 @@ pub enum Input {
         /// Its digest.
         sha256: Digest,
     },
+    /// Packages of Debian that a build adds to its base, each file with its digest in `containers/debian/LIST.txt`. A build
+    /// finds them below `inputs/NAME/`.
+    Debian {
+        /// The list's name without its ending.
+        list: String,
+    },
     /// Importable packages that are put in front of the host's own Python, packed by
     /// `containers/overlays/RECIPE.toml`.
     Overlay {
@@ -83,7 +89,7 @@ impl Input {
             | Self::Packages { argument, .. }
             | Self::Git { argument, .. }
             | Self::Patch { argument, .. } => argument.as_deref(),
-            Self::Archive { .. } | Self::Overlay { .. } | Self::Model { .. } => None,
+            Self::Archive { .. } | Self::Debian { .. } | Self::Overlay { .. } | Self::Model { .. } => None,
         }
     }
 
@@ -93,6 +99,7 @@ impl Input {
         match self {
             Self::Packages { requirements, .. } => Some(format!("requirements/{requirements}.txt")),
             Self::Patch { file, .. } => Some(file.clone()),
+            Self::Debian { list } => Some(format!("debian/{list}.txt")),
             Self::Overlay { recipe } => Some(format!("overlays/{recipe}.toml")),
             Self::Image { .. } | Self::Git { .. } | Self::Archive { .. } | Self::Model { .. } => None,
         }
@@ -107,6 +114,7 @@ impl Input {
             Self::Git { repository, revision, .. } => format!("source {repository} at {revision}"),
             Self::Patch { file, .. } => format!("patch {file}"),
             Self::Archive { url, .. } => format!("archive {url}"),
+            Self::Debian { list } => format!("Debian's packages {list}"),
             Self::Overlay { recipe } => format!("overlay {recipe}"),
             Self::Model { path, .. } => format!("model {path}"),
         }
@@ -146,6 +154,7 @@ fn check_one(document: &Document<'_>, at: &dyn Fn(&str) -> String, input: &Input
         Input::Image { .. } => Ok(()),
         Input::Packages { requirements, .. } => check_plan::name(document, &at("requirements"), requirements),
         Input::Overlay { recipe } => check_plan::name(document, &at("recipe"), recipe),
+        Input::Debian { list } => check_plan::name(document, &at("list"), list),
         Input::Archive { url, .. } => {
             let name = archive_name(url);
             let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
@@ -189,7 +198,8 @@ pub fn archive_name(url: &str) -> &str {
 }
 
 /// Whether a URL is asked over TLS, or on this host.
-fn is_web(url: &str) -> bool {
+#[must_use]
+pub fn is_web(url: &str) -> bool {
     ["https://", "http://127.0.0.1:", "http://localhost:"].iter().any(|start| url.starts_with(start))
 }
 

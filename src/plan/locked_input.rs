@@ -90,6 +90,15 @@ pub enum Content {
         /// Its digest.
         sha256: Digest,
     },
+    /// A list of Debian's packages whose every file has a digest.
+    Debian {
+        /// The list's name without its ending.
+        list: String,
+        /// The list's digest.
+        sha256: Digest,
+        /// How many packages it names.
+        packages: u32,
+    },
     /// Packed wheels.
     Overlay(OverlayPin),
     /// A model's folder or file.
@@ -165,6 +174,7 @@ impl Content {
             Self::Packages { sha256, .. }
             | Self::Patch { sha256, .. }
             | Self::Archive { sha256, .. }
+            | Self::Debian { sha256, .. }
             | Self::Model { sha256, .. } => sha256.to_string(),
         }
     }
@@ -180,7 +190,9 @@ impl Content {
                     Self::ImageDigest { reference: locked, .. } | Self::LocalImage { reference: locked, .. },
                     Input::Image { reference, .. },
                 ) => locked == reference || locked.ends_with(&format!("/{reference}")),
-                (Self::Packages { sha256, .. } | Self::Patch { sha256, .. }, _) => bytes() == Some(*sha256),
+                (Self::Packages { sha256, .. } | Self::Patch { sha256, .. } | Self::Debian { sha256, .. }, _) => {
+                    bytes() == Some(*sha256)
+                }
                 (Self::Overlay(pin), _) => bytes() == Some(pin.sha256),
                 (Self::Archive { sha256: locked, .. }, Input::Archive { sha256, .. }) => locked == sha256,
                 (Self::Git { commit, .. }, Input::Git { revision, .. }) => !is_commit(revision) || commit == revision,
@@ -197,6 +209,7 @@ impl Content {
             (Input::Packages { requirements, .. }, Self::Packages { requirements: locked, .. })
             | (Input::Patch { file: requirements, .. }, Self::Patch { file: locked, .. })
             | (Input::Git { repository: requirements, .. }, Self::Git { repository: locked, .. })
+            | (Input::Debian { list: requirements }, Self::Debian { list: locked, .. })
             | (Input::Archive { url: requirements, .. }, Self::Archive { url: locked, .. })
             | (Input::Overlay { recipe: requirements }, Self::Overlay(OverlayPin { recipe: locked, .. }))
             | (Input::Model { path: requirements, .. }, Self::Model { path: locked, .. }) => (requirements, locked),

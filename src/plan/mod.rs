@@ -62,7 +62,7 @@ pub use exec::{EXEC_VARIABLE, Exec, LogLine, cannot_do};
 pub use expected_failure::ExpectedFailure;
 pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
 pub use hub::{Hub, HubFile};
-pub use input::{IMAGE_INPUT, Input, archive_name};
+pub use input::{IMAGE_INPUT, Input, archive_name, is_web};
 pub use integrity::{CleanRuns, CompileRobustness, FiveGates, FusedColumns, PerformanceIs, ProbeColumns, Regimes};
 pub use lane::{Gate, GateTest, Lane, Limits};
 pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program, Proof};

@@ -9,7 +9,7 @@ use crate::cli::output::{Format, emit, emit_json, note};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::launch::archive_path;
-use crate::lock::{RegistryOptions, unresolved, verify_lock};
+use crate::lock::{DebianFile, RegistryOptions, debian_files, unresolved, verify_lock};
 use crate::plan::{Build, Content, DockerLane, ImageSource, Input, Launcher, Lock, LockedInput, archive_name};
 use crate::supervise::{build_from_lock, build_image, import_base_image};
 use crate::terms::Digest;
@@ -140,17 +140,30 @@ fn from_dockerfile(project: &Project, found: &FoundLane, build: &Build, format: 
     }
 }
 
-/// All that the build sees: the lane's shipped files, and the archives among its inputs.
+/// All that the build sees: the lane's shipped files, and the archives and Debian's packages among its inputs.
 fn context(project: &Project, found: &FoundLane) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut files = found.files.clone();
+    let archives = project.archives();
     for (name, input) in &found.lane.inputs {
-        if let Input::Archive { url, sha256 } = input {
-            note(&format!("{}: {}", found.lane.name, input.words()));
-            let bytes = project.archives().bytes(url, *sha256, &RegistryOptions::default())?;
-            files.insert(archive_path(name, archive_name(url)), bytes);
+        let wanted = match input {
+            Input::Archive { url, sha256 } => vec![DebianFile { url: url.clone(), sha256: *sha256 }],
+            Input::Debian { .. } => listed(found, input)?,
+            _ => continue,
+        };
+        note(&format!("{}: {}", found.lane.name, input.words()));
+        for DebianFile { url, sha256 } in wanted {
+            let bytes = archives.bytes(&url, sha256, &RegistryOptions::default())?;
+            files.insert(archive_path(name, archive_name(&url)), bytes);
         }
     }
     Ok(files)
+}
+
+/// The files of a list of Debian's packages, which the lock was compared with before.
+fn listed(found: &FoundLane, input: &Input) -> Result<Vec<DebianFile>, Error> {
+    let path = input.files().unwrap_or_default();
+    let text = found.files.get(&path).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+    Ok(debian_files(&format!("containers/{path}"), &text)?)
 }
 
 /// Takes in a root file system for an input, and says in the lock which it is.

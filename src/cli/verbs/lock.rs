@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use crate::cli::durable::write_whole;
 use crate::cli::environment::{proxy, variable};
+use crate::cli::leftovers::partial_folder;
 use crate::cli::output::{Format, emit, emit_json, note};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::launch::recipe_digest;
 use crate::lock::{
-    Credentials, Difference, RegistryOptions, Resolver, differences, lane_inputs, lock_lane, merged, unresolved,
-    verify_lock, verify_models,
+    Credentials, Difference, RegistryOptions, Resolver, check_requirements, differences, lane_inputs, lock_lane,
+    merged, resolve_requirements, unresolved, verify_lock, verify_models,
 };
 use crate::plan::{ImageSource, Input, Launcher, Lock};
 use crate::terms::Digest;
@@ -22,12 +23,16 @@ const PACKAGE_INDEX: &str = "https://pypi.org/simple";
 /// Options of `lock`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --diff vllm\n  lockstep lock --check\n  lockstep lock --all"
+    after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --diff vllm\n  lockstep lock --check\n  lockstep lock --all\n  lockstep lock --requirements torch-2.11.0"
 )]
 pub(in crate::cli) struct Options {
     /// Names of the lanes; `--check` and `--diff` take every lane without one.
-    #[arg(required_unless_present_any = ["all", "check", "diff"])]
+    #[arg(required_unless_present_any = ["all", "check", "diff", "requirements"])]
     names: Vec<String>,
+    /// Resolve `containers/requirements/SET.in` against the package index by `uv`, into SET.txt with every hash; the lanes that
+    /// use the set are to be locked afterwards. May be given several times.
+    #[arg(long, value_name = "SET", conflicts_with_all = ["names", "all", "check", "diff", "pack"])]
+    requirements: Vec<String>,
     /// Lock every lane.
     #[arg(long, conflicts_with = "names")]
     all: bool,
@@ -82,6 +87,9 @@ struct Locked {
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
+    if !options.requirements.is_empty() {
+        return requirements(project, &options.requirements);
+    }
     let names: BTreeSet<String> = match options.names.is_empty() {
         true => project.names("lanes"),
         false => options.names.iter().cloned().collect(),
@@ -91,7 +99,10 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     for name in names {
         let found = project.lane(&name)?;
         let path = project.root().join("lockfiles").join(format!("{name}.lock"));
-        let one = if options.check { check(&found, path) } else { resolve(&resolver, &found, path, options)? };
+        let one = match options.check {
+            true => check(project, &found, path),
+            false => resolve(project, &resolver, &found, path, options)?,
+        };
         if options.format == Format::Text {
             emit(&text(&one))?;
         }
@@ -106,13 +117,14 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 }
 
 /// Whether the lock matches manifest and files, by what lies here alone.
-fn check(found: &FoundLane, path: PathBuf) -> Locked {
+fn check(project: &Project, found: &FoundLane, path: PathBuf) -> Locked {
     let FoundLane { lane, lock, .. } = found;
     let reason = match lock {
         None => Some(format!("lane `{}` has no lock; run `lockstep lock {}`", lane.name, lane.name)),
         Some(lock) => {
             let models = || verify_models(lane, lock, &found.models_root);
             let checked = verify_lock(lane, lock, &found.file_digests(), recipe(found)).and_then(|()| models());
+            let checked = checked.map_err(Error::from).and_then(|()| check_sets(project, found));
             checked.err().map(|error| error.to_string())
         }
     };
@@ -122,7 +134,14 @@ fn check(found: &FoundLane, path: PathBuf) -> Locked {
 }
 
 /// Resolves every input and writes the lock, or with `--diff` says what that would change.
-fn resolve(resolver: &Resolver, found: &FoundLane, path: PathBuf, options: &Options) -> Result<Locked, Error> {
+fn resolve(
+    project: &Project,
+    resolver: &Resolver,
+    found: &FoundLane,
+    path: PathBuf,
+    options: &Options,
+) -> Result<Locked, Error> {
+    check_sets(project, found)?;
     let FoundLane { lane, lock: old, files, .. } = found;
     let mut inputs = BTreeMap::new();
     for (name, input) in lane_inputs(lane) {
@@ -159,6 +178,46 @@ fn resolve(resolver: &Resolver, found: &FoundLane, path: PathBuf, options: &Opti
         State::Written
     };
     Ok(Locked { lane: lane.name.clone(), state, path, differences, unresolved: open(found, &lock), reason: None })
+}
+
+/// That each package set of the lane is what the file beside it asks for, where there is one.
+fn check_sets(project: &Project, found: &FoundLane) -> Result<(), Error> {
+    for input in found.lane.inputs.values() {
+        let Input::Packages { requirements, .. } = input else { continue };
+        let Some(asked) = project.shipped(&format!("requirements/{requirements}.in"))? else { continue };
+        let set = input.files().and_then(|path| found.files.get(&path)).map(Vec::as_slice).unwrap_or_default();
+        let (asked, set) = (String::from_utf8_lossy(&asked), String::from_utf8_lossy(set));
+        check_requirements(requirements, &asked, &set)?;
+    }
+    Ok(())
+}
+
+/// Resolves package sets anew.
+fn requirements(project: &Project, sets: &[String]) -> Result<Exit, Error> {
+    let scratch = partial_folder(&project.runs());
+    for set in sets {
+        let Some(asked) = project.shipped(&format!("requirements/{set}.in"))? else {
+            let found = format!("there is no file containers/requirements/{set}.in");
+            return Err(Error::usage(
+                found,
+                "write into it what the set is to hold, NAME or NAME==VERSION on each line",
+            ));
+        };
+        let resolved = resolve_requirements(set, &String::from_utf8_lossy(&asked), &package_index(), &scratch);
+        let _ = std::fs::remove_dir_all(&scratch);
+        let resolved = resolved?;
+        let path = project.root().join("containers/requirements").join(format!("{set}.txt"));
+        let before = project.shipped(&format!("requirements/{set}.txt"))?;
+        let same = before.is_some_and(|before| before == resolved.as_bytes());
+        match same {
+            true => emit(&format!("{set}: unchanged\n"))?,
+            false => {
+                write_whole(&path, resolved.as_bytes())?;
+                emit(&format!("{set}: written to {}; lock the lanes that use it\n", path.display()))?;
+            }
+        }
+    }
+    Ok(Exit::AsExpected)
 }
 
 /// Whether the input is an overlay that the lock knows and that would have to be packed, which takes minutes.
@@ -199,8 +258,12 @@ fn text(Locked { lane, state, path, differences, unresolved, reason }: &Locked) 
     text
 }
 
+fn package_index() -> String {
+    variable(&["PIP_INDEX_URL"]).unwrap_or_else(|| PACKAGE_INDEX.to_owned())
+}
+
 fn resolver(project: &Project, options: &Options) -> Result<Resolver, Error> {
-    let index = variable(&["PIP_INDEX_URL"]).unwrap_or_else(|| PACKAGE_INDEX.to_owned());
+    let index = package_index();
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     let (overlays, archives) = (project.overlays()?, project.archives());
     let (registries, statements) = (registry_options(options)?, project.statements()?);

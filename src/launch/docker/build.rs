@@ -88,7 +88,7 @@ fn value_of(input: &Input, content: &Content) -> Option<String> {
         Content::Packages { .. } => input.files(),
         Content::Patch { file, .. } => Some(file.clone()),
         Content::LocalImage { tree, .. } => Some(base_reference(*tree)),
-        Content::Archive { .. } | Content::Overlay(_) | Content::Model { .. } => None,
+        Content::Archive { .. } | Content::Debian { .. } | Content::Overlay(_) | Content::Model { .. } => None,
     }
 }
 
