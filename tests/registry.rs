@@ -23,9 +23,13 @@ mod images;
 mod moved;
 #[path = "registry/server.rs"]
 mod server;
+#[path = "registry/started.rs"]
+mod started;
 #[allow(dead_code, reason = "of the texts that other tests share, one plan is taken here")]
 #[path = "project/texts.rs"]
 mod texts;
+#[path = "registry/zstd.rs"]
+mod zstd;
 
 use images::{Document, Family, Image, Pusher, index};
 use server::{Absence, Server};
@@ -127,6 +131,28 @@ fn with_an_engine(lab: &Arc<Lab>) -> Vec<Trial> {
             (Ok(_), Err(absence)) => without_registry(absence),
             (Ok(docker), Ok(host)) => runtime
                 .block_on(built::two_builds_of_one_lock_are_one_stack(&docker, host))
+                .map(|()| Completion::Completed),
+        }
+    }));
+    let shared = Arc::clone(lab);
+    trials.push(Trial::ignorable_test("layers_by_zstd_are_the_locked_ones_or_refused_by_what_they_are", move || {
+        let runtime = runtime()?;
+        match (runtime.block_on(engine::connect()), shared.host()) {
+            (Err(reason), _) => Ok(Completion::ignored_with(reason)),
+            (Ok(_), Err(absence)) => without_registry(absence),
+            (Ok(docker), Ok(host)) => runtime
+                .block_on(zstd::layers_by_zstd_are_the_locked_ones_or_refused(&docker, host))
+                .map(|()| Completion::Completed),
+        }
+    }));
+    let shared = Arc::clone(lab);
+    trials.push(Trial::ignorable_test("a_built_lane_with_a_model_of_its_own_is_run_end_to_end", move || {
+        let runtime = runtime()?;
+        match (runtime.block_on(engine::connect()), shared.host(), moved::scripted_runner()) {
+            (Err(reason), ..) | (.., Err(reason)) => Ok(Completion::ignored_with(reason)),
+            (_, Err(absence), _) => without_registry(absence),
+            (Ok(docker), Ok(host), Ok(runner)) => runtime
+                .block_on(started::a_built_lane_with_a_model_of_its_own_is_run(&docker, host, &runner))
                 .map(|()| Completion::Completed),
         }
     }));

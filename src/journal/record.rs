@@ -166,6 +166,9 @@ pub struct LaneDeclaration {
     /// Digest of the run's copy of the lock; absent when the lane runs unlocked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Digest>,
+    /// The model that the lane's program loads in place of the plan's, as its lock names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_model: Option<Digest>,
     /// Axes that manifest, lock and plan declare.
     pub declared: Axes,
     /// Axes that preflight observed in a first launch of the lane.

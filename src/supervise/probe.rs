@@ -103,6 +103,7 @@ pub(super) async fn probe(prober: Prober<'_>, listener: &mut dyn FnMut(Event)) -
             state: LaneState::Ready,
             manifest: lane.lane.digest(),
             lock: None,
+            own_model: lane.own_model(),
             declared,
             observed: Axes::new(),
             by_own_word: Vec::new(),

@@ -195,6 +195,7 @@ impl Fixture {
             state,
             manifest: Digest::of(name.as_bytes()),
             lock: Some(Digest::of(b"lock")),
+            own_model: None,
             declared: Axes::new(),
             observed: Axes::new(),
             by_own_word: Vec::new(),

@@ -74,7 +74,7 @@ pub async fn two_builds_of_one_lock_are_one_stack(docker: &Docker, host: &str) -
     for built in [&second, &third] {
         remove(docker, built).await?;
     }
-    remove_stages(docker).await?;
+    remove_stages(docker, "toy-built").await?;
     let options = RemoveImageOptionsBuilder::default().force(true).build();
     docker.remove_image(&base, Some(options), None).await?;
     Ok(())
@@ -122,8 +122,9 @@ async fn taken_for_another(docker: &Docker, project: &Project<'_>, built: &Value
 }
 
 /// What is left of the first stage of each build has no name, and carries the lane's label.
-async fn remove_stages(docker: &Docker) -> Outcome {
-    let filters = HashMap::from([("label", vec!["org.lockstep.lane=toy-built"]), ("dangling", vec!["true"])]);
+pub async fn remove_stages(docker: &Docker, lane: &str) -> Outcome {
+    let label = format!("org.lockstep.lane={lane}");
+    let filters = HashMap::from([("label", vec![label.as_str()]), ("dangling", vec!["true"])]);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let stages = docker.list_images(Some(options)).await?;
     if stages.is_empty() {

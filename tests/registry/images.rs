@@ -61,8 +61,20 @@ impl Image {
     /// An image with two layers, each of one file that says `content`.
     pub fn new(family: Family, platform: &str, content: &str) -> Self {
         let [manifest_type, _, config_type, layer_type] = family.types();
+        Self::of([manifest_type, config_type, layer_type], gzip, platform, content)
+    }
+
+    /// The same with its layers packed by zstd, for which the older family has no name.
+    pub fn packed_by_zstd(platform: &str, content: &str) -> Self {
+        let [manifest_type, _, config_type, _] = Family::Oci.types();
+        let layer_type = "application/vnd.oci.image.layer.v1.tar+zstd";
+        Self::of([manifest_type, config_type, layer_type], zstd, platform, content)
+    }
+
+    fn of(types: [&'static str; 3], pack: fn(&[u8]) -> Vec<u8>, platform: &str, content: &str) -> Self {
+        let [manifest_type, config_type, layer_type] = types;
         let tars = ["lower", "upper"].map(|name| tar(name, content));
-        let layers = tars.each_ref().map(|tar| gzip(tar));
+        let layers = tars.each_ref().map(|tar| pack(tar));
         let diff_ids: Vec<Digest> = tars.iter().map(|tar| Digest::of(tar)).collect();
         let platform = platform_of(platform);
         let mut config = platform.clone();
@@ -125,6 +137,18 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(6));
     encoder.write_all(bytes).expect("a vector takes every write");
     encoder.finish().expect("a vector takes every write")
+}
+
+/// A frame of zstd whose one block is stored as it is (RFC 8878, 3.1.1).
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(bytes.len()).expect("a toy's layer is small");
+    assert!(size < 1 << 17, "one block has no room for more");
+    let (single_segment_with_four_size_bytes, last_raw_block) = (0xa0, 1 | size << 3);
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, single_segment_with_four_size_bytes];
+    frame.extend(size.to_le_bytes());
+    frame.extend(&last_raw_block.to_le_bytes()[..3]);
+    frame.extend(bytes);
+    frame
 }
 
 /// Writes to one repository of one registry.

@@ -59,7 +59,7 @@ fn later(previous: Option<&Header>, header: &Header) -> Option<String> {
 }
 
 fn declaration(plan: &Plan, declared: &LaneDeclaration) -> Option<String> {
-    let LaneDeclaration { lane, state, declared, observed, failure, .. } = declared;
+    let LaneDeclaration { lane, state, own_model, declared, observed, failure, .. } = declared;
     let planned = plan.lane(lane)?;
     match state {
         LaneState::Skipped | LaneState::Refused if failure.is_none() => {
@@ -70,13 +70,20 @@ fn declaration(plan: &Plan, declared: &LaneDeclaration) -> Option<String> {
         }
         LaneState::Skipped | LaneState::Refused => None,
         LaneState::Ready => {
-            let model = plan.model.sha256.to_string();
+            let model = own_model.unwrap_or(plan.model.sha256).to_string();
             let other_model =
                 [declared, observed].into_iter().filter_map(|axes| axes.get("model")).find(|it| **it != model);
             let contradicted = axis_contradictions(declared, observed).into_iter().next();
             contradicted
                 .map(|found| format!("is ready, and its {} contradicts it: {}", found.name, found.message))
-                .or_else(|| other_model.map(|other| format!("is ready with the model {other}, the plan's is {model}")))
+                .or_else(|| {
+                    other_model.map(|other| {
+                        format!(
+                            "is ready with the model {other}, {} is {model}",
+                            if own_model.is_some() { "its own" } else { "the plan's" }
+                        )
+                    })
+                })
         }
     }
 }
