@@ -179,6 +179,7 @@ fn header(plan: &Plan, plan_sha256: Digest) -> Header {
         state: LaneState::Ready,
         manifest: Digest::of(name.as_bytes()),
         lock: Some(Digest::of(b"lock")),
+        own_model: None,
         declared: Axes::new(),
         observed: Axes::new(),
         by_own_word: Vec::new(),
