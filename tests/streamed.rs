@@ -13,6 +13,7 @@ mod journal;
 fn a_journal_is_judged_to_the_same_bytes_as_a_stream_and_at_once_by_any_number_of_threads() {
     let size = journal::Size { cells: 100, launches: 5, repetitions: 3 };
     let plan = size.plan().unwrap();
+    assert!(size.plan_text().is_some(), "its file is the same plan");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut bytes = Vec::new();

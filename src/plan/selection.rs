@@ -57,7 +57,7 @@ fn numbers(name: String, written: &Value, found: &mut Vec<(String, f64, &'static
             let ending =
                 units.into_iter().find_map(|(ending, unit)| Some((name.strip_suffix(ending)?.to_owned(), unit)));
             let plain = if name == "power" { "share" } else { "" };
-            let (name, unit) = ending.unwrap_or_else(|| (name, plain));
+            let (name, unit) = ending.unwrap_or((name, plain));
             found.extend(number.as_f64().map(|value| (name, value, unit)));
         }
         Value::Object(keys) => {

@@ -86,7 +86,7 @@ impl<'a> Comparisons<'a> {
     }
 
     /// What the comparisons add to the plan's family. `controls` are a family of their own.
-    pub(super) fn family(&self, controls: &BTreeSet<Comparison>) -> Vec<PValue> {
+    pub(super) fn family(&self, controls: &BTreeSet<Comparison<'_>>) -> Vec<PValue> {
         let tested = self.tested.iter().filter(|(comparison, _)| !controls.contains(comparison));
         tested.filter_map(|(_, tested)| tested.p).collect()
     }
