@@ -53,6 +53,14 @@ def unexplained(torch, backend):
 
 def no_triton(torch, backend):
     """Triton cannot be imported, and errors are suppressed, as where a compiled matrix once was measured eager."""
+    # Loading a model onto a GPU imports Triton already, and torch remembers what came of it.
+    for name in [name for name in sys.modules if name == "triton" or name.startswith("triton.")]:
+        del sys.modules[name]
+    from torch.utils import _triton
+
+    for found in vars(_triton).values():
+        getattr(found, "cache_clear", int)()
+    sys.meta_path.insert(0, _NoTriton())
     torch._dynamo.config.suppress_errors = True
 
 
@@ -79,8 +87,6 @@ def main():
     """The runner's own start, but for the fault."""
     fault, name = sys.argv[1:]
     sys.path.insert(0, os.path.abspath(RUNNER))
-    if fault == "no_triton":
-        sys.meta_path.insert(0, _NoTriton())
     from lockstep_runner import backends, loop
 
     make = backends.make

@@ -78,6 +78,9 @@ class _Backend:
         """The one stream there is."""
         return direct.contextlib.nullcontext()
 
+    def settle(self, job, count):
+        """Does nothing once."""
+
     def wait_for(self, stream):
         """Nothing to wait for."""
 
@@ -87,7 +90,7 @@ class Threads(unittest.TestCase):
 
     def crowd(self, do_passes, count=3):
         """Agents whose jobs are their numbers."""
-        return direct.Crowd([direct.Agent(_Backend(do_passes), number, None) for number in range(count)])
+        return direct.Crowd([direct.Agent(_Backend(do_passes), number, None) for number in range(count)], direct.Crew())
 
     def test_none_starts_before_all_may(self):
         begun = []
@@ -95,6 +98,35 @@ class Threads(unittest.TestCase):
         self.assertEqual(begun, [])
         crowd.run(Pulse())
         self.assertEqual(sorted(begun), [0, 1, 2])
+
+    def test_threads_stay_and_each_settles_a_cell_once_before_any_starts(self):
+        seen, crew = [], direct.Crew()
+
+        class Settling(_Backend):
+            def settle(self, job, count):
+                seen.append(("settle", job, threading.get_ident()))
+
+        backend = Settling(lambda job, count: seen.append(("pass", job, threading.get_ident())))
+        for _ in range(2):
+            direct.Crowd([direct.Agent(backend, number, None) for number in range(3)], crew).run(Pulse())
+        steps = [step for step, _, _ in seen]
+        self.assertEqual(steps, (["settle"] * 3 + ["pass"] * 3) * 2)
+        self.assertEqual(len({(job, thread) for _, job, thread in seen}), 3, "the same thread for the same agent")
+
+    def test_an_agent_that_cannot_settle_fails_the_repetition_at_once(self):
+        class Failing(_Backend):
+            def settle(self, job, count):
+                if job == 1:
+                    raise ValueError("agent 1 cannot")
+
+        crew = direct.Crew()
+        backend = Failing(lambda job, count: None)
+        with self.assertRaisesRegex(ValueError, "agent 1 cannot"):
+            direct.Crowd([direct.Agent(backend, number, None) for number in range(3)], crew)
+        done = []
+        fine = _Backend(lambda job, count: done.append(job))
+        direct.Crowd([direct.Agent(fine, number, None) for number in range(3)], crew).run(Pulse())
+        self.assertEqual(sorted(done), [0, 1, 2], "its threads are there for the next one")
 
     def test_what_goes_wrong_in_an_agent_fails_the_repetition(self):
         def fail(job, count):

@@ -15,7 +15,7 @@ import time
 
 from lockstep_runner.backends import BackendError, Refused
 from lockstep_runner.backends.agents.control import Control
-from lockstep_runner.backends.pytorch.direct import Agent, Crowd
+from lockstep_runner.backends.pytorch.direct import Agent, Crew, Crowd
 from lockstep_runner.backends.reference.decoder import Cache, build
 from lockstep_runner.backends.reference.shape import read_shape
 from lockstep_runner.backends.reference.tensors import Checkpoint
@@ -49,6 +49,7 @@ class Agents(Phases):
         self._decoders = {}
         self._numpy = None
         self._blas_threads = 0
+        self._crew = Crew()
 
     def load(self, model_dir, axes, max_positions, pulse):
         """Imports NumPy where it is installed, and lays the weights out for both arms."""
@@ -109,7 +110,7 @@ class Agents(Phases):
         before = self._control.speedup(pulse)
         # What earlier repetitions left behind is not collected inside the timed part.
         gc.collect()
-        crowd = Crowd(agents)
+        crowd = Crowd(agents, self._crew)
         crowd.before = before
         return crowd
 
@@ -167,6 +168,9 @@ class Agents(Phases):
 
     def set_up_thread(self):
         """Nothing is kept for a thread."""
+
+    def settle(self, job, count):
+        """Nothing is planned for a thread."""
 
     def in_stream(self, stream):
         """Threads of a processor have no streams."""

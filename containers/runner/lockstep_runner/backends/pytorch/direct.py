@@ -2,10 +2,15 @@
 
 The phases are the wire's, done by all agents at once: with `prefill` each agent's time is its time to the first token.
 The timed part lasts from the moment when all may start until the last has its output.
+
+An agent's thread stays, and does each cell once untimed: torch keeps for each thread what its libraries planned for it, and
+on an H200 a pass over a length that is new to the thread's cuDNN took a third of a second.
 """
 
 import contextlib
 import faulthandler
+import functools
+import queue
 import sys
 import threading
 import time
@@ -18,6 +23,8 @@ from lockstep_runner.backends.pytorch.settings import HONOURED, UNCOMPILED
 LOOK_EVERY_S = 0.05
 # After so long without any pass, standard error gets the shape of the hang.
 STALLED_AFTER_S = 10
+# How long agents may take to get ready, which is to do the cell once.
+READY_WITHIN_S = 600
 
 
 class Direct(PyTorch):
@@ -31,6 +38,11 @@ class Direct(PyTorch):
         "stream": ("shared", "per_agent"),
     }
 
+    def __init__(self):
+        super().__init__()
+        self._crew = Crew()
+        self._settled = set()
+
     def prepare(self, work, pulse):
         """One iteration of one agent, untimed; then a thread for each agent, its prefill done, waiting for the start."""
         self.check_cell(work.get("axes", {}))
@@ -38,7 +50,9 @@ class Direct(PyTorch):
         # Every agent has a sampler and a cache of its own: the jobs share nothing but the model.
         jobs = [super(Direct, self).prepare(work, pulse) for _ in range(int(asked.get("agents", "1")))]
         streams = self._streams(asked.get("stream", "shared"), len(jobs))
-        crowd = Crowd([Agent(self, job, stream) for job, stream in zip(jobs, streams)])
+        # What was done so far is there for every stream.
+        self._synchronize()
+        crowd = Crowd([Agent(self, job, stream) for job, stream in zip(jobs, streams)], self._crew)
         self._synchronize()
         return crowd
 
@@ -98,6 +112,13 @@ class Direct(PyTorch):
         if self._device.type == "cuda":
             self._torch.cuda.set_device(self._device)
 
+    def settle(self, job, count):
+        """The cell once, untimed, by this thread; it has done no other's planning before."""
+        done = (threading.get_ident(), id(job.cell))
+        if done not in self._settled:
+            self._iterate(job.cell, job.work, count)
+            self._settled.add(done)
+
     def wait_for(self, stream):
         """Until an agent's own work is done."""
         if self._device.type == "cuda":
@@ -123,6 +144,7 @@ class Agent:
         self.count = _Count()
         self.wall_ns = 0
         self.error = None
+        self.ended = threading.Event()
         self._backend = backend
 
     def run(self, ready, start):
@@ -130,45 +152,69 @@ class Agent:
         try:
             self._backend.set_up_thread()
             with self._backend.in_stream(self.stream):
+                self._backend.settle(self.job, _Count())
+                self._backend.wait_for(self.stream)
                 ready.wait()
                 start.wait()
+                if ready.broken:
+                    # Another could not get ready; this thread is wanted for the next repetition.
+                    return
                 begun = time.perf_counter_ns()
                 self._backend.do_passes(self.job, self.count)
                 self._backend.wait_for(self.stream)
                 self.wall_ns = time.perf_counter_ns() - begun
         except threading.BrokenBarrierError:
-            return
+            pass
         except Exception as error:
             self.error = error
+            ready.abort()
+        finally:
+            self.ended.set()
+
+
+class Crew:
+    """Threads that stay from one repetition to the next."""
+
+    def __init__(self):
+        self._desks = []
+
+    def do(self, number, work):
+        """Has the thread of this number call `work`."""
+        while len(self._desks) <= number:
+            desk = queue.SimpleQueue()
+            threading.Thread(target=_serve, args=(desk,), name="agent-%d" % len(self._desks), daemon=True).start()
+            self._desks.append(desk)
+        self._desks[number].put(work)
+
+
+def _serve(desk):
+    while True:
+        desk.get()()
 
 
 class Crowd:
     """The agents of one repetition."""
 
-    def __init__(self, agents):
+    def __init__(self, agents, crew):
         self.agents = agents
         self._ready = threading.Barrier(len(agents) + 1)
         self._start = threading.Event()
-        self._threads = [
-            threading.Thread(target=agent.run, args=(self._ready, self._start), name="agent-%d" % number, daemon=True)
-            for number, agent in enumerate(agents)
-        ]
-        for thread in self._threads:
-            thread.start()
+        for number, agent in enumerate(agents):
+            crew.do(number, functools.partial(agent.run, self._ready, self._start))
         # An agent that cannot get ready says so by its error, and nobody waits for it for ever.
         try:
-            self._ready.wait(60)
+            self._ready.wait(READY_WITHIN_S)
         except threading.BrokenBarrierError:
+            self._start.set()
             self._raise_first()
-            raise BackendError("the agents were not ready within 60 s") from None
+            raise BackendError("the agents were not ready within %d s" % READY_WITHIN_S) from None
 
     def run(self, pulse):
         """Lets all start; returns when all have ended."""
         self._start.set()
         last, since, is_told = 0, time.monotonic(), False
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(LOOK_EVERY_S)
+        for waited_for in self.agents:
+            while not waited_for.ended.wait(LOOK_EVERY_S):
                 done = [agent.count.done for agent in self.agents]
                 pulse.done = sum(done)
                 if pulse.done != last:
@@ -176,6 +222,7 @@ class Crowd:
                 elif not is_told and time.monotonic() - since > STALLED_AFTER_S:
                     is_told = True
                     self._tell_shape(done)
+        pulse.done = sum(agent.count.done for agent in self.agents)
         self._raise_first()
 
     def _raise_first(self):
