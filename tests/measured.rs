@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lockstep::journal::{self, Journal, Record, Row, read_file};
 use lockstep::plan::Plan;
 use lockstep::report;
-use lockstep::terms::{FailureClass, Outcome, SignalValue};
+use lockstep::terms::{Evidence, FailureClass, Outcome, SignalValue, fell_back};
 use lockstep::verdict::judge;
 
 fn root() -> &'static Path {
@@ -117,6 +117,17 @@ fn compiled_prefill_and_decoding_are_proven_in_every_row() {
 }
 
 #[test]
+fn prefill_was_done_by_compiled_code_at_every_length_under_either_cache() {
+    let (plan, journal) = committed("matrix-prefill");
+    let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+    assert_eq!((cells.len(), journal.rows().count()), (64, 64));
+    assert!(journal.rows().all(|(_, row)| row.outcome == Outcome::Ok));
+    let lengths: std::collections::BTreeSet<usize> = cells.values().map(|cell| cell.prompt.len()).collect();
+    assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [1, 8, 32, 64, 96, 128, 256, 512]);
+    assert_replayed(&journal);
+}
+
+#[test]
 fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_fits_compiles() {
     let (plan, journal) = committed("triton-ablation");
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
@@ -154,6 +165,40 @@ fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_to
         let different = tokens.iter().collect::<std::collections::BTreeSet<_>>().len();
         assert!(different > 16, "an output that repeats itself shows little: {tokens:?}");
     }
+}
+
+/// What the supervisor says of each answer of `tests/pytorch/collect_faults.py`; nothing for compiled work that was done.
+#[test]
+fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
+    let text = std::fs::read_to_string(file("planted-faults", "jsonl")).expect("the answers are committed");
+    let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let place = lines.next().expect("where it ran");
+    assert_eq!(place["device"], "NVIDIA H200");
+    assert!(place["uuid"].as_str().is_some_and(|uuid| uuid.starts_with("GPU-")), "{place}");
+    let said = |line: serde_json::Value| {
+        let [name, mode] = ["name", "mode"].map(|key| line[key].as_str().expect("a text").to_owned());
+        let answer = &line["answer"];
+        if answer["type"] == "failed" {
+            return (name, answer["class"].as_str().map(str::to_owned));
+        }
+        let evidence: Evidence = serde_json::from_value(answer["evidence"].clone()).expect("evidence");
+        let class = fell_back(&mode, &evidence).map(|(class, _)| class);
+        (name, class.map(|class| serde_json::to_value(class).expect("JSON").as_str().expect("a name").to_owned()))
+    };
+    let found: Vec<(String, Option<String>)> = lines.map(said).collect();
+    let expected = [
+        ("control", None),
+        ("control_replayed", None),
+        ("control_aot_eager", None),
+        ("recompile_limit", Some("recompile_limit")),
+        ("suppressed_error", Some("suppressed_error")),
+        ("inductor_error", Some("inductor_error")),
+        ("backend_is_aot_eager", Some("backend_is_aot_eager")),
+        ("dynamo_disabled", Some("dynamo_disabled")),
+        ("graph_break_share", Some("graph_break_share")),
+        ("unexplained", Some("unexplained")),
+    ];
+    assert_eq!(found, expected.map(|(name, class)| (name.to_owned(), class.map(str::to_owned))));
 }
 
 /// The journal as if its rows had been made under this plan.

@@ -52,8 +52,12 @@ fn main() -> ExitCode {
     for (place, mutation) in others().into_iter().enumerate() {
         trials.push(trial(10_000 + place, mutation.name, &list, move || mutation.caught()));
     }
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    print_list(&list);
+    let arguments = Arguments::from_args();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // Where tests are only listed, a program reads the output.
+    if !arguments.list {
+        print_list(&list);
+    }
     conclusion.exit_code()
 }
 

@@ -37,7 +37,7 @@ fn fate(row: &Row) -> Fate {
 
 #[test]
 fn a_run_that_is_not_finished_decides_nothing() {
-    for name in ["compile-crash-boundary", "staticcache-rescue"] {
+    for name in ["compile-crash-boundary", "staticcache-rescue", "matrix-decode"] {
         let (plan, journal) = kept(name);
         let verdict = judge(&plan, &journal).unwrap();
         let expected = [Conclusion::Inconclusive, Conclusion::NothingMeasured];
@@ -48,6 +48,19 @@ fn a_run_that_is_not_finished_decides_nothing() {
             verdict.reasons
         );
     }
+}
+
+#[test]
+fn decoding_of_the_base_slice_so_far_crashed_or_fell_back_over_a_growing_cache_alone() {
+    let (plan, journal) = kept("matrix-decode");
+    assert_eq!(journal.rows().count(), 24);
+    let at = |chosen| came(&plan, &journal, chosen)["triton-3.6.0-torch-2.11"].clone();
+    assert_eq!(at(|cell| cell.axes["cache"] == "static"), [(Outcome::Ok, None)]);
+    let replayed = at(|cell| cell.axes["cache"] == "dynamic" && cell.axes["compile_mode"] == "reduce-overhead");
+    assert_eq!(replayed, [(Outcome::Crashed, Some(FailureClass::CudagraphOverwritten))]);
+    let compiled =
+        at(|cell| cell.axes["cache"] == "dynamic" && cell.axes["compile_mode"] == "default" && cell.new_tokens > 1);
+    assert_eq!(compiled, [(Outcome::FellBack, Some(FailureClass::RecompileLimit))]);
 }
 
 #[test]
