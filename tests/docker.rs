@@ -63,6 +63,7 @@ impl Bench {
             stderr_file: None,
             own_executable: &self.executable,
             search_path: "",
+            visible_gpus: None,
             image: Some(image),
         }
     }

@@ -38,6 +38,7 @@ async fn what_forks_twice_and_clears_every_mark_still_ends_with_its_lane() {
         stderr_file: None,
         own_executable: Path::new("/nowhere/lockstep"),
         search_path: "/usr/bin:/bin",
+        visible_gpus: None,
         image: None,
     };
     // This one belongs to the supervisor and to no lane.

@@ -92,6 +92,7 @@ impl<'a> Assembly<'a> {
             binary,
             search_path: search_path(),
             docker_host: docker_host(),
+            visible_gpus: visible_gpus(),
             mode: self.mode,
             calibration: self.calibration,
             slowdowns: self.slowdowns,
@@ -199,8 +200,9 @@ pub(super) fn missing_of(project: &Project, found: &FoundLane, unlocked: bool) -
         models_root: &found.models_root,
         variables: &variables,
     };
-    let (path, engine) = (search_path(), docker_host());
-    let around = Surroundings { search_path: &path, docker_host: engine.as_deref(), folder: project.root() };
+    let (path, engine, gpus) = (search_path(), docker_host(), visible_gpus());
+    let (docker_host, visible_gpus) = (engine.as_deref(), gpus.as_deref());
+    let around = Surroundings { search_path: &path, docker_host, visible_gpus, folder: project.root() };
     Ok(missing(question, around)?)
 }
 
@@ -212,6 +214,11 @@ pub(super) fn own_executable() -> Result<PathBuf, Error> {
 /// Folders that programs are searched in.
 pub(super) fn search_path() -> String {
     std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned())
+}
+
+/// Which GPUs are ours, as CUDA's programs are told it, when they are told.
+fn visible_gpus() -> Option<String> {
+    std::env::var("CUDA_VISIBLE_DEVICES").ok()
 }
 
 /// The Docker engine's address, when one is set.

@@ -70,7 +70,7 @@ impl ProcessLaunch {
             .args(arguments(request, process, address)?)
             .env_clear()
             .env("PATH", request.search_path)
-            .envs(visible_gpus::given_on())
+            .envs(visible_gpus::given_on(request.visible_gpus))
             .envs(request.lane.given_environment())
             .envs(request.overlay_dir.map(|folder| ("PYTHONPATH", folder)))
             .envs(marker.environment())
@@ -251,7 +251,7 @@ impl Drop for ProcessLaunch {
 /// Names of the variables that the lane is given, for the look from outside.
 fn declared(request: &LaunchRequest<'_>) -> Vec<String> {
     let overlay = request.overlay_dir.map(|_| "PYTHONPATH".to_owned());
-    let gpus = visible_gpus::given_on().into_iter().map(|(name, _)| name.to_owned());
+    let gpus = visible_gpus::given_on(request.visible_gpus).into_iter().map(|(name, _)| name.to_owned());
     request.lane.given_environment().into_keys().chain(overlay).chain(gpus).collect()
 }
 

@@ -28,6 +28,8 @@ pub struct LaunchRequest<'a> {
     pub own_executable: &'a Path,
     /// Folders that programs are searched in, separated by `:`; the lane's own `PATH`, unless it declares one.
     pub search_path: &'a str,
+    /// The value of `CUDA_VISIBLE_DEVICES`, when it is set; a process lane is given it on.
+    pub visible_gpus: Option<&'a str>,
     /// The image that a container lane runs.
     pub image: Option<&'a ResolvedImage>,
 }

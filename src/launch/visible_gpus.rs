@@ -11,14 +11,9 @@ const NAMES: &str = "CUDA_VISIBLE_DEVICES";
 /// CUDA counts the fastest GPU first unless it is told to count as the driver does.
 const ORDER: (&str, &str) = ("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
 
-/// What a lane's process is given of it: nothing where all GPUs are ours.
-pub(super) fn given_on() -> Vec<(&'static str, String)> {
-    let named = named();
-    named.into_iter().flat_map(|named| [(NAMES, named), (ORDER.0, ORDER.1.to_owned())]).collect()
-}
-
-fn named() -> Option<String> {
-    std::env::var(NAMES).ok()
+/// What a lane's process is given where not all GPUs are ours.
+pub(super) fn given_on(named: Option<&str>) -> Vec<(&'static str, &str)> {
+    named.into_iter().flat_map(|named| [(NAMES, named), ORDER]).collect()
 }
 
 /// NVML, and the GPUs that are ours, counted by their places among themselves.
@@ -29,19 +24,19 @@ pub struct VisibleGpus {
 }
 
 impl VisibleGpus {
-    /// Opens NVML.
+    /// Opens NVML; `named` is the variable's value, where it is set.
     ///
     /// # Errors
     /// There is no NVML, or it cannot list its devices.
-    pub fn open() -> Result<Self, NvmlError> {
+    pub fn open(named: Option<&str>) -> Result<Self, NvmlError> {
         let nvml = Nvml::init()?;
         let count = nvml.device_count()?;
-        let indices = match named() {
+        let indices = match named {
             None => (0..count).collect(),
             Some(named) => {
                 let uuid = |index| nvml.device_by_index(index).and_then(|device| device.uuid());
                 let uuids: Vec<String> = (0..count).map(|index| uuid(index).unwrap_or_default()).collect();
-                chosen(&named, &uuids)
+                chosen(named, &uuids)
             }
         };
         Ok(Self { nvml, indices })

@@ -237,10 +237,17 @@ fn check_totals(document: &Document<'_>, workloads: &[Workload], lanes: &[Planne
 fn check_reach(document: &Document<'_>, coverage: &Coverage, lanes: &[PlannedLane]) -> Result<(), Error> {
     match lanes.iter().find(|lane| lane.launches < coverage.min_launches) {
         None => Ok(()),
-        Some(PlannedLane { name, launches, .. }) => {
+        Some(PlannedLane { name, launches, .. }) if document.has("coverage.min_launches") => {
             let message = format!("{} is more than the {launches} launches of lane {name:?}", coverage.min_launches);
             let hint = "lower it, or plan more launches".to_owned();
             Err(document.fault("coverage.min_launches", message, Some(hint)))
+        }
+        Some(PlannedLane { name, launches, .. }) => {
+            let floor = coverage.min_launches;
+            let message =
+                format!("lane {name:?} has {launches}, and no effect on time is decided by fewer than {floor}");
+            let hint = format!("plan {floor} or more; where only failures are counted, state coverage.min_launches");
+            Err(document.fault("run.launches", message, Some(hint)))
         }
     }
 }

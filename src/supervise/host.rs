@@ -14,10 +14,10 @@ pub(super) struct HostLook {
     pub capabilities: Vec<Option<u32>>,
 }
 
-/// Reads the host.
-pub(super) fn look() -> HostLook {
+/// Reads the host, and of its GPUs those that `CUDA_VISIBLE_DEVICES`, where it is set, names.
+pub(super) fn look(visible_gpus: Option<&str>) -> HostLook {
     let cpuinfo = read("/proc/cpuinfo");
-    let (gpus, capabilities, driver) = gpus();
+    let (gpus, capabilities, driver) = gpus(visible_gpus);
     let boot = read("/proc/sys/kernel/random/boot_id").trim().to_owned();
     let facts = HostFacts {
         machine: machine(&read("/etc/machine-id"), &boot),
@@ -82,8 +82,8 @@ fn meminfo_bytes(meminfo: &str, key: &str) -> Option<u64> {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
-fn gpus() -> (Vec<GpuFacts>, Vec<Option<u32>>, Option<String>) {
-    let Ok(ours) = VisibleGpus::open() else { return (Vec::new(), Vec::new(), None) };
+fn gpus(visible: Option<&str>) -> (Vec<GpuFacts>, Vec<Option<u32>>, Option<String>) {
+    let Ok(ours) = VisibleGpus::open(visible) else { return (Vec::new(), Vec::new(), None) };
     let seen = ours.places().filter_map(|place| {
         let device = ours.device(place).ok()?;
         let sm = device.cuda_compute_capability().ok();
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn this_host_has_a_processor_memory_and_a_boot() {
-        let look = look();
+        let look = look(None);
         assert!(look.facts.cpu.cores >= 1 && look.facts.memory_bytes > 0);
         assert!(look.signals.iter().any(|signal| signal.name == "host.governor"));
     }

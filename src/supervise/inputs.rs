@@ -40,6 +40,8 @@ pub struct Inputs {
     pub search_path: String,
     /// Address of the Docker engine, when one is set.
     pub docker_host: Option<String>,
+    /// The value of `CUDA_VISIBLE_DEVICES`, when it is set.
+    pub visible_gpus: Option<String>,
     /// Which repetitions are due.
     pub mode: Mode,
     /// What is known of how far this host can be believed.

@@ -69,6 +69,8 @@ pub struct Surroundings<'a> {
     pub search_path: &'a str,
     /// Address of the Docker engine, when one is set.
     pub docker_host: Option<&'a str>,
+    /// The value of `CUDA_VISIBLE_DEVICES`, when it is set.
+    pub visible_gpus: Option<&'a str>,
     /// The folder whose disk is written to.
     pub folder: &'a Path,
 }
@@ -92,7 +94,7 @@ pub(super) struct Resources {
 /// No runtime can be started.
 pub fn missing(lane: Question<'_>, around: Surroundings<'_>) -> Result<Vec<Missing>, super::Error> {
     super::segment::runtime()?.block_on(async {
-        let mut found = of_host(lane, around, &super::host::look()).await;
+        let mut found = of_host(lane, around, &super::host::look(around.visible_gpus)).await;
         let lock = of_lock(lane);
         let image = of_image(lane, around.docker_host, lock.is_empty()).await;
         found.extend(lock);
@@ -104,7 +106,7 @@ pub fn missing(lane: Question<'_>, around: Surroundings<'_>) -> Result<Vec<Missi
 /// What the host lacks.
 pub(super) async fn of_host(lane: Question<'_>, around: Surroundings<'_>, look: &HostLook) -> Vec<Missing> {
     let mut found = Vec::new();
-    let Surroundings { search_path, docker_host, folder } = around;
+    let Surroundings { search_path, docker_host, folder, .. } = around;
     let mut disk_at = folder.to_owned();
     match availability(lane.lane, search_path, docker_host).await {
         Availability::Ready(Found::Engine(EngineFacts { root: Some(root), .. })) if root.is_dir() => disk_at = root,

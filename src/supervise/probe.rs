@@ -55,7 +55,7 @@ pub fn look_at_lane(
         let stop = Stop::listen();
         let engine = Engine::connect(inputs.docker_host.as_deref()).await.ok();
         super::segment::sweep_orphans(engine.as_ref(), listener).await?;
-        let host = super::host::look();
+        let host = super::host::look(inputs.visible_gpus.as_deref());
         let prober = Prober { inputs, lane, engine: engine.as_ref(), stop: &stop, host: &host, purpose: Purpose::Look };
         let probed = probe(prober, listener).await?;
         Ok(probed.map(|Probed { declaration, looks, .. }| LaneLook { declaration, looks, host: host.signals }))
@@ -147,21 +147,22 @@ pub(super) struct Prober<'a> {
 impl Prober<'_> {
     /// Availability, lock, image: everything before a process runs.
     async fn prepare(&self, probed: &mut Probed, listener: &mut dyn FnMut(Event)) -> Result<(), Setback> {
-        let Inputs { search_path, docker_host, .. } = self.inputs;
+        let Inputs { search_path, docker_host, visible_gpus, .. } = self.inputs;
         if let Some(failure) = self.too_large() {
             return Err(Setback::LeftOut(failure));
         }
         if self.purpose == Purpose::Cells && self.lane.lane.is_server() {
             return Err(Setback::Absent(no_client(&self.lane.lane.name)));
         }
-        let around = Surroundings { search_path, docker_host: docker_host.as_deref(), folder: &self.inputs.directory };
+        let (docker_host, visible_gpus) = (docker_host.as_deref(), visible_gpus.as_deref());
+        let around = Surroundings { search_path, docker_host, visible_gpus, folder: &self.inputs.directory };
         let missing = missing::of_host(self.lane.question(), around, self.host).await;
         if !missing.is_empty() {
             let remedies: Vec<String> = missing.iter().map(|missing| missing.remedy.clone()).collect();
             let reason = missing.iter().map(Missing::sentence).collect::<Vec<_>>().join("; ");
             return Err(Setback::Absent(Failure::new(FailureClass::Absent, reason).with_remedy(remedies.join("; "))));
         }
-        if let Availability::Ready(found) = availability(&self.lane.lane, search_path, docker_host.as_deref()).await {
+        if let Availability::Ready(found) = availability(&self.lane.lane, search_path, docker_host).await {
             probed.launcher = found.signals();
         }
         let lock = self.valid_lock()?;

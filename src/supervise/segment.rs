@@ -46,7 +46,7 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
     if known.as_ref().is_some_and(|journal| journal.sealed && due.is_empty()) {
         return Ok(Ended::NothingToDo);
     }
-    let look = host::look();
+    let look = host::look(inputs.visible_gpus.as_deref());
     let mut probed = Vec::with_capacity(inputs.lanes.len());
     for lane in &inputs.lanes {
         let prober =
@@ -67,7 +67,7 @@ async fn go(inputs: &Inputs, listener: &mut dyn FnMut(Event)) -> Result<Ended, E
     if known.as_ref().is_some_and(|journal| journal.sealed && due.is_empty()) {
         return Ok(Ended::NothingToDo);
     }
-    let telemetry = Telemetry::open(inputs.telemetry);
+    let telemetry = Telemetry::open(inputs.telemetry, inputs.visible_gpus.as_deref());
     let header = header(inputs, &look, &probed, known.as_ref(), telemetry.facts());
     let segment = open_segment(&mut writer, header, &probed, known.as_ref(), inputs)?;
     write_locks(inputs, &probed, segment)?;
@@ -322,6 +322,7 @@ pub(super) fn launch_request<'a>(
         stderr_file: input.stderr_file.as_deref(),
         own_executable: inputs.executable(input).0,
         search_path: &inputs.search_path,
+        visible_gpus: inputs.visible_gpus.as_deref(),
         image,
     }
 }

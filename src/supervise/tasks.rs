@@ -24,10 +24,10 @@ pub struct Cleaned {
     pub left: Vec<String>,
 }
 
-/// Facts about this host.
+/// Facts about this host, with all its GPUs.
 #[must_use]
 pub fn host_facts() -> HostFacts {
-    super::host::look().facts
+    super::host::look(None).facts
 }
 
 /// Builds the image of an executable and loads it into the engine.

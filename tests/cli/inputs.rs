@@ -86,7 +86,7 @@ fn broken_plans() {
     let good = PlanText::new("bad", &["native"]).text();
     let cases = [
         (good.replace("repetitions = 2", "repetitons = 2"), "run.repetitons", "did you mean `repetitions`?"),
-        (good.replace("launches = 3", "launches = 2"), "run.launches", "expected 3 to"),
+        (good.replace("launches = 3", "launches = 2"), "run.launches", "state coverage.min_launches"),
         (good.replace("seed = 5", "seed = \"five\""), "seed", "string"),
         (
             good.replace("architecture = \"qwen2\"", "architecture = \"qwen\""),

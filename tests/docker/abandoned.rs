@@ -35,6 +35,7 @@ pub fn supervise() -> ExitCode {
             stderr_file: None,
             own_executable: &executable,
             search_path: "/usr/bin:/bin",
+            visible_gpus: None,
             image: Some(&image),
         };
         let _container = start(&request, Some(&engine)).await.expect("the container starts");

@@ -33,6 +33,7 @@ fn request<'a>(lane: &'a Lane, run: &'a str) -> LaunchRequest<'a> {
         stderr_file: None,
         own_executable: Path::new("/nowhere/lockstep"),
         search_path: "/usr/bin:/bin",
+        visible_gpus: None,
         image: None,
     }
 }

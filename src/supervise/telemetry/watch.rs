@@ -28,11 +28,11 @@ pub(in crate::supervise) struct Telemetry {
 
 impl Telemetry {
     /// Opens NVML, unless nothing is `wanted`.
-    pub(in crate::supervise) fn open(wanted: bool) -> Self {
+    pub(in crate::supervise) fn open(wanted: bool, visible: Option<&str>) -> Self {
         if !wanted {
             return Self { open: None, facts: SegmentTelemetry::Off };
         }
-        match probe() {
+        match probe(visible) {
             Ok((gpus, absent)) => {
                 let millis = |period: Duration| u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
                 let (period_ms, pcie_period_ms) = (millis(PERIOD), millis(PCIE_PERIOD));
@@ -57,8 +57,8 @@ impl Telemetry {
 }
 
 /// NVML with every GPU's absences, or why there is nothing to sample.
-fn probe() -> Result<(VisibleGpus, Vec<Absent>), String> {
-    let gpus = VisibleGpus::open().map_err(|error| format!("opening NVML: {error}"))?;
+fn probe(visible: Option<&str>) -> Result<(VisibleGpus, Vec<Absent>), String> {
+    let gpus = VisibleGpus::open(visible).map_err(|error| format!("opening NVML: {error}"))?;
     if gpus.count() == 0 {
         return Err("NVML knows no GPU that CUDA_VISIBLE_DEVICES leaves".to_owned());
     }
