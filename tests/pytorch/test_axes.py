@@ -43,6 +43,7 @@ class Refusals(unittest.TestCase):
     def test_contradictions_are_fatal(self):
         for axes in (
             {"compile_mode": "reduce-overhead", "padded": "multiple_of_8"},
+            {"compile_mode": "reduce-overhead", "padded": "64"},
             {"compile_mode": "reduce-overhead", "cuda_graphs": "none"},
             {"compile_mode": "default", "dynamic": "none"},
         ):
@@ -110,9 +111,17 @@ class Cells(unittest.TestCase):
                 self.assertNotIn("class", answer)
             # Padding needs room of its own, and has it.
             for cache in ("static", "dynamic"):
-                answer = runner.run(work(new_tokens=11, padded="multiple_of_8", cache=cache))
-                self.assertEqual(answer["type"], "result", answer)
+                for padded in ("multiple_of_8", "64"):
+                    answer = runner.run(work(new_tokens=11, padded=padded, cache=cache))
+                    self.assertEqual(answer["type"], "result", answer)
             self.assertEqual(runner.bye(), ("bye", 0))
+
+    def test_a_prompt_longer_than_what_it_is_padded_to_is_refused(self):
+        with Runner() as runner:
+            runner.load(checkpoint("llama"), self.LANE)
+            answer = runner.run(work(prompt=range(9), padded="8"))
+            self.assertEqual(answer["type"], "fatal")
+            self.assertIn("padded = '8' is shorter than the prompt of 9 tokens", answer["message"])
 
     def test_a_model_without_the_positions_is_fatal(self):
         with Runner() as runner:

@@ -62,7 +62,7 @@ class Tokens(unittest.TestCase):
             {"cache": cache, "attention": attention, "padded": padded}
             for cache in ("dynamic", "static")
             for attention in ("sdpa", "eager")
-            for padded in ("none", "multiple_of_8")
+            for padded in ("none", "multiple_of_8", "24")
         ]
         for kind in ("qwen2", "gpt2"):
             works = [one for way in ways for one in self.all_phases(**way)]

@@ -1,7 +1,5 @@
 """One sequence: its cache, and the inputs of each pass over it."""
 
-from lockstep_runner.backends.pytorch.settings import PADDING
-
 
 class Caches:
     """Makes caches. One static cache is kept: compiled code is bound to its addresses."""
@@ -45,7 +43,7 @@ class Caches:
 
     def static_length(self, settings):
         """Positions of a static cache: what `load` announced, and what padding may add."""
-        return self._max_positions + (PADDING - 1 if settings.is_padded else 0)
+        return self._max_positions + settings.most_padding()
 
     def _make_static(self, model, length):
         from transformers import StaticCache

@@ -2,6 +2,10 @@
 
 from lockstep_runner.backends import Refused
 
+PADDING = 8
+# What a scenario's longest prompt may be: every prompt of it is padded to that length.
+MOST_PADDED = 8192
+
 # The first value is what is done where neither the cell nor the lane says anything.
 HONOURED = {
     "attention": ("sdpa", "eager"),
@@ -13,13 +17,12 @@ HONOURED = {
     "device": ("cpu", "cuda"),
     "dtype": ("f32", "f16", "bf16"),
     "dynamic": ("false", "true", "none"),
-    "padded": ("none", "multiple_of_8"),
+    "padded": ("none", "multiple_of_8", *(str(length) for length in range(PADDING, MOST_PADDED + 1, PADDING))),
     "quantization": ("none",),
 }
 UNCOMPILED = ("eager", "none")
 # Axes that mean nothing where nothing is compiled: they are shown only where they were asked for.
 OF_COMPILATION = ("compile_target", "cudagraph_mark_step", "dynamic")
-PADDING = 8
 
 
 class Settings:
@@ -35,7 +38,8 @@ class Settings:
         self.dtype = found["dtype"]
         self.is_compiled = self.compile_mode not in UNCOMPILED
         self.is_dynamic = found["dynamic"] == "true"
-        self.is_padded = found["padded"] != "none"
+        self.padded = found["padded"]
+        self.is_padded = self.padded != "none"
         self.marks_step = found["cudagraph_mark_step"] == "true"
         self._refuse_contradictions(asked, found)
         self.axes = {
@@ -58,7 +62,19 @@ class Settings:
 
     def padded_length(self, length):
         """How long a prompt becomes."""
-        return -(-length // PADDING) * PADDING if self.is_padded else length
+        if not self.is_padded:
+            return length
+        if self.padded == "multiple_of_8":
+            return -(-length // PADDING) * PADDING
+        if int(self.padded) < length:
+            raise Refused("padded = %r is shorter than the prompt of %d tokens" % (self.padded, length))
+        return int(self.padded)
+
+    def most_padding(self):
+        """How many positions padding may add."""
+        if not self.is_padded:
+            return 0
+        return PADDING - 1 if self.padded == "multiple_of_8" else int(self.padded)
 
     def key(self):
         """Equal for cells that can share what was compiled."""
