@@ -50,7 +50,8 @@ fn modules<'a>(found: &'a FoundLane, backend: &str) -> Vec<&'a str> {
     texts
 }
 
-/// The table in `text`, over that of the module which it takes in. A value that is no list of texts stands as it is written.
+/// The table in `text`, over that of the module which it takes in. A value that is computed is what the comment behind it says;
+/// one that is no list of texts and has no comment stands as it is written.
 fn table(text: &str, modules: &[&str]) -> Offers {
     let mut offers = Offers::new();
     let body = text.split_once(TABLE).map_or("", |(_, rest)| rest);
@@ -60,6 +61,10 @@ fn table(text: &str, modules: &[&str]) -> Offers {
             offers.extend(other.map(|other| table(other, modules)).unwrap_or_default());
         }
         let Some((axis, value)) = line.strip_prefix('"').and_then(|rest| rest.split_once("\": ")) else { continue };
+        if let Some((_, said)) = value.split_once("  # ") {
+            offers.insert(axis.to_owned(), vec![said.to_owned()]);
+            continue;
+        }
         let value = value.trim_end_matches(',');
         // A name stands for what the same or the other module gives it.
         let given = modules.iter().find_map(|text| {
@@ -87,7 +92,7 @@ mod tests {
 
     const BASE: &str = "NONE = (\"eager\", \"none\")\nHONOURED = {\n    \"cache\": (\"dynamic\", \"static\"),\n    \
                         \"compile_mode\": NONE,\n}\nOTHER = {\n    \"no\": (\"axis\",),\n}\n";
-    const OVER: &str = "class A:\n    HONOURED = {\n        **HONOURED,\n        \"agents\": tuple(str(n) for n in range(2)),\n        \
+    const OVER: &str = "class A:\n    HONOURED = {\n        **HONOURED,\n        \"agents\": tuple(str(n) for n in range(2)),  # 0 to 1\n        \"kernels\": tuple(KERNELS),\n        \
                         \"cache\": (\"dynamic\",),\n    }\n";
 
     #[test]
@@ -99,6 +104,7 @@ mod tests {
         assert_eq!(base.len(), 2, "the table ended: {base:?}");
         let over = table(OVER, &[OVER, BASE]);
         assert_eq!((&over["cache"], &over["compile_mode"]), (&list(&["dynamic"]), &base["compile_mode"]));
-        assert_eq!(over["agents"], list(&["tuple(str(n) for n in range(2))"]));
+        assert_eq!(over["agents"], list(&["0 to 1"]));
+        assert_eq!(over["kernels"], list(&["tuple(KERNELS)"]));
     }
 }

@@ -31,13 +31,13 @@ class Agents(Phases):
     """The backend `agents`."""
 
     HONOURED = {
-        "agents": tuple(str(count) for count in range(1, 65)),
+        "agents": tuple(str(count) for count in range(1, 65)),  # 1 to 64
         "cache": ("dynamic",),
         "compile_mode": ("none", "eager"),
         "cuda_graphs": ("none",),
         "device": ("cpu",),
         "dynamic": ("none",),
-        "kernels": tuple(REQUESTS),
+        "kernels": tuple(REQUESTS),  # python|numpy
         "padded": ("none",),
         "quantization": ("none",),
         "threads": ("1",),

@@ -32,7 +32,7 @@ class Direct(PyTorch):
 
     HONOURED = {
         **HONOURED,
-        "agents": tuple(str(count) for count in range(1, 65)),
+        "agents": tuple(str(count) for count in range(1, 65)),  # 1 to 64
         "cache": ("dynamic",),
         "compile_mode": UNCOMPILED,
         "stream": ("shared", "per_agent"),

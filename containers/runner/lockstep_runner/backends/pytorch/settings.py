@@ -17,7 +17,7 @@ HONOURED = {
     "device": ("cpu", "cuda"),
     "dtype": ("f32", "f16", "bf16"),
     "dynamic": ("false", "true", "none"),
-    "padded": ("none", "multiple_of_8", *(str(length) for length in range(PADDING, MOST_PADDED + 1, PADDING))),
+    "padded": ("none", "multiple_of_8", *(str(length) for length in range(PADDING, MOST_PADDED + 1, PADDING))),  # none|multiple_of_8|8 to 8192 by 8
     "quantization": ("none",),
 }
 UNCOMPILED = ("eager", "none")
