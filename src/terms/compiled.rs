@@ -19,6 +19,15 @@ const AOT_EAGER: &str = "aot_eager";
 /// The mode whose point is replaying CUDA graphs.
 const REDUCE_OVERHEAD: &str = "reduce-overhead";
 
+/// What has to be shown of every compiled cell: a runner that does not tell of a mechanism has not excluded it.
+const NEEDED: [&str; 5] = [
+    "compile.backend",
+    "compile.dynamo_disabled",
+    "compile.graph_breaks",
+    "compile.recompile_limit_hits",
+    "compile.suppressed_errors",
+];
+
 /// Why the work of a cell that asks for compile mode `mode` was not done by compiled code, if it was not.
 #[must_use]
 pub fn fell_back(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
@@ -65,14 +74,22 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
         Some(graphs) if graphs < 1.0 => return unexplained("no graph was compiled"),
         Some(_) => {}
     }
+    if let Some(missing) = NEEDED.into_iter().find(|name| !evidence.contains_key(*name)) {
+        return unexplained(&format!("{missing} is not shown, so what it would tell of is not excluded"));
+    }
+    let breaks = number(evidence, "compile.graph_breaks").unwrap_or(0.0);
     if mode == AOT_EAGER {
-        return None;
+        // There are no generated kernels whose share would show how much of the work the graphs did.
+        let skipped = list(evidence, "compile.skipped_frames");
+        let reason = list(evidence, "compile.break_reasons").first().or(skipped.first());
+        let reason = reason.map_or("not recorded", String::as_str);
+        let broken = breaks >= 1.0 || !skipped.is_empty();
+        return broken.then(|| (FailureClass::GraphBreakShare, format!("a part was not traced: {reason}")));
     }
     let Some(share) = number(evidence, "profile.generated_share") else {
         return unexplained("no profile shows what ran, so nothing proves that generated kernels did");
     };
     if share < MIN_GENERATED_SHARE {
-        let breaks = number(evidence, "compile.graph_breaks").unwrap_or(0.0);
         let found = format!("generated kernels had {:.2} % of the profiled time", 100.0 * share);
         if breaks < 1.0 {
             return unexplained(&found);
@@ -80,9 +97,14 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
         let reason = list(evidence, "compile.break_reasons").first().map_or("not recorded", String::as_str);
         return Some((FailureClass::GraphBreakShare, format!("{found}, with {breaks} graph breaks: {reason}")));
     }
-    let on_cuda = text(evidence, "device") == Some("cuda");
+    let on_cpu = text(evidence, "device") == Some("cpu");
     let is_replayed = number(evidence, "cuda_graphs.replays").is_some_and(|replays| replays > 0.0);
-    if mode == REDUCE_OVERHEAD && on_cuda && !is_replayed {
+    let is_skipped = number(evidence, "cuda_graphs.skips").is_some_and(|skips| skips > 0.0);
+    if mode == REDUCE_OVERHEAD && is_replayed && is_skipped {
+        let why = list(evidence, "cuda_graphs.skip_reasons").first().map_or("no reason is given", String::as_str);
+        return Some((FailureClass::NoCudaGraph, format!("a part was left out of CUDA graphs: {why}")));
+    }
+    if mode == REDUCE_OVERHEAD && !on_cpu && !is_replayed {
         let why = list(evidence, "cuda_graphs.skip_reasons").first().map_or("no reason is given", String::as_str);
         return Some((FailureClass::NoCudaGraph, format!("no CUDA graph was replayed: {why}")));
     }
@@ -131,6 +153,7 @@ mod tests {
             ("compile.graphs", 1.into()),
             ("compile.graph_breaks", 0.into()),
             ("compile.recompile_limit_hits", 0.into()),
+            ("compile.suppressed_errors", SignalValue::List(Vec::new())),
             ("cuda_graphs.replays", 3.into()),
             ("inductor.sees_triton", true.into()),
             ("profile.generated_share", SignalValue::Float(0.2)),
@@ -158,7 +181,17 @@ mod tests {
     fn each_mechanism_is_named() {
         let errors = SignalValue::List(vec!["SubprocException".to_owned()]);
         let none = SignalValue::Float(0.0);
-        let cases: [Case<'_>; 9] = [
+        let skipped = SignalValue::List(vec!["a frame".to_owned()]);
+        let traced = ("compile.backend", SignalValue::from("aot_eager"));
+        let cases: [Case<'_>; 13] = [
+            ("aot_eager", &[traced.clone(), ("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
+            ("aot_eager", &[traced, ("compile.skipped_frames", skipped)], FailureClass::GraphBreakShare),
+            ("reduce-overhead", &[("cuda_graphs.skips", 1.into())], FailureClass::NoCudaGraph),
+            (
+                "reduce-overhead",
+                &[("cuda_graphs.replays", 0.into()), ("device", "another".into())],
+                FailureClass::NoCudaGraph,
+            ),
             ("default", &[("compile.dynamo_disabled", true.into())], FailureClass::DynamoDisabled),
             ("default", &[("compile.backend", "aot_eager".into())], FailureClass::BackendIsAotEager),
             ("default", &[("compile.backend", "another".into())], FailureClass::Unexplained),
@@ -180,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_is_not_shown_is_not_proven() {
-        for missing in ["compile.graphs", "profile.generated_share"] {
+        for missing in NEEDED.into_iter().chain(["compile.graphs", "profile.generated_share"]) {
             let mut evidence = shown(&[]);
             evidence.remove(missing);
             assert_eq!(class("default", &evidence), Some(FailureClass::Unexplained), "without {missing}");

@@ -351,7 +351,12 @@ mod tests {
         assert_eq!(outcome_of(&cell, &Result { evidence: claimed, ..result() }), Outcome::FellBack);
         let proven = evidence(&[
             ("compile_mode", "default".into()),
+            ("compile.backend", "inductor".into()),
+            ("compile.dynamo_disabled", false.into()),
             ("compile.graphs", 1.into()),
+            ("compile.graph_breaks", 0.into()),
+            ("compile.recompile_limit_hits", 0.into()),
+            ("compile.suppressed_errors", SignalValue::List(Vec::new())),
             ("profile.generated_share", SignalValue::Float(0.5)),
         ]);
         assert_eq!(outcome_of(&cell, &Result { evidence: proven, ..result() }), Outcome::Ok);

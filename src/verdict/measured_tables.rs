@@ -189,8 +189,11 @@ fn cell_values(mut values: Values, entry: &Entry, is_excused: bool) -> Values {
     put(&mut values, "output_sha256", only_output(entry), "text");
     if let Some(teacher) = entry.logits.as_ref().and_then(|logits| logits.teacher) {
         count(&mut values, "teacher_positions", teacher.positions);
-        count(&mut values, "teacher_decisive", teacher.decisive);
-        count(&mut values, "teacher_agreeing", teacher.agreeing);
+        // Where no position decides, agreement at all of them says nothing: a rule over them finds no number.
+        let decided =
+            |number: u64| (teacher.decisive > 0).then(|| Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX)));
+        put(&mut values, "teacher_decisive", decided(teacher.decisive), "count");
+        put(&mut values, "teacher_agreeing", decided(teacher.agreeing), "count");
         share(&mut values, "teacher_decisive_share", teacher.decisive, teacher.positions);
         put(&mut values, "teacher_rms_error", Some(Scalar::Float(teacher.rms_error)), "logit");
     }

@@ -62,10 +62,10 @@ at_least = 0.0
 /// The verdict where the lane `same` has this highest logit at its second position, and `other` agrees with its teacher at
 /// so many of its two decisive positions of three.
 fn judged(highest: &str, agreeing: i64) -> Verdict {
-    judged_by(PLAN, highest, agreeing)
+    judged_by(PLAN, highest, [2, agreeing])
 }
 
-fn judged_by(plan: &str, highest: &str, agreeing: i64) -> Verdict {
+fn judged_by(plan: &str, highest: &str, [decisive, agreeing]: [i64; 2]) -> Verdict {
     let plan = Plan::parse("logits.toml", plan).unwrap();
     let fixture = Fixture { tokens: |_, _| vec![7, 8], ..Fixture::default() };
     let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..3))).records;
@@ -79,7 +79,7 @@ fn judged_by(plan: &str, highest: &str, agreeing: i64) -> Verdict {
             row.evidence.insert(format!("logits.{name}"), SignalValue::List(texts));
         }
         if row.lane == "other" {
-            for (name, count) in [("positions", 3), ("decisive", 2), ("agreeing", agreeing)] {
+            for (name, count) in [("positions", 3), ("decisive", decisive), ("agreeing", agreeing)] {
                 row.evidence.insert(format!("teacher.{name}"), SignalValue::Int(count));
             }
             row.evidence.insert("teacher.rms_error".to_owned(), SignalValue::Float(0.25));
@@ -110,7 +110,7 @@ fn weights_of_a_hub_are_told_as_published_ones() {
     let commit = "d2c5d8223fd00ab5ce469d8fdd93a7de78fb8b4a";
     let file = format!("{{ name = \"config.json\", bytes = 2, sha256 = \"sha256:{}\" }}", "0".repeat(64));
     let hub = format!("[model.hub]\nrepository = \"org/model\"\nrevision = \"{commit}\"\nfiles = [{file}]\n[run]");
-    let verdict = judged_by(&PLAN.replacen("[run]", &hub, 1), "6", 2);
+    let verdict = judged_by(&PLAN.replacen("[run]", &hub, 1), "6", [2, 2]);
     assert_eq!(verdict.model, format!("m (published weights of org/model at revision {commit})"));
     let reasons = verdict.hypotheses[0].reasons.join("\n");
     let told = format!("the weights of m are those published as org/model at revision {commit}");
@@ -124,4 +124,7 @@ fn every_decisive_position_has_to_agree_and_their_share_is_told() {
     let reasons = verdict.hypotheses[1].reasons.join("\n");
     assert!(reasons.contains("2 of 3 positions decide (66.7 %), the error of the logits being 0.25"), "{reasons}");
     assert_eq!(judged("6", 1).hypotheses[1].result(), "not_met");
+    // Logits so far off that nothing decides agree wherever something does.
+    let ruling = judged_by(PLAN, "6", [0, 0]).hypotheses[1].ruling.clone().unwrap();
+    assert_eq!((ruling.label.as_str(), ruling.standing), ("invalid", Standing::Invalid));
 }
