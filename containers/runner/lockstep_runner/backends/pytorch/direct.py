@@ -3,8 +3,9 @@
 The phases are the wire's, done by all agents at once: with `prefill` each agent's time is its time to the first token.
 The timed part lasts from the moment when all may start until the last has its output.
 
-An agent's thread stays, and does each cell once untimed: torch keeps for each thread what its libraries planned for it, and
-on an H200 a pass over a length that is new to the thread's cuDNN took a third of a second.
+An agent's thread stays, and does each cell once untimed. In threads that were started for the repetition a pass took a third
+of a second on an H200, many times what it takes a thread that has done it before; that cuDNN keeps its plans for each thread is
+the likely cause.
 """
 
 import contextlib
