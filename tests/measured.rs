@@ -167,6 +167,30 @@ fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_to
     }
 }
 
+/// The cells of all journals that were kept, whole or not.
+fn cells_of_journals() -> std::collections::BTreeSet<String> {
+    let unfinished = std::fs::read_dir(root().join("tests/journals/unfinished")).expect("there are some");
+    let folders = unfinished.map(|entry| entry.expect("it can be listed").path()).filter(|path| path.is_dir());
+    let paths = names().into_iter().map(|name| file(&name, "jsonl.xz"));
+    let paths = paths.chain(folders.map(|folder| folder.join("journal.jsonl.xz")));
+    let journals = paths.map(|path| read_file(&path).expect("the journal is committed"));
+    journals.flat_map(|journal| journal.rows().map(|(_, row)| row.cell.to_string()).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_cell_that_the_report_names_has_rows() {
+    let report =
+        std::fs::read_to_string(root().join("tests/journals/h200/REPORT.md")).expect("the report is committed");
+    let hashes = report.split('/').skip(1).filter_map(|rest| rest.get(..8));
+    let named: Vec<String> = hashes
+        .filter(|hash| hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+        .map(|hash| format!("/{hash}"))
+        .collect();
+    let known = cells_of_journals();
+    assert!(named.len() > 100, "{named:?}");
+    assert_eq!(named.iter().filter(|cell| !known.contains(*cell)).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
 /// What the supervisor says of each answer of `tests/pytorch/collect_faults.py`; nothing for compiled work that was done.
 #[test]
 fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
