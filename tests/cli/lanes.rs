@@ -75,7 +75,7 @@ fn catalogue() {
     }
     assert_eq!(offered("native-static", "cache"), json!(["static"]));
     assert_eq!(offered("python-reference", "cache"), json!(["dynamic", "none"]));
-    assert_eq!(offered("python-gil", "kernels"), json!(["tuple(REQUESTS)"]));
+    assert_eq!(offered("python-gil", "kernels"), json!(["python|numpy"]));
     assert_eq!(offered("gpt-fast-pinned", "cache"), Value::Null);
     let text = project.lockstep(&["lanes"]);
     text.prints(&["  offers     no axis to a cell\n", "cache=dynamic|static compile_mode="]);
