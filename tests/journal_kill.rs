@@ -66,7 +66,7 @@ fn try_append(path: &Path, more: usize) -> Result<(), Error> {
     if records.is_empty() {
         writer.append(&fixture(0))?;
     } else {
-        writer.append(&Record::Reopen { reason: "resumed".to_owned(), signals: Vec::new() })?;
+        writer.append(&Record::Reopen { reason: "resumed".to_owned(), command: Vec::new(), signals: Vec::new() })?;
     }
     let Record::LaunchStart(mut start) = fixture(2) else { panic!("line 3 of the fixture starts a launch") };
     start.launch = records.iter().filter(|record| matches!(record, Record::LaunchStart(_))).count() as u32;

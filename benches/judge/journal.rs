@@ -210,6 +210,7 @@ fn header(plan: &Plan, plan_sha256: Digest) -> Header {
         run: "bench".to_owned(),
         segment: 0,
         started_at: Some("2026-01-01T00:00:00Z".to_owned()),
+        command: Vec::new(),
         tool: Some(ToolFacts { version: "0".to_owned(), binary: Digest::of(b"binary"), protocol: 1 }),
         host: Some(host),
         signals: Vec::new(),

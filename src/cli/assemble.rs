@@ -90,6 +90,7 @@ impl<'a> Assembly<'a> {
             max_positions: self.max_positions,
             own_executable,
             binary,
+            command: super::environment::command(),
             search_path: search_path(),
             docker_host: docker_host(),
             visible_gpus: visible_gpus(),

@@ -11,6 +11,16 @@ pub(super) fn variable(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty())
 }
 
+/// What was typed to start this process, as a shell takes it: the variables that choose GPUs and project, the program's
+/// name, its arguments.
+pub(super) fn command() -> Vec<String> {
+    let chosen = |name: &&str| variable(&[*name]).map(|value| format!("{name}={value}"));
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let variables = ["CUDA_VISIBLE_DEVICES", "LOCKSTEP_PROJECT"];
+    let words = variables.iter().filter_map(chosen).chain([env!("CARGO_PKG_NAME").to_owned()]);
+    words.chain(arguments).collect()
+}
+
 /// The proxy that `HTTPS_PROXY` and `NO_PROXY` ask for.
 pub(super) fn proxy() -> Option<Proxy> {
     let url = variable(&["HTTPS_PROXY", "https_proxy"])?;

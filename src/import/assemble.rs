@@ -155,6 +155,7 @@ fn header(from: &ImportedFrom, plan: &PlanIdentity, run: &str) -> Header {
         run: run.to_owned(),
         segment: 0,
         started_at: None,
+        command: Vec::new(),
         tool: None,
         host: None,
         signals: Vec::new(),

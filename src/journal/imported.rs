@@ -153,6 +153,7 @@ mod tests {
             run: "imported-0123456789ab".into(),
             segment: 0,
             started_at: None,
+            command: Vec::new(),
             tool: None,
             host: None,
             signals: Vec::new(),
@@ -242,7 +243,7 @@ mod tests {
             let error = fault(&imported(std::slice::from_ref(&record)));
             assert!(matches!(error, Error::Misplaced { line: 2, segment: "imported", .. }), "{error}");
         }
-        let reopen = Record::Reopen { reason: "more".into(), signals: Vec::new() };
+        let reopen = Record::Reopen { reason: "more".into(), command: Vec::new(), signals: Vec::new() };
         let error = fault(&imported(&[Record::Seal(Seal { rows: 0, records: 1 }), reopen]));
         assert!(matches!(error, Error::Misplaced { line: 3, found: "reopen", segment: "imported" }), "{error}");
     }

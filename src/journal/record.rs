@@ -35,6 +35,9 @@ pub enum Record {
     Reopen {
         /// Why.
         reason: String,
+        /// What was typed to go on; absent in older journals.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        command: Vec<String>,
         /// Host signals as it goes on.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         signals: Vec<Signal>,
@@ -80,6 +83,10 @@ pub struct Header {
     /// What measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<ToolFacts>,
+    /// What was typed to start the segment: the variables that choose GPUs and project, the program, its arguments;
+    /// absent in older journals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// The host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostFacts>,

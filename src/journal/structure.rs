@@ -292,9 +292,10 @@ impl Structure {
 
 /// A header states either who measured or what was imported, and nothing that its kind of segment cannot know.
 fn check_origin(line: usize, header: &Header) -> Result<(), Error> {
-    let Header { started_at, tool, host, signals, lanes, calibration, telemetry, imported, .. } = header;
+    let Header { started_at, tool, command, host, signals, lanes, calibration, telemetry, imported, .. } = header;
     let stated = [("started_at", started_at.is_some()), ("tool", tool.is_some()), ("host", host.is_some())];
     let ours = [
+        ("command", !command.is_empty()),
         ("signals", !signals.is_empty()),
         ("lanes", !lanes.is_empty()),
         ("calibration", calibration.is_some()),

@@ -292,7 +292,7 @@ fn attempts_count_without_holes_and_the_next_is_made_when_the_run_goes_on() {
     assert!(matches!(error, Error::Attempt { line: 6, attempt: 1, .. }), "{error}");
     assert!(error.to_string().contains("has not been gone on with since"), "{error}");
     let gone_on = |attempt| {
-        let reopen = Record::Reopen { reason: "resumed".into(), signals: Vec::new() };
+        let reopen = Record::Reopen { reason: "resumed".into(), command: Vec::new(), signals: Vec::new() };
         let start = LaunchStart { launch: 1, lane: "native".into(), block: 0, position: 0 };
         [&records()[..7], &[reopen, Record::LaunchStart(start), again(attempt, 1)]].concat()
     };
@@ -309,7 +309,7 @@ fn one_launch_is_under_way_at_a_time_and_none_outlives_a_seal() {
     assert!(error.to_string().starts_with("line 6: launch 0 has not ended yet; "), "{error}");
     let error = fault(&after(7, row(ROW_LINE, |row| row.rep = 1)));
     assert!(error.to_string().starts_with("line 8: launch 0 has ended before this record; "), "{error}");
-    let reopen = Record::Reopen { reason: "resumed".into(), signals: Vec::new() };
+    let reopen = Record::Reopen { reason: "resumed".into(), command: Vec::new(), signals: Vec::new() };
     let broken_off = [&records()[..ROW_LINE], &[reopen, row(ROW_LINE, |row| row.rep = 1)]].concat();
     let error = fault(&broken_off);
     assert!(error.to_string().contains("launch 0 was under way when the run broke off"), "{error}");

@@ -299,7 +299,7 @@ mod tests {
         }
         assert!(matches!(writer.append(&row(ROW_LINE, |_| ())), Err(Error::Duplicate { .. })));
         let share = crate::terms::Signal::outside("share", crate::terms::SignalValue::Float(f64::NAN));
-        let unwritable = Record::Reopen { reason: "resumed".into(), signals: vec![share] };
+        let unwritable = Record::Reopen { reason: "resumed".into(), command: Vec::new(), signals: vec![share] };
         assert!(matches!(writer.append(&unwritable), Err(Error::NotRecordable { .. })));
         assert_eq!(read_file(&path).unwrap().records, records());
         writer.seal().unwrap();

@@ -130,6 +130,9 @@ fn provenance(verdict: &Verdict, page: &mut Page) {
         let name = |what: &str| format!("Segment {index}: {what}");
         fact(&name("start"), segment.started_at.clone());
         fact(&name("lockstep"), format!("{}, {}", segment.version, segment.binary));
+        if !segment.command.is_empty() {
+            fact(&name("command"), segment.command.join(" "));
+        }
         fact(&name("host class"), host_class(&segment.host).to_string());
         fact(&name("machine"), segment.host.machine.to_string());
     }

@@ -182,7 +182,7 @@ impl Snapshot {
 }
 
 pub(super) fn segment(segment: &SegmentFacts) -> SnapshotSegment {
-    let SegmentFacts { started_at, version, binary, host } = segment;
+    let SegmentFacts { started_at, version, binary, command: _, host } = segment;
     SnapshotSegment {
         started_at: started_at.clone(),
         lockstep: version.clone(),

@@ -59,6 +59,7 @@ pub(crate) fn good() -> Verdict {
                 started_at: "2026-03-01T10:15:00Z".into(),
                 version: "0.1.0".into(),
                 binary: Digest::of(b"binary"),
+                command: Vec::new(),
                 host: host(),
             }],
         },

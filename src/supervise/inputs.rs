@@ -36,6 +36,8 @@ pub struct Inputs {
     pub own_executable: PathBuf,
     /// Its digest.
     pub binary: Digest,
+    /// What was typed to start it.
+    pub command: Vec<String>,
     /// Folders that programs are searched in.
     pub search_path: String,
     /// Address of the Docker engine, when one is set.

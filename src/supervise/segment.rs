@@ -146,6 +146,7 @@ fn header(
             binary: inputs.binary,
             protocol: wire::PROTOCOL,
         }),
+        command: inputs.command.clone(),
         host: Some(look.facts.clone()),
         signals: look.signals.iter().chain(&inputs.signals).cloned().collect(),
         plan: inputs.plan.name.clone(),
@@ -172,7 +173,11 @@ fn open_segment(
             super::Mode::Missing => "resumed",
             super::Mode::MissingAndFailed => "failed repetitions are run again",
         };
-        writer.append(&Record::Reopen { reason: reason.to_owned(), signals: header.signals })?;
+        writer.append(&Record::Reopen {
+            reason: reason.to_owned(),
+            command: header.command,
+            signals: header.signals,
+        })?;
         return Ok(last.header.segment);
     }
     let segment = header.segment;

@@ -136,6 +136,7 @@ impl<'a> Judging<'a> {
                 started_at: started_at.to_owned(),
                 version: tool.version.clone(),
                 binary: tool.binary,
+                command: header.command.clone(),
                 host: host.clone(),
             });
         }

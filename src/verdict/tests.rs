@@ -208,6 +208,7 @@ impl Fixture {
             run: "r".into(),
             segment,
             started_at: Some("2026-01-01T00:00:00Z".into()),
+            command: Vec::new(),
             tool: Some(ToolFacts { version: "0".into(), binary: Digest::of(b"b"), protocol: 1 }),
             host: Some(HostFacts {
                 machine: Digest::of(b"m"),

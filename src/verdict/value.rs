@@ -107,6 +107,9 @@ pub struct SegmentFacts {
     pub version: String,
     /// Digest of its executable.
     pub binary: Digest,
+    /// What was typed to start it; absent where the journal does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// The host.
     pub host: HostFacts,
 }

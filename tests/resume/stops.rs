@@ -57,6 +57,21 @@ fn stops_while_measuring(signal: Signal) {
     ledger.is_complete().replaced_what_broke();
     assert_eq!(ledger.rows()[..finished], journal.rows().map(|(_, row)| row).collect::<Vec<_>>()[..]);
     assert_eq!(ledger.journal.segments().count(), 1, "the same host, boot and binary go on in one segment");
+    let commands: Vec<String> = ledger.journal.records.iter().filter_map(typed).collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    assert!(
+        commands[0].ends_with("lockstep run stops") && commands[1].ends_with("lockstep resume latest"),
+        "{commands:?}"
+    );
+}
+
+/// What was typed to start the segment, or to go on in it.
+fn typed(record: &Record) -> Option<String> {
+    match record {
+        Record::Header(header) => Some(header.command.join(" ")),
+        Record::Reopen { command, .. } => Some(command.join(" ")),
+        _ => None,
+    }
 }
 
 fn stops_while_hung() {
