@@ -16,7 +16,11 @@ fn kept(name: &str) -> (Plan, Journal) {
 }
 
 /// What came of the rows of each lane in the cells that this chooses.
-fn came(plan: &Plan, journal: &Journal, chosen: fn(&lockstep::terms::Cell) -> bool) -> BTreeMap<String, Vec<Fate>> {
+fn came(
+    plan: &Plan,
+    journal: &Journal,
+    chosen: impl Fn(&lockstep::terms::Cell) -> bool,
+) -> BTreeMap<String, Vec<Fate>> {
     let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
     let mut found: BTreeMap<String, Vec<Fate>> = BTreeMap::new();
     for row in journal.rows().map(|(_, row)| row).filter(|row| chosen(&cells[&row.cell])) {
@@ -37,7 +41,7 @@ fn fate(row: &Row) -> Fate {
 
 #[test]
 fn a_run_that_is_not_finished_decides_nothing() {
-    for name in ["compile-crash-boundary", "staticcache-rescue", "matrix-decode"] {
+    for name in ["compile-crash-boundary", "staticcache-rescue", "matrix-decode", "matrix-e2e"] {
         let (plan, journal) = kept(name);
         let verdict = judge(&plan, &journal).unwrap();
         let expected = [Conclusion::Inconclusive, Conclusion::NothingMeasured];
@@ -51,23 +55,35 @@ fn a_run_that_is_not_finished_decides_nothing() {
 }
 
 #[test]
-fn decoding_of_the_base_slice_so_far_crashed_or_fell_back_over_a_growing_cache_alone() {
-    let (plan, journal) = kept("matrix-decode");
-    assert_eq!(journal.rows().count(), 24);
-    let at = |chosen| came(&plan, &journal, chosen)["triton-3.6.0-torch-2.11"].clone();
-    assert_eq!(at(|cell| cell.axes["cache"] == "static"), [(Outcome::Ok, None)]);
-    let replayed = at(|cell| cell.axes["cache"] == "dynamic" && cell.axes["compile_mode"] == "reduce-overhead");
-    assert_eq!(replayed, [(Outcome::Crashed, Some(FailureClass::CudagraphOverwritten))]);
-    let compiled =
-        at(|cell| cell.axes["cache"] == "dynamic" && cell.axes["compile_mode"] == "default" && cell.new_tokens > 1);
-    assert_eq!(compiled, [(Outcome::FellBack, Some(FailureClass::RecompileLimit))]);
+fn the_base_slice_so_far_crashed_or_fell_back_over_a_growing_cache_alone() {
+    // A prompt and seven tokens are eight passes, as many as the compiler makes graphs for; decoding eight is nine.
+    for (name, rows, compiled_up_to) in [("matrix-decode", 57, 1), ("matrix-e2e", 26, 8)] {
+        let (plan, journal) = kept(name);
+        assert_eq!(journal.rows().count(), rows, "{name}");
+        let within = |lane: &BTreeMap<String, Vec<Fate>>| lane["triton-3.6.0-torch-2.11"].clone();
+        let held = came(&plan, &journal, |cell| cell.axes["cache"] == "static");
+        assert_eq!(within(&held), [(Outcome::Ok, None)], "{name}");
+        let replayed = came(&plan, &journal, |cell| growing(cell, "reduce-overhead"));
+        assert_eq!(within(&replayed), [(Outcome::Crashed, Some(FailureClass::CudagraphOverwritten))], "{name}");
+        for mode in ["default", "aot_eager"] {
+            let few = came(&plan, &journal, |cell| growing(cell, mode) && cell.new_tokens <= compiled_up_to);
+            assert_eq!(within(&few), [(Outcome::Ok, None)], "{name} {mode}");
+            let many = came(&plan, &journal, |cell| growing(cell, mode) && cell.new_tokens > compiled_up_to);
+            assert_eq!(within(&many), [(Outcome::FellBack, Some(FailureClass::RecompileLimit))], "{name} {mode}");
+        }
+    }
+}
+
+fn growing(cell: &lockstep::terms::Cell, mode: &str) -> bool {
+    cell.axes["cache"] == "dynamic" && cell.axes["compile_mode"] == mode
 }
 
 #[test]
 fn unmarked_replay_over_a_growing_cache_crashes_at_either_length() {
     let (plan, journal) = kept("compile-crash-boundary");
     let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
-    let at = |chosen| came(&plan, &journal, chosen)["triton-3.6.0-torch-2.11"].clone();
-    assert_eq!(at(|cell| cell.new_tokens == 1), [crashed]);
-    assert_eq!(at(|cell| cell.new_tokens == 64), [crashed]);
+    for length in [1, 64] {
+        let lanes = came(&plan, &journal, |cell| cell.new_tokens == length);
+        assert_eq!(lanes["triton-3.6.0-torch-2.11"], [crashed], "{length}");
+    }
 }
