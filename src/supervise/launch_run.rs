@@ -254,7 +254,7 @@ impl Launch<'_, '_> {
     }
 
     fn contradictions(&self, stage: Stage, signals: &[Signal]) -> Vec<Contradiction> {
-        let observed = observed_axes(signals);
+        let observed = observed_axes(&self.track.declared, signals);
         let mut found = gate_contradictions(&self.track.input.lane.gates, stage, signals);
         found.extend(axis_contradictions(&self.track.declared, &observed));
         found.extend(

@@ -383,10 +383,11 @@ impl Prober<'_> {
     fn keep(&self, stage: Stage, signals: Vec<Signal>, probed: &mut Probed) -> Result<(), Halt> {
         let mut contradictions = gate_contradictions(&self.lane.lane.gates, Stage::Host, &self.host.signals);
         contradictions.extend(gate_contradictions(&self.lane.lane.gates, stage, &signals));
-        let fresh = observed_axes(&signals);
+        let fresh = observed_axes(&probed.declaration.declared, &signals);
         // The last look at an axis decides, for its value as for who vouches for it.
         probed.declaration.by_own_word.retain(|axis| !fresh.contains_key(axis));
-        probed.declaration.by_own_word.extend(axes_by_own_word(&signals));
+        let by_own_word = axes_by_own_word(&probed.declaration.declared, &signals);
+        probed.declaration.by_own_word.extend(by_own_word);
         probed.declaration.by_own_word.sort();
         probed.declaration.observed.extend(fresh);
         contradictions.extend(axis_contradictions(&probed.declaration.declared, &probed.declaration.observed));

@@ -127,7 +127,8 @@ impl<'a> Admission<'a> {
     fn look(&mut self, line: usize, preflight: &Preflight) -> Result<(), Error> {
         let Preflight { lane, launch, signals, .. } = preflight;
         let Some(launch) = *launch else {
-            self.looks.entry(lane.clone()).or_default().extend(observed_axes(signals));
+            let seen = self.declared(lane).map(|lane| observed_axes(&lane.declared, signals));
+            self.looks.entry(lane.clone()).or_default().extend(seen.unwrap_or_default());
             return Ok(());
         };
         let Some(declared) = self.declared(lane).cloned() else { return Ok(()) };

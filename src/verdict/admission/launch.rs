@@ -55,7 +55,7 @@ impl OpenLaunch {
             return Some(format!("was looked at `{stage}`, and that is not the look that comes next"));
         }
         self.looks += 1;
-        let seen = observed_axes(&preflight.signals);
+        let seen = observed_axes(&declared.declared, &preflight.signals);
         self.seen.extend(seen.keys().cloned());
         let mut found = axis_contradictions(&declared.declared, &seen);
         found.extend(axis_contradictions(&declared.observed, &seen));
