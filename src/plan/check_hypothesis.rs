@@ -12,8 +12,17 @@ use super::{Contrast, Error, Hypothesis, HypothesisKind, PlannedLane, Rule, Work
 use crate::terms::{Phase, Scalar, nearest};
 
 /// The tables that a run gives: its rows, what its lanes are, and what its plan states of others.
-pub(super) const MEASURED_TABLES: [&str; 8] =
-    ["agent_samples", "agent_scaling", "cells", "lane_axes", "lane_stacks", "launches", "positions", "stated"];
+pub(super) const MEASURED_TABLES: [&str; 9] = [
+    "agent_hangs",
+    "agent_samples",
+    "agent_scaling",
+    "cells",
+    "lane_axes",
+    "lane_stacks",
+    "launches",
+    "positions",
+    "stated",
+];
 
 pub(super) fn check_hypotheses(
     document: &Document<'_>,

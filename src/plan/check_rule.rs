@@ -55,8 +55,11 @@ impl RulePlace<'_> {
     pub(super) fn rule(&self, rule: &Rule) -> Result<(), Error> {
         match rule {
             Rule::FalsificationLadder(rule) => self.ladder(rule),
-            Rule::HangLedger(HangLedger { hangs, by: _, baseline_wall: _, baseline_wall_absent }) => {
+            Rule::HangLedger(HangLedger { hangs, by: _, baseline_wall: _, baseline_wall_absent, before }) => {
                 self.finite("rule.baseline_wall_absent", *baseline_wall_absent)?;
+                if let Some(before) = before {
+                    self.some("rule.before.unresolved", before.unresolved.len())?;
+                }
                 self.hangs(hangs)
             }
             Rule::MatchedPairs(MatchedPairs { key, left: _, right: _ }) => self.some("rule.key", key.len()),

@@ -184,7 +184,10 @@ impl Reads {
             }
             Rule::HangLedger(rule) => {
                 self.hangs(&rule.hangs);
-                self.by_key(&rule.hangs.rows, &[("by", Some(&rule.by)), ("baseline_wall", Some(&rule.baseline_wall))]);
+                let before = rule.before.as_ref().map(|before| &before.outcome);
+                let named =
+                    [("by", Some(&rule.by)), ("baseline_wall", Some(&rule.baseline_wall)), ("before.outcome", before)];
+                self.by_key(&rule.hangs.rows, &named);
             }
             Rule::MatchedPairs(rule) => {
                 for side in [&rule.left, &rule.right] {

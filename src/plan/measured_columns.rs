@@ -62,6 +62,9 @@ const AGENT_SAMPLES: [&str; 9] =
     ["block", "control", "decode_tps", "latency_ms", "launch", "rep", "segment", "ttft_ms", "wall_ms"];
 
 /// Of each lane, behind its name and a dot.
+const AGENT_HANGS: [&str; 6] = ["attempts", "failed", "hung", "ok_rate", "outcome", "wall_ms"];
+
+/// Of each lane, behind its name and a dot.
 const AGENT_SCALING: [&str; 6] =
     ["decode_tps", "launches", "p95_latency_multiplier", "parallel_efficiency", "samples", "ttft_ms"];
 
@@ -85,13 +88,17 @@ pub(super) fn measured_columns(lanes: &[PlannedLane], workloads: &[Workload]) ->
         columns
     };
     let names: Vec<&str> = lanes.iter().map(|lane| lane.name.as_str()).collect();
-    let mut scaling = cells(&[&AGENTS]);
-    scaling.remove(LANE_AXES);
-    scaling.remove("lane");
-    scaling.extend(names.iter().flat_map(|lane| AGENT_SCALING.iter().map(move |column| format!("{lane}.{column}"))));
+    let of_all_lanes = |own: &[&str]| {
+        let mut columns = cells(&[&AGENTS]);
+        columns.remove(LANE_AXES);
+        columns.remove("lane");
+        columns.extend(names.iter().flat_map(|lane| own.iter().map(move |column| format!("{lane}.{column}"))));
+        columns
+    };
     let tables = [
+        ("agent_hangs", of_all_lanes(&AGENT_HANGS)),
         ("agent_samples", cells(&[&AGENTS, &AGENT_SAMPLES])),
-        ("agent_scaling", scaling),
+        ("agent_scaling", of_all_lanes(&AGENT_SCALING)),
         ("cells", cells(&[&COVERAGE, &CELLS])),
         ("lane_axes", named(&["axis", "declared", "lane", "observed"])),
         ("lane_stacks", named(&[&["where"], &names[..]].concat())),

@@ -77,8 +77,8 @@ pub use plan_file::{
 pub use printed::{Consistency, LadderHolds, LadderOfBands, Ranking, ScoreAndLatency};
 pub use routing::{CommercialRouting, RoutingProfiles, SameWindowRerun, ToolTasks};
 pub use rule::{
-    AxisDecomposition, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger, Hangs,
-    Licence, MatchedPairs, Need, Null, Precondition, Rows, Rule, SingleDelta, Statement, TableNeed,
+    AxisDecomposition, Before, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger,
+    Hangs, Licence, MatchedPairs, Need, Null, Precondition, Rows, Rule, SingleDelta, Statement, TableNeed,
 };
 pub use schedule::{PlannedLaunch, Repetition, Schedule};
 pub use schema::{SCHEMA_NAMES, schema};

@@ -221,6 +221,19 @@ pub struct HangLedger {
     pub baseline_wall: String,
     /// What that column holds where there was no timing.
     pub baseline_wall_absent: f64,
+    /// What came of each shape before; absent where the rows are those of shapes that hung before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+}
+
+/// What came of a shape before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// The column of what came of it.
+    pub outcome: String,
+    /// The words for a shape that hung or failed; with any other it ran through.
+    pub unresolved: Vec<String>,
 }
 
 /// See [`Rule::MatchedPairs`].
@@ -377,7 +390,8 @@ impl Rule {
     pub fn labels(&self) -> Vec<&str> {
         let fixed: &[&str] = match self {
             Self::FalsificationLadder(_) => &["H0_pass", "H1_pass", "H2_partial"],
-            Self::HangLedger(_) => &["all_resolved", "some_resolved", "none_resolved"],
+            Self::HangLedger(HangLedger { before: None, .. }) => &["all_resolved", "some_resolved", "none_resolved"],
+            Self::HangLedger(_) => &["all_resolved", "some_resolved", "none_resolved", "none_hung", "new_hangs"],
             Self::MatchedPairs(_) => &["all_matched", "some_unmatched", "none_matched"],
             Self::SingleDelta(_) => &["single_delta", "confounded", "other_axis", "nothing_moved"],
             Self::AxisDecomposition(_) => &["decomposed", "confounded"],

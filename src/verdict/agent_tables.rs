@@ -82,7 +82,7 @@ impl AgentRows {
         let mut rows = Vec::new();
         let mut combinations: BTreeMap<Key, Combination> = BTreeMap::new();
         for (id, cell) in cells {
-            let agents = cell.axes.get(AGENTS).and_then(|count| count.parse::<u32>().ok());
+            let agents = agents_of(cell);
             for lane in lanes {
                 let of_cell =
                     |s: &&AgentSample| s.lane == lane.lane && s.cell == *id && !disowned.contains_key(&s.launch);
@@ -90,7 +90,6 @@ impl AgentRows {
                 if samples.is_empty() {
                     continue;
                 }
-                let agents = agents.unwrap_or(1);
                 let shared = shared(plan, lane, id, cell, agents);
                 let repetitions = plan.lane(&lane.lane).map_or(1, |planned| planned.repetitions);
                 rows.extend(samples.iter().map(|sample| sample.row(&shared, cell, agents, repetitions)));
@@ -115,8 +114,13 @@ fn key(cell: &Cell) -> Key {
     (cell.phase, cell.workload.clone(), axes)
 }
 
+/// How many agents the cell asks for.
+pub(super) fn agents_of(cell: &Cell) -> u32 {
+    cell.axes.get(AGENTS).and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
 /// What tells the row from others, beside the lane's own axes.
-fn shared(plan: &Plan, lane: &LaneVerdict, id: &CellId, cell: &Cell, agents: u32) -> Values {
+pub(super) fn shared(plan: &Plan, lane: &LaneVerdict, id: &CellId, cell: &Cell, agents: u32) -> Values {
     let mut values = identity(lane, id, cell);
     let measure = if cell.phase == Phase::Prefill { "ttft" } else { "scaling" };
     text(&mut values, "measure", measure);
@@ -126,6 +130,12 @@ fn shared(plan: &Plan, lane: &LaneVerdict, id: &CellId, cell: &Cell, agents: u32
     };
     text(&mut values, "model", model);
     count(&mut values, "n_agents", u64::from(agents));
+    values
+}
+
+/// A row that stands for every lane has no lane's own columns.
+pub(super) fn of_all_lanes(mut values: Values) -> Values {
+    values.retain(|column, _| column != "lane" && !column.starts_with("lane."));
     values
 }
 
@@ -188,9 +198,7 @@ impl Combination {
     fn rows(&self, lanes: &[LaneVerdict]) -> Result<Vec<TableRow<'static>>, Error> {
         let mut rows = Vec::new();
         for (agents, shared) in &self.levels {
-            let mut values = shared.clone();
-            // The row stands for every lane, so it has no lane's own columns.
-            values.retain(|column, _| column != "lane" && !column.starts_with("lane."));
+            let mut values = of_all_lanes(shared.clone());
             for lane in lanes {
                 self.contrast(*agents, &lane.lane, &mut values)?;
             }
@@ -243,6 +251,6 @@ fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn number(values: &mut Values, column: &str, value: Option<f64>, unit: &str) {
+pub(super) fn number(values: &mut Values, column: &str, value: Option<f64>, unit: &str) {
     put(values, column, value.filter(|value| value.is_finite()).map(Scalar::Float), unit);
 }

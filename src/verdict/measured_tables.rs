@@ -70,7 +70,7 @@ pub(super) fn text(values: &mut Values, column: &str, value: impl Into<String>) 
 }
 
 /// A share; null where there is nothing to be a share of.
-fn share(values: &mut Values, column: &str, part: u64, whole: u64) {
+pub(super) fn share(values: &mut Values, column: &str, part: u64, whole: u64) {
     let share = (whole > 0).then(|| Scalar::Float(part as f64 / whole as f64));
     put(values, column, share, "fraction");
 }
@@ -160,7 +160,7 @@ const COUNTED: [(Outcome, &str, &str, &str); 6] = [
 ];
 
 /// Whether the cell was tried, whatever came of it.
-fn is_attempt(outcome: Outcome) -> bool {
+pub(super) fn is_attempt(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Refused | Outcome::Skipped)
 }
 

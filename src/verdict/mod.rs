@@ -11,6 +11,7 @@
 
 mod adapters;
 mod admission;
+mod agent_hangs;
 mod agent_tables;
 mod calibration;
 mod contamination;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::adapters::{Decided, Settings, TableRow, Tables, apply, family, others};
+use super::agent_hangs::agent_hangs;
 use super::expected::Expectations;
 use super::measured_tables::measured_tables;
 use super::reduce::Table;
@@ -41,6 +42,7 @@ impl<'a> RowRules<'a> {
         if plan.has_rules() {
             rows = measured_tables(table, lanes, expectations);
             rows.extend(of_agents);
+            rows.extend(agent_hangs(plan, table, lanes));
             rows.extend(stack_tables(plan, lanes));
         }
         let tables = Tables::measured(rows, plan.coverage.min_ok_share);

@@ -79,7 +79,7 @@ fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Re
         let ran_through = matches!((ok_rate, wall), (Some(rate), Some(wall)) if rate.value == 1.0 && wall.value > 0.0);
         let state = match (resolved.contains(&word), unresolved.contains(&word)) {
             (true, _) if ran_through => ShapeState::Resolved,
-            (_, true) if ok_rate.is_none() && wall.is_none() => ShapeState::Unresolved,
+            (_, true) if ok_rate.is_none_or(|rate| rate.value < 1.0) && wall.is_none() => ShapeState::Unresolved,
             (false, false) => return Err(Gap::of(format!("{}: the design knows no outcome {word:?}", source(row)))),
             _ => ShapeState::Contradictory,
         };
@@ -90,9 +90,14 @@ fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Re
             }
             None => (String::new(), None),
         };
+        let hung_before = match ledger.and_then(|ledger| ledger.before.as_ref()) {
+            Some(before) => before.unresolved.contains(&must_text(row, &before.outcome)?),
+            None => true,
+        };
         found.push(Shape {
             key: key(row, columns)?,
             source: source(row),
+            hung_before,
             state,
             baseline_wall_ms: before.map(|wall| wall.value),
             wall_ms: wall.map(|wall| wall.value),

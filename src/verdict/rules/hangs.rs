@@ -1,18 +1,20 @@
-//! The hang ledger: which shapes that hung before run through now.
+//! The hang ledger: which shapes that hung before run through now, and which that ran through before do not.
 
 use std::collections::BTreeMap;
 
 use super::ruling::{Part, Ruling, RulingTest, Standing};
 use crate::stats::{Confidence, Proportion, clopper_pearson};
 
-/// A shape that hung before, and what came of it.
+/// A shape that was tried before and now, and what came of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
     /// What tells it from others.
     pub key: BTreeMap<String, String>,
     /// The row it stands in.
     pub source: String,
-    /// What came of it.
+    /// Whether it hung or failed before.
+    pub hung_before: bool,
+    /// What came of it now.
     pub state: ShapeState,
     /// Wall time before, in milliseconds; absent where there was no timing.
     pub baseline_wall_ms: Option<f64>,
@@ -39,36 +41,58 @@ pub fn hang_ledger(shapes: &[Shape], confidence: Confidence) -> Ruling {
     if shapes.is_empty() {
         return Ruling::invalid("no hang shape was attempted, so there is no rate");
     }
-    let count = |state: ShapeState| shapes.iter().filter(|shape| shape.state == state).count();
-    let (resolved, contradictory) = (count(ShapeState::Resolved), count(ShapeState::Contradictory));
+    let hung: Vec<&Shape> = shapes.iter().filter(|shape| shape.hung_before).collect();
+    let resolved = hung.iter().filter(|shape| shape.state == ShapeState::Resolved).count();
+    let new = shapes.iter().filter(|shape| !shape.hung_before && shape.state == ShapeState::Unresolved).count();
+    let contradictory = shapes.iter().filter(|shape| shape.state == ShapeState::Contradictory).count();
     let ruling = if contradictory > 0 {
         let label = Ruling::new("contradictory", Standing::Inconclusive);
         label.because(format!("{contradictory} shapes have an outcome that their own numbers deny"))
     } else {
-        Ruling::decided(match resolved {
-            0 => "none_resolved",
-            all if all == shapes.len() => "all_resolved",
+        Ruling::decided(match (new, resolved) {
+            (1.., _) => "new_hangs",
+            _ if hung.is_empty() => "none_hung",
+            (_, 0) => "none_resolved",
+            (_, all) if all == hung.len() => "all_resolved",
             _ => "some_resolved",
         })
     };
-    let untimed = shapes.iter().filter(|shape| shape.baseline_wall_ms.is_none()).count();
     let mut groups: BTreeMap<&str, Vec<&Shape>> = BTreeMap::new();
     for shape in shapes {
         groups.entry(&shape.group).or_default().push(shape);
     }
     ruling
-        .because(format!("{resolved}/{} shapes are resolved", shapes.len()))
-        .because(format!("{untimed} of them had no timing before, so no speed-up of theirs can be stated"))
+        .because_all(counted(shapes, &hung, resolved, new))
         .resting_on(shapes.iter().map(|shape| &shape.source))
-        .tested(resolution(shapes, confidence))
+        .tested(resolution(hung, confidence))
         .in_parts(shapes.iter().map(shape_part))
         .in_parts(groups.into_iter().map(|(group, shapes)| group_part(group, &shapes)))
 }
 
+/// The counts in words.
+fn counted(shapes: &[Shape], hung: &[&Shape], resolved: usize, new: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    if hung.is_empty() {
+        told.push(format!("none of {} shapes hung or failed before, so there is nothing to resolve", shapes.len()));
+    } else {
+        let untimed = hung.iter().filter(|shape| shape.baseline_wall_ms.is_none()).count();
+        told.push(format!("{resolved}/{} shapes are resolved", hung.len()));
+        told.push(format!("{untimed} of them had no timing before, so no speed-up of theirs can be stated"));
+    }
+    let ran_before = shapes.len() - hung.len();
+    if ran_before > 0 {
+        told.push(format!("{new} of {ran_before} shapes that ran through before hang or fail now"));
+    }
+    told
+}
+
 /// The share of shapes that are resolved, with its exact interval.
-pub(super) fn resolution(shapes: &[Shape], confidence: Confidence) -> Option<RulingTest> {
-    let resolved = shapes.iter().filter(|shape| shape.state == ShapeState::Resolved).count();
-    let interval = Proportion::new(resolved as u64, shapes.len() as u64)
+pub(super) fn resolution<'a>(
+    shapes: impl IntoIterator<Item = &'a Shape>,
+    confidence: Confidence,
+) -> Option<RulingTest> {
+    let resolved: Vec<bool> = shapes.into_iter().map(|shape| shape.state == ShapeState::Resolved).collect();
+    let interval = Proportion::new(resolved.iter().filter(|resolved| **resolved).count() as u64, resolved.len() as u64)
         .and_then(|proportion| clopper_pearson(proportion, confidence))
         .ok()?;
     let test = RulingTest::of("share of hang shapes resolved (Clopper-Pearson)");
@@ -76,10 +100,12 @@ pub(super) fn resolution(shapes: &[Shape], confidence: Confidence) -> Option<Rul
 }
 
 fn shape_part(shape: &Shape) -> Part {
-    let label = match shape.state {
-        ShapeState::Resolved => "resolved",
-        ShapeState::Unresolved => "unresolved",
-        ShapeState::Contradictory => "contradictory",
+    let label = match (shape.state, shape.hung_before) {
+        (ShapeState::Resolved, true) => "resolved",
+        (ShapeState::Resolved, false) => "ran_through",
+        (ShapeState::Unresolved, true) => "unresolved",
+        (ShapeState::Unresolved, false) => "new_hang",
+        (ShapeState::Contradictory, _) => "contradictory",
     };
     let mut part = Part::new(shape.key.clone(), label);
     if let Some(wall) = shape.wall_ms {
@@ -92,12 +118,15 @@ fn shape_part(shape: &Shape) -> Part {
 }
 
 fn group_part(group: &str, shapes: &[&Shape]) -> Part {
-    let resolved = shapes.iter().filter(|shape| shape.state == ShapeState::Resolved).count();
-    let label = format!("{resolved}/{}", shapes.len());
-    Part::of("group", group, label)
-        .number("attempted", shapes.len() as f64)
+    let hung = shapes.iter().filter(|shape| shape.hung_before).count();
+    if hung == 0 {
+        return Part::of("group", group, "none_hung").number("attempted", shapes.len() as f64);
+    }
+    let resolved = shapes.iter().filter(|shape| shape.hung_before && shape.state == ShapeState::Resolved).count();
+    Part::of("group", group, format!("{resolved}/{hung}"))
+        .number("attempted", hung as f64)
         .number("resolved", resolved as f64)
-        .number("resolved_pct", 100.0 * resolved as f64 / shapes.len() as f64)
+        .number("resolved_pct", 100.0 * resolved as f64 / hung as f64)
 }
 
 #[cfg(test)]
@@ -108,6 +137,7 @@ mod tests {
         Shape {
             key: BTreeMap::from([("shape".to_owned(), name.to_owned())]),
             source: format!("row:{name}"),
+            hung_before: true,
             state,
             baseline_wall_ms: walls[0],
             wall_ms: walls[1],
@@ -145,6 +175,22 @@ mod tests {
         assert_eq!(ruled(&[of(ShapeState::Resolved)]).label, "all_resolved");
         assert_eq!(ruled(&[of(ShapeState::Unresolved)]).label, "none_resolved");
         assert_eq!(ruled(&[]).standing, Standing::Invalid);
+    }
+
+    #[test]
+    fn shapes_that_ran_through_before_resolve_nothing_and_may_hang_now() {
+        let ran = |state| Shape { hung_before: false, ..shape("a", "short", state, [Some(5.0), None]) };
+        let ruling = ruled(&[ran(ShapeState::Resolved), ran(ShapeState::Resolved)]);
+        assert_eq!(ruling.label, "none_hung");
+        assert!(ruling.tests.is_empty(), "a share of no hang shapes: {:?}", ruling.tests);
+        assert_eq!(ruling.parts[0].label, "ran_through");
+        assert_eq!((ruling.parts[2].label.as_str(), ruling.parts[2].numbers["attempted"]), ("none_hung", 2.0));
+        let hung = shape("b", "short", ShapeState::Resolved, [None, Some(9.0)]);
+        let ruling = ruled(&[hung.clone(), ran(ShapeState::Resolved)]);
+        assert_eq!((ruling.label.as_str(), ruling.parts[2].label.as_str()), ("all_resolved", "1/1"));
+        let ruling = ruled(&[hung, ran(ShapeState::Unresolved)]);
+        assert_eq!((ruling.label.as_str(), ruling.parts[1].label.as_str()), ("new_hangs", "new_hang"));
+        assert_eq!(ruling.reasons[2], "1 of 1 shapes that ran through before hang or fail now");
     }
 
     #[test]

@@ -322,6 +322,7 @@ mod tests {
         Shape {
             key: BTreeMap::new(),
             source: "shape".to_owned(),
+            hung_before: true,
             state,
             baseline_wall_ms: None,
             wall_ms: None,

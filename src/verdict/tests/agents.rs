@@ -80,6 +80,23 @@ left = { table = "agent_scaling", where = { measure = ["ttft"] }, column = "base
 right = { table = "agent_scaling", where = { measure = ["ttft"] }, column = "same.ttft_ms" }
 
 [[hypothesis]]
+name = "hangs"
+[hypothesis.rule]
+kind = "hang_ledger"
+by = "workload"
+baseline_wall = "base.wall_ms"
+baseline_wall_absent = 0
+before = { outcome = "base.outcome", unresolved = ["hung", "failed"] }
+[hypothesis.rule.hangs]
+rows = { table = "agent_hangs" }
+key = ["measure", "model", "workload", "n_agents"]
+outcome = "same.outcome"
+resolved = ["ran_through"]
+unresolved = ["hung", "failed"]
+ok_rate = "same.ok_rate"
+wall = "same.wall_ms"
+
+[[hypothesis]]
 name = "stacks"
 [hypothesis.rule]
 kind = "single_delta"
@@ -115,6 +132,9 @@ fn wall_ms(lane: &str, agents: u64) -> u64 {
         _ => 100,
     }
 }
+
+/// In place of a control: the repetition hangs.
+const HANGS: f64 = 0.0;
 
 /// How the control came out, by lane, agents and block.
 type Controls = fn(&str, u64, u32) -> f64;
@@ -160,7 +180,11 @@ fn judged(text: &str, controls: Controls) -> Verdict {
                 row.evidence.insert("agents".into(), agents.to_string().into());
                 row.evidence.insert("agents.request_ns".into(), SignalValue::List(requests));
                 row.evidence.insert("control.two_process_speedup".into(), SignalValue::Float(control));
-                if control < 1.8 {
+                if control <= HANGS {
+                    (row.wall_ns, row.outside_ns, row.outcome) = (None, None, Outcome::Hung);
+                    (row.tokens, row.output_sha256, row.stop) = (Vec::new(), None, None);
+                    row.failure = Some(Failure::new(FailureClass::Inactive, "no sign of life"));
+                } else if control < 1.8 {
                     row.outcome = Outcome::Refused;
                     row.failure = Some(Failure::new(FailureClass::Disturbed, "two processes did too little"));
                 }
@@ -223,6 +247,22 @@ fn fewer_than_three_undisturbed_launches_give_no_efficiency_and_the_ladder_absta
     let ladder = ruling(&verdict, "ladder");
     assert_eq!((ladder.label.as_str(), ladder.standing), ("abstain", Standing::Inconclusive));
     assert!(ladder.reasons[0].starts_with("0 combinations were compared, floor 2"), "{:?}", ladder.reasons);
+}
+
+#[test]
+fn the_hang_ledger_counts_attempts_of_both_lanes_and_no_repetition_hides_a_hang() {
+    let ledger = |controls: Controls| ruling(&judged(AGENTS, controls), "hangs").clone();
+    let quiet = ledger(quiet_host);
+    assert_eq!(quiet.label, "none_hung", "{:?}", quiet.reasons);
+    assert_eq!(quiet.reasons[0], "none of 2 shapes hung or failed before, so there is nothing to resolve");
+    assert_eq!(numbers(&quiet.parts[0], ["baseline_wall_ms", "wall_ms"]), [200.0, 125.0]);
+    let with = ledger(|lane, agents, block| if (lane, agents, block) == ("base", 2, 1) { HANGS } else { 1.95 });
+    assert_eq!((with.label.as_str(), with.reasons[0].as_str()), ("all_resolved", "2/2 shapes are resolved"));
+    assert_eq!(with.parts[0].reason.as_deref(), Some("no timing before"));
+    let without = ledger(|lane, agents, block| if (lane, agents, block) == ("same", 2, 1) { HANGS } else { 1.95 });
+    assert_eq!((without.label.as_str(), without.parts[0].label.as_str()), ("new_hangs", "new_hang"));
+    let busy = ledger(|lane, agents, _| if (lane, agents) == ("same", 2) { 1.2 } else { 1.95 });
+    assert_eq!(busy.standing, Standing::Invalid, "what the control refuses is no attempt: {:?}", busy.reasons);
 }
 
 #[test]

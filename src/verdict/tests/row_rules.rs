@@ -449,7 +449,7 @@ fn what_a_rule_can_never_read_or_give_is_refused_with_the_plan() {
     );
     let text = refused(&CRASHES.replace("\"cells\"", "\"rows\""));
     assert!(
-        text.contains("no table \"rows\"; the rows of a run give the tables agent_samples, agent_scaling, cells"),
+        text.contains("no table \"rows\"; the rows of a run give the tables agent_hangs, agent_samples, agent_scaling"),
         "{text}"
     );
     let text = refused(&CRASHES.replace("[\"other\"]", "[\"othr\"]"));
