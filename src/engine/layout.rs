@@ -17,6 +17,8 @@ pub(super) enum Role {
     Bias,
     /// A projection between features, from `inputs` of them.
     Projection { inputs: usize },
+    /// A projection, `[inputs, outputs]`, from features whose mean is not zero.
+    OffCentre { inputs: usize },
     /// `[vocab, hidden]`, from hidden state to logits.
     Output { inputs: usize },
 }
@@ -106,7 +108,7 @@ fn gpt2(config: &ModelConfig, slots: &mut Slots) {
         slots.conv1d(&at("attn.c_proj"), hidden, hidden, Role::Projection { inputs: hidden });
         slots.layer_norm(&at("ln_2"), hidden);
         slots.conv1d(&at("mlp.c_fc"), inner, hidden, Role::Projection { inputs: hidden });
-        slots.conv1d(&at("mlp.c_proj"), hidden, inner, Role::Projection { inputs: inner });
+        slots.conv1d(&at("mlp.c_proj"), hidden, inner, Role::OffCentre { inputs: inner });
     }
     slots.layer_norm("transformer.ln_f", hidden);
 }

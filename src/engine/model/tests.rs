@@ -72,7 +72,9 @@ fn random_weights(config: &ModelConfig, seed: u64, dtype: DType) -> (Vec<(String
     let mut reference = ReferenceWeights::new();
     for slot in tensor_slots(config) {
         let scale = match slot.role {
-            Role::Projection { inputs } | Role::Output { inputs } => 3.0 / (inputs as f64).sqrt(),
+            Role::Projection { inputs } | Role::OffCentre { inputs } | Role::Output { inputs } => {
+                3.0 / (inputs as f64).sqrt()
+            }
             Role::Embedding | Role::NormScale | Role::Bias => 1.0,
         };
         let uniform = |x: u64| ((x >> 40) as f64 / (1u64 << 23) as f64 - 1.0) * scale;
