@@ -233,7 +233,9 @@ fn the_launch_as_unit_makes_what_counts_observations_invalid() {
 
 #[test]
 fn what_no_table_prints_is_invalid_and_says_what_is_there() {
-    let table = with_plan("{ table = \"tr165_n2_efficiency\" }, key", "{ table = \"tr165_n2_eficiency\" }, key");
+    let named = ("\"tr165_n2_delta_ranked\"", "\"tr165_n2_eficiency\"");
+    let read = ("{ table = \"tr165_n2_efficiency\" }, key", "{ table = \"tr165_n2_eficiency\" }, key");
+    let table = tr165(|text| text.replace(named.0, named.1).replace(read.0, read.1), "no table", |text| text);
     let ladder = ruling(&table, "gil-ladder");
     assert_eq!(ladder.standing, Standing::Invalid);
     assert_eq!(ladder.reasons, ["no table tr165_n2_eficiency was imported; there is tr165_n2_efficiency"]);

@@ -65,6 +65,13 @@ impl Scope<'_> {
             (None, Some(rule)) => {
                 let place = RulePlace { document: self.document, path: format!("hypothesis[{index}]"), before };
                 place.rule(rule)?;
+                columns::check_tables(
+                    self.document,
+                    index,
+                    rule,
+                    &MEASURED_TABLES,
+                    "the rows of a run give the tables",
+                )?;
                 let kind = self.ruled(&at, &raw, rule)?;
                 columns::check(self.document, index, rule, &self.columns)?;
                 kind
@@ -100,10 +107,6 @@ impl Scope<'_> {
             }
         }
         for chosen in rule.selections() {
-            if !MEASURED_TABLES.contains(&chosen.table.as_str()) {
-                let hint = format!("the rows of a run give the tables {}", MEASURED_TABLES.join(", "));
-                return Err(self.document.fault(&at("rule"), format!("no table {:?}", chosen.table), Some(hint)));
-            }
             for lane in chosen.only.get("lane").into_iter().flatten().filter_map(Scalar::text) {
                 self.lane(&at("rule"), lane)?;
             }

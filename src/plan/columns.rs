@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::document::{Document, key};
 use super::{Efficiencies, Error, Hangs, MeanSide, Rows, Rule, TokenParity};
-use crate::terms::nearest;
+use crate::terms::{AXIS_NAMES, nearest};
 
 /// A column that a rule reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,20 +22,35 @@ pub struct ColumnRead {
 /// Table to the columns that it has.
 pub type Columns = BTreeMap<String, BTreeSet<String>>;
 
+/// Refuses the first table of a rule that is none of `known`; `whose` says of which those are.
+pub(super) fn check_tables(
+    document: &Document<'_>,
+    hypothesis: usize,
+    rule: &Rule,
+    known: &[&str],
+    whose: &str,
+) -> Result<(), Error> {
+    let tables = rule.tables();
+    let Some((path, table)) = tables.iter().find(|(_, table)| !known.contains(&table.as_str())) else { return Ok(()) };
+    let hint = match nearest(table, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("{whose} {}", known.join(", ")),
+    };
+    Err(document.fault(&format!("hypothesis[{hypothesis}].{path}"), format!("no table {table:?}"), Some(hint)))
+}
+
 /// Refuses the first column that its table does not have. A table that `known` does not name is left alone: whether it is
 /// there at all is another question.
 pub(super) fn check(document: &Document<'_>, hypothesis: usize, rule: &Rule, known: &Columns) -> Result<(), Error> {
     for ColumnRead { path, table, column } in rule.columns() {
         let Some(columns) = known.get(&table).filter(|columns| !columns.contains(&column)) else { continue };
-        // A lane's axes are known by its manifest and by preflight, and not by the plan.
-        let lanes_own = columns.contains(LANE_AXES) && column.starts_with(LANE_AXES);
-        if lanes_own {
+        let axis = column.strip_prefix(LANE_AXES).filter(|_| columns.contains(LANE_AXES));
+        if axis.is_some_and(|axis| AXIS_NAMES.contains(&axis)) {
             continue;
         }
-        let of_table = || columns.iter().map(String::as_str).filter(|column| *column != LANE_AXES);
-        let hint = match nearest(&column, of_table()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its columns: {}", of_table().collect::<Vec<_>>().join(", ")),
+        let hint = match axis {
+            Some(axis) => near_axis(axis),
+            None => near_column(&column, columns),
         };
         let message = format!("table {table} has no column {column:?}");
         return Err(document.fault(&format!("hypothesis[{hypothesis}].{path}"), message, Some(hint)));
@@ -43,19 +58,35 @@ pub(super) fn check(document: &Document<'_>, hypothesis: usize, rule: &Rule, kno
     Ok(())
 }
 
+fn near_axis(axis: &str) -> String {
+    match nearest(axis, AXIS_NAMES.iter().copied()) {
+        Some(near) => format!("did you mean `{LANE_AXES}{near}`?"),
+        None => format!("the axes of a lane: {}", AXIS_NAMES.join(", ")),
+    }
+}
+
+fn near_column(column: &str, columns: &BTreeSet<String>) -> String {
+    let known = || columns.iter().map(String::as_str).filter(|column| *column != LANE_AXES);
+    match nearest(column, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("its columns: {}", known().collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// Stands among a table's columns for all of a lane's axes.
 pub(super) const LANE_AXES: &str = "lane.";
 
 impl Rule {
+    /// Every table that the rule names, and where below the hypothesis: for example at `rule.rows.table`.
+    fn tables(&self) -> Vec<(String, String)> {
+        Reads::named(self).tables
+    }
+
     /// Every column that the rule cannot do without, in the order of its kind. What it takes as not stated where the table
     /// lacks it (the five gates' environment, surfaced axes and rows behind) is none of them.
     #[must_use]
     pub fn columns(&self) -> Vec<ColumnRead> {
-        let mut reads = Reads::default();
-        // A checked rule holds finite numbers, which all have a JSON form.
-        if let Ok(written) = serde_json::to_value(self) {
-            reads.chosen("rule", &written);
-        }
+        let mut reads = Reads::named(self);
         match self {
             Self::FalsificationLadder(_)
             | Self::HangLedger(_)
@@ -97,10 +128,22 @@ impl Rule {
 
 #[derive(Default)]
 struct Reads {
+    /// Tables, behind where they are named.
+    tables: Vec<(String, String)>,
     found: Vec<ColumnRead>,
 }
 
 impl Reads {
+    /// What the rule's written form names as tables, as columns beside them, and to choose rows by.
+    fn named(rule: &Rule) -> Self {
+        let mut reads = Self::default();
+        // A checked rule holds finite numbers, which all have a JSON form.
+        if let Ok(written) = serde_json::to_value(rule) {
+            reads.chosen("rule", &written);
+        }
+        reads
+    }
+
     fn one(&mut self, path: &str, rows: &Rows, column: &str) {
         self.found.push(ColumnRead { path: path.to_owned(), table: rows.table.clone(), column: column.to_owned() });
     }
@@ -122,6 +165,7 @@ impl Reads {
         match written {
             Value::Object(keys) => {
                 if let Some(Value::String(table)) = keys.get("table") {
+                    self.tables.push((format!("{path}.table"), table.clone()));
                     let rows = Rows { table: table.clone(), only: BTreeMap::new() };
                     if let Some(Value::String(column)) = keys.get("column") {
                         self.one(&format!("{path}.column"), &rows, column);

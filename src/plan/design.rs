@@ -3,7 +3,7 @@
 //! A design is a plan file with a `[published]` table. It names no lane and is never run: what it judges is a journal
 //! that `lockstep import` made of the report's own tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,11 @@ pub struct Published {
     /// of every metric over what is ok.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counted: BTreeMap<String, Vec<String>>,
+    /// The report's tables, beside `observations` and those that are counted: a rule that names another is refused with the
+    /// design. Without it a table that is not there is found when tables are judged. No part of the digest, since it decides
+    /// nothing.
+    #[serde(default, skip_serializing)]
+    pub tables: BTreeSet<String>,
 }
 
 /// What counts as one observation.

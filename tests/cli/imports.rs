@@ -113,6 +113,11 @@ fn designs() {
         ("kind = \"licence\"", "kind = \"license\"", "did you mean `licence`?"),
         ("hypothesis = \"single-delta\"", "hypothesis = \"singel-delta\"", "did you mean `single-delta`?"),
         ("alpha = 0.05", "alpha = 0.5", "published.alpha: 0.5 is out of range"),
+        (
+            "{ table = \"tr165_hang_ledger\" }",
+            "{ table = \"tr165_hang_ledgr\" }",
+            "rows.table: no table \"tr165_hang_ledgr\"; did you mean `tr165_hang_ledger`?",
+        ),
     ] {
         assert!(shipped.contains(from), "{from}");
         project.write("broken.toml", shipped.replacen(from, to, 1));

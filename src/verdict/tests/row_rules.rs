@@ -428,6 +428,13 @@ fn a_column_that_no_table_of_a_run_has_is_refused_with_the_plan_by_line_and_near
     let text = refused(&BAND.replace("mean = \"ms\"", "mean = \"zzzzzzzzzzzz\""));
     assert!(text.contains("its columns: block, cell, ignore_eos, lane,"), "{text}");
     plan(&CRASHES.replace("phase = [\"kv_decode\"]", "\"lane.triton\" = [\"3.4.0\"]"));
+    let text = refused(&CRASHES.replace("phase = [\"kv_decode\"]", "\"lane.tritn\" = [\"3.4.0\"]"));
+    assert!(
+        text.contains("where.\"lane.tritn\": table cells has no column \"lane.tritn\"; did you mean `lane.triton`?"),
+        "{text}"
+    );
+    let text = refused(&CRASHES.replace("\"new_tokens\"", "\"lane.zzzz\""));
+    assert!(text.contains("the axes of a lane: agents, attention, binary,"), "{text}");
 }
 
 #[test]
@@ -449,9 +456,13 @@ fn what_a_rule_can_never_read_or_give_is_refused_with_the_plan() {
     );
     let text = refused(&CRASHES.replace("\"cells\"", "\"rows\""));
     assert!(
-        text.contains("no table \"rows\"; the rows of a run give the tables agent_hangs, agent_samples, agent_scaling"),
+        text.contains(
+            "hypothesis[0].rule.rows.table: no table \"rows\"; the rows of a run give the tables agent_hangs,"
+        ),
         "{text}"
     );
+    let text = refused(&CRASHES.replace("\"cells\"", "\"cels\""));
+    assert!(text.contains("no table \"cels\"; did you mean `cells`?"), "{text}");
     let text = refused(&CRASHES.replace("[\"other\"]", "[\"othr\"]"));
     assert!(text.contains("\"othr\" is no lane of this plan; did you mean `other`?"), "{text}");
     let text = refused(&CRASHES.replace("expect", "kind = \"contrast\"\nexpect"));
