@@ -1,6 +1,6 @@
 //! Which rows a rule reads, whatever its kind.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Rows, Rule};
 
@@ -33,6 +33,36 @@ impl Rule {
             means(&written, &mut named);
         }
         !named.is_empty() && named.iter().all(|named| *named)
+    }
+}
+
+impl Rule {
+    /// What the rule's tests in the plan's family ask, in one text: rows, columns and comparison, without the rule's own words
+    /// and what an answer is held against. Nothing for a rule that adds no test.
+    #[must_use]
+    pub fn question(&self) -> Option<String> {
+        let asked = match self {
+            Self::MeanContrast(rule) => json!(["means", rule.left, rule.right]),
+            Self::MatchedContrasts(rule) => {
+                json!(["matched means", rule.key, rule.pair_by_block, rule.baseline, rule.candidate])
+            }
+            Self::PhaseSeparation(rule) => json!(["phases", rule.phase, rule.baseline, rule.candidate]),
+            Self::ScaleCrossover(rule) => {
+                json!(["sizes", rule.model, rule.sizes, rule.interaction, rule.baseline, rule.candidate])
+            }
+            Self::ColdStart(rule) => {
+                let columns = [&rule.startup, &rule.first_request, &rule.total];
+                json!(["starts", rule.lanes, columns, rule.launch, rule.n, rule.launches, rule.sd])
+            }
+            Self::EffectBand(rule) => {
+                json!(["band", rule.neutral_pct, rule.strong_pct, rule.baseline, rule.candidate])
+            }
+            Self::CommercialRouting(rule) => {
+                json!(["pairs", rule.rows, rule.difference, rule.interval, rule.pairs, rule.parity_within])
+            }
+            _ => return None,
+        };
+        Some(asked.to_string())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::adapters::{Decided, Settings, TableRow, Tables, apply, family, others};
+use super::adapters::{Asked, Decided, Settings, TableRow, Tables, all, apply, family, others};
 use super::agent_hangs::agent_hangs;
 use super::expected::Expectations;
 use super::measured_tables::measured_tables;
@@ -21,7 +21,7 @@ const TIMES: [(&str, &str); 4] = [("launches", "ms"), ("cells", "mean_ms"), ("ce
 pub(super) struct RowRules<'a> {
     tables: Tables<'static>,
     /// What each hypothesis adds to the plan's family, in plan order; nothing for one that no rule decides.
-    own: Vec<Vec<PValue>>,
+    own: Vec<Vec<Asked>>,
     /// The lanes that took no part, with the reason.
     absent: &'a BTreeMap<String, String>,
     expectations: &'a Expectations,
@@ -79,7 +79,7 @@ impl<'a> RowRules<'a> {
 
     /// What all rules add to the plan's family.
     pub(super) fn family(&self) -> Vec<PValue> {
-        self.own.concat()
+        all(&self.own)
     }
 
     /// Decides those among `verdicts`, which stand in plan order. `of_contrasts` is what the contrasts add to the plan's family.

@@ -3,23 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::citable::{clean_rule, five_gates_rule, robustness_rule};
-use super::compared::{crossover, crossover_rule, gain_rule, phase_rule, phases, token_rule, weight_rule};
-use super::contrasts::{contrasts, contrasts_rule};
+use super::compared::{crossover_rule, gain_rule, phase_rule, token_rule, weight_rule};
+use super::contrasts::contrasts_rule;
 use super::crashes::{boundary_rule, portability_rule, reproduction_rule, rescue_rule};
 use super::criteria::{
     correlation_rule, difference_rule, effect_rule, efficiency_rule, mean_contrast_rule, saturation_rule, stated_rule,
 };
 use super::evidence::{decomposition_rule, licence_rule, single_delta_rule};
-use super::gates::{cold_start_rule, cold_starts, promotion_rule};
+use super::gates::{cold_start_rule, promotion_rule};
 use super::ladders::{falsification_ladder, hang_rule, pairs_rule};
-use super::means::two_means;
 use super::printed::{consistency_rule, ladder_of_bands_rule, ranking_rule, score_rule};
 use super::routing::{routing_rule, same_window_rule};
 use super::tables::{Gap, Tables};
 use crate::plan::Rule;
 use crate::stats::{Confidence, PValue};
 use crate::verdict::Error;
-use crate::verdict::rules::{Ruling, cold_family, contrasts_family, crossover_family, mean_family, phases_family};
+use crate::verdict::rules::Ruling;
 
 /// A ruling, or what no table holds.
 pub(super) type Ruled = Read<Ruling>;
@@ -58,30 +57,6 @@ pub(in crate::verdict) struct Decided {
     pub is_decided: bool,
     /// The rows it rests on.
     pub rests_on: Vec<String>,
-}
-
-/// The p values of the rule's own tests for a difference, by which it is decided: what it adds to the family of a plan. A rule
-/// that is decided otherwise adds none, and so does one that cannot be applied.
-///
-/// # Errors
-/// None for a checked plan.
-pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Settings) -> Result<Vec<PValue>, Error> {
-    let own = match rule {
-        Rule::MeanContrast(rule) => {
-            two_means(tables, settings.confidence()?, &rule.left, &rule.right).map(|(means, _)| mean_family(&means))
-        }
-        Rule::MatchedContrasts(rule) => contrasts(tables, rule, settings)?.map(|(input, _)| contrasts_family(&input)),
-        Rule::PhaseSeparation(rule) => phases(tables, rule, settings)?.map(|(input, _)| phases_family(&input)),
-        Rule::ScaleCrossover(rule) => crossover(tables, rule, settings)?.map(|(input, _)| crossover_family(&input)),
-        Rule::ColdStart(rule) => cold_starts(tables, rule, settings)?.map(|input| cold_family(&input)),
-        _ => Ok(Vec::new()),
-    };
-    Ok(own.unwrap_or_default())
-}
-
-/// Of each rule's own p values those of all others, in the plan's order.
-pub(in crate::verdict) fn others(own: &[Vec<PValue>], index: usize) -> Vec<PValue> {
-    own.iter().enumerate().filter(|(at, _)| *at != index).flat_map(|(_, own)| own.iter().copied()).collect()
 }
 
 /// What the rule says of the tables.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apply::{Read, Ruled, Settings};
-use super::means::{both, change, matched};
+use super::means::{Change, both, change, matched};
 use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source, text};
 use crate::plan::{self, InteractionSums, MeanSide};
 use crate::stats::{Alpha, Cell, Confidence, Group, Layout, Power, SumsOfSquares};
@@ -51,7 +51,7 @@ pub(super) fn gain_rule(tables: &Tables<'_>, rule: &plan::GainReplication, setti
         let mut models = Vec::new();
         for (key, [left, right]) in &found.pairs {
             let sides = ((&rule.baseline, &left[..]), (&rule.candidate, &right[..]));
-            let (change_pct, sources) = change(tables, levels.confidence, sides.0, sides.1)?;
+            let Change { estimate: change_pct, sources, .. } = change(tables, levels.confidence, sides.0, sides.1)?;
             models.push(ModelChange { model: words(key), change_pct, sources });
         }
         let input = GainReplication { models, gain_pct: rule.gain_pct, models_needed: rule.models_needed, levels };
@@ -113,7 +113,7 @@ fn adjusted(
     left: Rows<'_, '_, '_>,
     right: Rows<'_, '_, '_>,
 ) -> Result<(crate::verdict::rules::Estimate, Vec<String>), Gap> {
-    let (mut estimate, sources) = change(tables, printed, left, right)?;
+    let Change { mut estimate, sources, .. } = change(tables, printed, left, right)?;
     if estimate.interval.is_some() {
         let means = both(tables, printed, left, right)?;
         let refused = |error: crate::stats::Error| Gap::of(error.to_string());

@@ -1,7 +1,7 @@
 //! From the tables that a plan names to what a rule takes: correlations, limits, differences, means.
 
-use super::apply::{Ruled, Settings};
-use super::means::{change, two_means};
+use super::apply::{Read, Ruled, Settings};
+use super::means::{Change, change, two_means};
 use super::survivors;
 use super::tables::{Gap, Tables, key, must_number, number, percent, source, unit};
 use crate::plan::{
@@ -99,18 +99,24 @@ pub(super) fn difference_rule(tables: &Tables<'_>, rule: &DifferenceCriterion, s
     Ok(means.map(|(means, lost)| difference_criterion(&means, rule.at_least, levels).because_all(lost)))
 }
 
-/// The change in percent of the baseline's mean, with Welch's interval of the difference on the same scale.
 pub(super) fn effect_rule(tables: &Tables<'_>, rule: &EffectBands, settings: &Settings) -> Ruled {
+    Ok(effect(tables, rule, settings)?.map(|(input, lost)| effect_band(&input).because_all(lost)))
+}
+
+/// The change in percent of the baseline's mean, with Welch's interval of the difference on the same scale, and what was lost.
+pub(super) fn effect(tables: &Tables<'_>, rule: &EffectBands, settings: &Settings) -> Read<(EffectBand, Vec<String>)> {
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
     let EffectBands { phase, baseline, candidate, neutral_pct, strong_pct, power: _ } = rule;
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<(EffectBand, Vec<String>), Gap> {
         let left = survivors::side(tables, "baseline", baseline)?;
         let right = survivors::side(tables, "candidate", candidate)?;
         let sides = ((baseline, &left.rows[..]), (candidate, &right.rows[..]));
-        let (change_pct, sources) = change(tables, levels.confidence, sides.0, sides.1)?;
+        let Change { estimate, df, sources } = change(tables, levels.confidence, sides.0, sides.1)?;
         let edges = BandEdges { neutral_pct: *neutral_pct, strong_pct: *strong_pct };
-        let ruling = effect_band(&EffectBand { phase: phase.clone(), change_pct, edges, levels, sources });
-        Ok(ruling.because_all(left.lost).because_all(right.lost))
+        let also_in_family = settings.also_in_family.clone();
+        let phase = phase.clone();
+        let input = EffectBand { phase, change_pct: estimate, df, edges, levels, sources, also_in_family };
+        Ok((input, left.lost.into_iter().chain(right.lost).collect()))
     };
-    Ok(ruled())
+    Ok(read())
 }

@@ -137,6 +137,14 @@ fn side(tables: &Tables<'_>, confidence: Confidence, side: &MeanSide, rows: &[&T
     Ok(Side { by_segment, unit, sources: rows.iter().map(|row| source(row)).collect() })
 }
 
+/// A change in percent, and the rows that it was formed from.
+pub(super) struct Change {
+    pub estimate: Estimate,
+    /// Degrees of freedom of its interval; absent where there is none.
+    pub df: Option<f64>,
+    pub sources: Vec<String>,
+}
+
 /// The change from one side to the other in percent of the first, as far as the rows print it: two printed means without
 /// spread give a value without interval.
 pub(super) fn change(
@@ -144,14 +152,15 @@ pub(super) fn change(
     confidence: Confidence,
     left: (&MeanSide, &[&TableRow<'_>]),
     right: (&MeanSide, &[&TableRow<'_>]),
-) -> Result<(Estimate, Vec<String>), Gap> {
+) -> Result<Change, Gap> {
     if let ((a, [one]), (b, [other])) = (left, right)
         && a.n.is_none()
         && b.n.is_none()
         && !tables.count_launches()
     {
         let (before, after) = (must_number(one, &a.mean)?.value, must_number(other, &b.mean)?.value);
-        return Ok((Estimate::printed(100.0 * (after - before) / before), vec![source(one), source(other)]));
+        let estimate = Estimate::printed(100.0 * (after - before) / before);
+        return Ok(Change { estimate, df: None, sources: vec![source(one), source(other)] });
     }
     let means = both(tables, confidence, left, right)?;
     let refused = |error: crate::stats::Error| Gap::of(error.to_string());
@@ -163,7 +172,7 @@ pub(super) fn change(
         // Of whatever the plan counts as one observation.
         launches: Some(means.launches()),
     };
-    Ok((estimate, means.sources))
+    Ok(Change { estimate, df: Some(effect.df()), sources: means.sources })
 }
 
 fn refused(side: &MeanSide, error: &crate::stats::Error) -> Gap {

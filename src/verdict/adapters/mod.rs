@@ -11,6 +11,7 @@ mod contrasts;
 mod crashes;
 mod criteria;
 mod evidence;
+mod family;
 mod gates;
 mod ladders;
 mod means;
@@ -19,7 +20,8 @@ mod routing;
 mod survivors;
 mod tables;
 
-pub(super) use apply::{Decided, Settings, apply, family, others};
+pub(super) use apply::{Decided, Settings, apply};
+pub(super) use family::{Asked, all, family, others};
 pub(super) use tables::{Counted, OBSERVATIONS, TableRow, Tables};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{Ruled, Settings};
+use super::apply::{Read, Ruled, Settings};
 use super::crashes::whole;
 use super::gates::at_work;
 use super::printed::pair;
@@ -16,8 +16,17 @@ use crate::verdict::rules::{
 };
 
 pub(super) fn routing_rule(tables: &Tables<'_>, rule: &plan::CommercialRouting, settings: &Settings) -> Ruled {
+    Ok(routing(tables, rule, settings)?.map(|input| commercial_routing(&input)))
+}
+
+/// The task families with what is known of their providers and tools.
+pub(super) fn routing(
+    tables: &Tables<'_>,
+    rule: &plan::CommercialRouting,
+    settings: &Settings,
+) -> Read<CommercialRouting> {
     let (alpha, power) = (Alpha::new(settings.alpha)?, Power::new(rule.power)?);
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<CommercialRouting, Gap> {
         let no_direction = match &rule.profiles {
             Some(profiles) => no_directions(tables, profiles)?,
             None => BTreeMap::new(),
@@ -50,9 +59,10 @@ pub(super) fn routing_rule(tables: &Tables<'_>, rule: &plan::CommercialRouting, 
             });
         }
         let parity_within = rule.parity_within;
-        Ok(commercial_routing(&CommercialRouting { families, parity_within, in_unit, alpha, power }))
+        let also_in_family = settings.also_in_family.clone();
+        Ok(CommercialRouting { families, parity_within, in_unit, alpha, power, also_in_family })
     };
-    Ok(ruled())
+    Ok(read())
 }
 
 /// Provider to why its direction does not count; nothing where it does.

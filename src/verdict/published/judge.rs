@@ -5,7 +5,7 @@ use super::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict,
 use crate::journal::{ImportedFrom, Journal};
 use crate::plan::{Design, DesignHypothesis, Published, Replication};
 use crate::stats::PValue;
-use crate::verdict::adapters::{Decided, Settings, Tables, apply, family, others};
+use crate::verdict::adapters::{Asked, Decided, Settings, Tables, apply, family, others};
 use crate::verdict::rules::{Ruling, Standing};
 use crate::verdict::{Conclusion, Error};
 
@@ -70,8 +70,8 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
 
 /// What each hypothesis adds to the plan's family, in either unit.
 struct Families {
-    by_iteration: Vec<Vec<PValue>>,
-    by_launch: Vec<Vec<PValue>>,
+    by_iteration: Vec<Vec<Asked>>,
+    by_launch: Vec<Vec<Asked>>,
 }
 
 impl Families {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, Ruling};
+use super::estimate::{Estimate, p_of_clearing};
+use super::{Part, Ruling, RulingTest};
 use crate::stats::distribution::student_t_upper_quantile;
-use crate::stats::{Alpha, Pairing, Power, launches_for_difference};
+use crate::stats::{Alpha, Confidence, FamilyDecision, PValue, Pairing, Power, holm, launches_for_difference};
 use crate::verdict::rounding::round;
 
 /// One provider and task family; each number of a score or cost with half of its last printed digit.
@@ -56,15 +57,21 @@ pub struct CommercialRouting {
     pub alpha: Alpha,
     /// Power of the number of pairs that would settle an open one.
     pub power: Power,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
 }
 
 /// Reads each task family by Treni's rule, which never pools them.
+///
+/// Where an interval decides, so does the Student test of matched pairs that it turns round: against 0, or, for parity, against
+/// both ends of the tolerance, of which the larger p counts. These are adjusted (Holm) over the plan's family, and where the
+/// adjusted p is above alpha the interval decides nothing.
 ///
 /// | first of these that holds | label of the family |
 /// |---|---|
 /// | its task calls tools, and nothing shows that both sides were held to the same | `no_tool_parity` |
 /// | the interval lies within the tolerance | `parity` |
-/// | the interval holds 0 | `could_not_tell`: the report's "parity/noise", which is no parity |
+/// | the interval holds 0, or its test does not hold in the plan's family | `could_not_tell`: the report's "parity/noise", which is no parity |
 /// | the provider's direction does not count | `non_canonical` |
 /// | the faster side has the worse score or the higher cost | `trade_off` |
 /// | the internal side is faster | `internal_wins` |
@@ -90,7 +97,9 @@ fn rule(input: &CommercialRouting) -> Ruling {
     if let Some(fault) = input.families.iter().find_map(fault) {
         return Ruling::invalid(fault);
     }
-    let parts: Vec<Part> = input.families.iter().map(|family| part(input, family)).collect();
+    let tested = tested(input);
+    let parts: Vec<Part> =
+        input.families.iter().zip(&tested).map(|(family, tested)| part(input, family, tested.as_ref())).collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     parts.iter().for_each(|part| *counts.entry(part.label.as_str()).or_insert(0) += 1);
     let told: Vec<String> = counts.iter().map(|(label, count)| format!("{label} {count}")).collect();
@@ -116,7 +125,70 @@ fn rule(input: &CommercialRouting) -> Ruling {
             Some(format!("{}: no direction counts, {}", words(&family.key), family.no_direction.as_ref()?))
         })
         .collect();
-    ruling.because_all(bare).because_all(no_direction).in_parts(parts)
+    let tests =
+        input.families.iter().zip(&tested).filter_map(|(family, tested)| Some(tested.as_ref()?.told(input, family)));
+    ruling.because_all(bare).because_all(no_direction).in_parts(parts).tested(tests)
+}
+
+/// A task family's test among all of the plan's.
+struct Tested {
+    decision: FamilyDecision,
+    /// How many tests the plan's family has.
+    size: usize,
+}
+
+impl Tested {
+    /// A single test is decided by its interval as it stands.
+    fn holds(&self) -> bool {
+        self.size == 1 || self.decision.rejected
+    }
+
+    fn told(&self, input: &CommercialRouting, family: &RoutedFamily) -> RulingTest {
+        let FamilyDecision { p, adjusted, .. } = self.decision;
+        let of = format!("{}, {}", words(&family.key), input.in_unit);
+        RulingTest::of(format!("confidence interval of matched pairs, {of}, Holm over {}", self.size))
+            .estimating(family.difference, Some(family.interval))
+            .p(p.get(), Some(adjusted.get()))
+    }
+}
+
+/// The p values of the intervals that decide: what they add to the plan's family.
+pub(in crate::verdict) fn routing_family(input: &CommercialRouting) -> Vec<PValue> {
+    if input.families.iter().any(|family| fault(family).is_some()) {
+        return Vec::new();
+    }
+    input.families.iter().filter_map(|family| own_p(input, family)).collect()
+}
+
+fn tested(input: &CommercialRouting) -> Vec<Option<Tested>> {
+    let own: Vec<Option<PValue>> = input.families.iter().map(|family| own_p(input, family)).collect();
+    let family: Vec<PValue> = own.iter().flatten().chain(&input.also_in_family).copied().collect();
+    let (size, mut decisions) = (family.len(), holm(&family, input.alpha).into_iter());
+    own.iter().map(|p| p.and_then(|_| Some(Tested { decision: decisions.next()?, size }))).collect()
+}
+
+/// Nothing where the interval decides nothing.
+fn own_p(input: &CommercialRouting, family: &RoutedFamily) -> Option<PValue> {
+    if lacks_tool_parity(family) {
+        return None;
+    }
+    let estimate = Estimate { value: family.difference, interval: Some(family.interval), launches: None };
+    let confidence = Confidence::new(1.0 - input.alpha.get()).ok()?;
+    let at = |edge| p_of_clearing(&estimate, edge, confidence, family.pairs as f64 - 1.0);
+    if !is_parity(input, family) {
+        return at(0.0);
+    }
+    let (below, above) = (at(-input.parity_within)?, at(input.parity_within)?);
+    Some(if above.get() > below.get() { above } else { below })
+}
+
+fn lacks_tool_parity(family: &RoutedFamily) -> bool {
+    matches!(family.tools, ToolParity::Broken | ToolParity::NotRecorded)
+}
+
+fn is_parity(input: &CommercialRouting, family: &RoutedFamily) -> bool {
+    let [low, high] = family.interval;
+    low.abs().max(high.abs()) <= input.parity_within
 }
 
 fn words(key: &BTreeMap<String, String>) -> String {
@@ -137,9 +209,10 @@ fn fault(family: &RoutedFamily) -> Option<String> {
     (*pairs < 2).then(|| format!("{source}: {pairs} pair has no interval"))
 }
 
-fn part(input: &CommercialRouting, family: &RoutedFamily) -> Part {
+fn part(input: &CommercialRouting, family: &RoutedFamily, tested: Option<&Tested>) -> Part {
     let RoutedFamily { difference, interval: [low, high], pairs, .. } = family;
-    let part = Part::new(family.key.clone(), label(input, family))
+    let holds = tested.is_none_or(Tested::holds);
+    let part = Part::new(family.key.clone(), label(input, family, holds))
         .number("difference", *difference)
         .number("difference_low", *low)
         .number("difference_high", *high)
@@ -149,31 +222,47 @@ fn part(input: &CommercialRouting, family: &RoutedFamily) -> Part {
             part.because("the sides were not held to the same tools")
         }
         "no_tool_parity" => part.because("nothing records that both sides were held to the same tools"),
-        "could_not_tell" => match pairs_to_settle(input, family) {
-            Some(needed) => part.number("pairs_to_settle", needed as f64),
-            None => part,
+        "could_not_tell" => {
+            let interval = format!("the interval [{}, {}] {}", round(*low), round(*high), input.in_unit);
+            let because = match tested.filter(|_| !holds_zero(family)) {
+                Some(Tested { decision, size }) => {
+                    format!(
+                        "{interval} is one of {size} in the plan's family: adjusted p {}",
+                        round(decision.adjusted.get())
+                    )
+                }
+                None => format!("{interval} holds 0"),
+            };
+            match pairs_to_settle(input, family, tested.map_or(1, |tested| tested.size)) {
+                Some(needed) => part.number("pairs_to_settle", needed as f64),
+                None => part,
+            }
+            .because(because)
         }
-        .because(format!("the interval [{}, {}] {} holds 0", round(*low), round(*high), input.in_unit)),
         "non_canonical" => part.because(family.no_direction.clone().unwrap_or_default()),
         _ => part,
     }
 }
 
-fn label(input: &CommercialRouting, family: &RoutedFamily) -> &'static str {
+fn holds_zero(family: &RoutedFamily) -> bool {
     let [low, high] = family.interval;
-    if matches!(family.tools, ToolParity::Broken | ToolParity::NotRecorded) {
+    low <= 0.0 && high >= 0.0
+}
+
+fn label(input: &CommercialRouting, family: &RoutedFamily, holds: bool) -> &'static str {
+    if lacks_tool_parity(family) {
         return "no_tool_parity";
     }
-    if low.abs().max(high.abs()) <= input.parity_within {
+    if is_parity(input, family) && holds {
         return "parity";
     }
-    if low <= 0.0 && high >= 0.0 {
+    if holds_zero(family) || !holds {
         return "could_not_tell";
     }
     if family.no_direction.is_some() {
         return "non_canonical";
     }
-    let internal = low > 0.0;
+    let internal = family.interval[0] > 0.0;
     // External first, as the columns are named; what the digits do not tell apart is no loss.
     let loses = |[(external, a), (own, b)]: [(f64, f64); 2], higher_is_better: bool| {
         let gain = if higher_is_better == internal { own - external } else { external - own };
@@ -187,13 +276,18 @@ fn label(input: &CommercialRouting, family: &RoutedFamily) -> &'static str {
     }
 }
 
-/// Pairs with which the interval would leave 0 out, if the difference is what it seems to be.
-fn pairs_to_settle(input: &CommercialRouting, family: &RoutedFamily) -> Option<u64> {
+/// Pairs with which the interval would leave 0 out, and its test hold among so many, if the difference is what it seems to be. Nothing
+/// where the interval lies within the tolerance: it is parity that did not hold.
+fn pairs_to_settle(input: &CommercialRouting, family: &RoutedFamily, tests: usize) -> Option<u64> {
+    if is_parity(input, family) {
+        return None;
+    }
     let [low, high] = family.interval;
     let quantile = student_t_upper_quantile(input.alpha.get() / 2.0, family.pairs as f64 - 1.0).ok()?;
     let sd = (high - low) / 2.0 / quantile * (family.pairs as f64).sqrt();
     let d = Some(family.difference / sd).filter(|d| d.is_finite() && *d != 0.0)?;
-    let needed = launches_for_difference(Pairing::Paired, d, input.alpha, input.power).ok()?;
+    let alpha = Alpha::new(input.alpha.get() / tests as f64).ok()?;
+    let needed = launches_for_difference(Pairing::Paired, d, alpha, input.power).ok()?;
     Some(needed.max(family.pairs + 1))
 }
 
@@ -216,14 +310,35 @@ mod tests {
         }
     }
 
-    fn ruled(families: &[RoutedFamily]) -> Ruling {
+    fn in_family(families: &[RoutedFamily], also_in_family: Vec<PValue>) -> Ruling {
         commercial_routing(&CommercialRouting {
             families: families.to_vec(),
             parity_within: 20.0,
             in_unit: "ms".to_owned(),
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
+            also_in_family,
         })
+    }
+
+    fn ruled(families: &[RoutedFamily]) -> Ruling {
+        in_family(families, Vec::new())
+    }
+
+    #[test]
+    fn an_interval_of_a_large_family_decides_only_where_its_adjusted_p_does() {
+        let p = |p| PValue::new(p).expect("a p");
+        let wins = family("a", 100.0, [30.0, 170.0]);
+        // t = 100 / (70 / 2.030108) = 2.900154 with 35 degrees of freedom: p = 0.0064049.
+        let among = in_family(std::slice::from_ref(&wins), vec![p(0.9); 6]);
+        assert_eq!((among.label.as_str(), among.tests[0].p_adjusted), ("internal_wins", Some(0.0448341)));
+        let lost = in_family(std::slice::from_ref(&wins), vec![p(0.9); 7]);
+        assert_eq!((lost.standing, lost.parts[0].label.as_str()), (Standing::Inconclusive, "could_not_tell"));
+        assert!(lost.parts[0].reason.as_ref().is_some_and(|reason| reason.contains("one of 8")), "{lost:?}");
+        assert!(lost.settled_by.is_some_and(|pairs| pairs > 36), "{lost:?}");
+        let narrow = family("c", 1.0, [-15.0, 17.0]);
+        assert_eq!(in_family(std::slice::from_ref(&narrow), vec![p(0.9)]).label, "parity");
+        assert_eq!(in_family(&[narrow], vec![p(0.9); 20]).parts[0].label, "could_not_tell");
     }
 
     #[test]
@@ -234,7 +349,8 @@ mod tests {
         assert_eq!(ruled(std::slice::from_ref(&wins)).label, "internal_wins");
         assert_eq!(ruled(std::slice::from_ref(&loses)).label, "external_wins");
         assert_eq!(ruled(std::slice::from_ref(&parity)).label, "parity");
-        assert_eq!(ruled(&[wins, loses, parity]).label, "mixed");
+        let narrower = family("c", 1.0, [-9.0, 11.0]);
+        assert_eq!(ruled(&[wins, loses, narrower]).label, "mixed");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::estimate::{Estimate, Levels};
+use super::estimate::{Estimate, Levels, p_of_clearing};
 use super::{Part, Ruling, RulingTest};
+use crate::stats::{Alpha, FamilyDecision, PValue, holm};
+use crate::verdict::rounding::round;
 
 /// What an effect is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +90,18 @@ impl BandEdges {
         })
     }
 
+    /// The edges of the band that holds a change.
+    fn around(&self, change_pct: f64) -> Vec<f64> {
+        let strong = self.strong_pct.map(|strong| -strong);
+        match self.band(change_pct) {
+            Some(Band::StrongWin) => strong.into_iter().collect(),
+            Some(Band::Win) => strong.into_iter().chain([-self.neutral_pct]).collect(),
+            Some(Band::Neutral) => vec![-self.neutral_pct, self.neutral_pct],
+            Some(Band::Regression) => vec![self.neutral_pct],
+            None => Vec::new(),
+        }
+    }
+
     /// The edges on the scale of changes, from the lowest up.
     fn on_the_line(&self) -> impl Iterator<Item = f64> {
         self.strong_pct.map(|strong| -strong).into_iter().chain([-self.neutral_pct, self.neutral_pct])
@@ -101,33 +115,68 @@ pub struct EffectBand {
     pub phase: String,
     /// The change in percent of the baseline, faster negative.
     pub change_pct: Estimate,
+    /// Degrees of freedom of its interval; absent where there is none.
+    pub df: Option<f64>,
     /// Where the bands end.
     pub edges: BandEdges,
     /// Confidence of the interval, and the power that the stated number of launches is to have.
     pub levels: Levels,
     /// The rows that it was formed from.
     pub sources: Vec<String>,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
 }
 
 /// Names the band that holds the whole interval.
 ///
+/// The interval keeps within its band where the two-sided tests of the change against both of the band's edges reject, so
+/// that the larger of their p values is the band's. Adjusted (Holm) over the plan's family it must not be above alpha.
+///
 /// Labels: those of [`Band`]; `inconclusive` where the interval reaches over an edge (the reason names every band that it
-/// touches) or where there is none (the reason names the band of the value alone); `invalid`.
+/// touches), where it does not and the family is too large for that to decide, or where there is none (the reason names the
+/// band of the value alone); `invalid`.
 #[must_use]
 pub fn effect_band(input: &EffectBand) -> Ruling {
-    let EffectBand { phase, change_pct, edges, levels, sources } = input;
-    let mut ruling = rule(phase, change_pct, edges, *levels)
-        .tested([RulingTest::of(format!("confidence interval, change of {phase}, %"))
-            .estimating(change_pct.value, change_pct.interval)])
-        .resting_on(sources)
-        .against("neutral", edges.neutral_pct, "%");
+    let EffectBand { phase, change_pct, edges, levels, sources, .. } = input;
+    let decision = decision(input);
+    let mut test = RulingTest::of(format!("confidence interval, change of {phase}, %"))
+        .estimating(change_pct.value, change_pct.interval);
+    if let Some((FamilyDecision { p, adjusted, .. }, size)) = &decision {
+        test.test = format!("{}, Holm over {size}", test.test);
+        test = test.p(p.get(), Some(adjusted.get()));
+    }
+    let mut ruling = rule(phase, change_pct, edges, (*levels, decision)).tested([test]).resting_on(sources).against(
+        "neutral",
+        edges.neutral_pct,
+        "%",
+    );
     if let Some(strong) = edges.strong_pct {
         ruling = ruling.against("strong", strong, "%");
     }
     ruling.against("confidence", levels.confidence.get(), "share").against("power", levels.power.get(), "share")
 }
 
-fn rule(phase: &str, change: &Estimate, edges: &BandEdges, levels: Levels) -> Ruling {
+/// The p value of the band that holds the change: what it adds to the plan's family. Nothing without an interval.
+pub(in crate::verdict) fn band_p(input: &EffectBand) -> Option<PValue> {
+    let EffectBand { change_pct, df, edges, levels, .. } = input;
+    let edges = edges.around(change_pct.value);
+    let tests = edges.iter().map(|edge| p_of_clearing(change_pct, *edge, levels.confidence, (*df)?));
+    tests.collect::<Option<Vec<PValue>>>()?.into_iter().max_by(|one, other| one.get().total_cmp(&other.get()))
+}
+
+/// The band's p value in the plan's family, and how large that is.
+fn decision(input: &EffectBand) -> Option<(FamilyDecision, usize)> {
+    let family: Vec<PValue> = [band_p(input)?].into_iter().chain(input.also_in_family.iter().copied()).collect();
+    let alpha = Alpha::new(1.0 - input.levels.confidence.get()).ok()?;
+    Some((*holm(&family, alpha).first()?, family.len()))
+}
+
+fn rule(
+    phase: &str,
+    change: &Estimate,
+    edges: &BandEdges,
+    (levels, decision): (Levels, Option<(FamilyDecision, usize)>),
+) -> Ruling {
     if let Some(fault) = edges.fault() {
         return Ruling::invalid(fault);
     }
@@ -139,7 +188,7 @@ fn rule(phase: &str, change: &Estimate, edges: &BandEdges, levels: Levels) -> Ru
     }
     let Some(band) = edges.band(change.value) else { return Ruling::invalid("the change is no number") };
     let part = Part::of("phase", phase, band.name()).number("change_pct", change.value);
-    let Some([low, high]) = change.interval else {
+    let (Some([low, high]), Some((decision, size))) = (change.interval, decision) else {
         return Ruling::inconclusive(format!("the value lies in {band}, but no interval says how surely"))
             .in_parts([part]);
     };
@@ -148,6 +197,21 @@ fn rule(phase: &str, change: &Estimate, edges: &BandEdges, levels: Levels) -> Ru
     let (Some(from), Some(to)) = (edges.band(low), edges.band(high)) else {
         return Ruling::invalid("the interval is no number");
     };
+    // A single test is decided by its interval as it stands.
+    if from == to && size > 1 && !decision.rejected {
+        let needed: Option<Vec<u64>> = edges
+            .around(change.value)
+            .into_iter()
+            .map(|edge| change.launches_to_clear(edge, levels.over(size)?))
+            .collect();
+        return Ruling::inconclusive(format!(
+            "the whole interval of the change of {phase} lies in {band}, and of {size} tests in the plan's family one may do so by \
+             chance: adjusted p {}",
+            round(decision.adjusted.get())
+        ))
+        .in_parts([part])
+        .settled_by(needed.and_then(|needed| needed.into_iter().max()));
+    }
     if from == to {
         return Ruling::decided(band.name())
             .because(format!("the whole interval of the change of {phase} lies in {band}"))
@@ -185,10 +249,45 @@ mod tests {
         effect_band(&EffectBand {
             phase: "prefill".to_owned(),
             change_pct,
+            df: interval.map(|_| 8.0),
             edges,
             levels,
             sources: vec!["row".to_owned()],
+            also_in_family: Vec::new(),
         })
+    }
+
+    #[test]
+    fn a_band_of_a_family_is_decided_where_the_adjusted_p_of_its_nearer_edge_is() {
+        let p = |p| PValue::new(p).expect("a p");
+        let with = |also_in_family: Vec<PValue>| {
+            let levels = Levels {
+                confidence: Confidence::new(0.95).expect("a level"),
+                power: Power::new(0.8).expect("a power"),
+            };
+            let change_pct = Estimate { value: -10.0, interval: Some([-15.0, -5.0]), launches: Some(5) };
+            let sources = Vec::new();
+            let phase = "prefill".to_owned();
+            effect_band(&EffectBand {
+                phase,
+                change_pct,
+                df: Some(8.0),
+                edges: tr147(),
+                levels,
+                sources,
+                also_in_family,
+            })
+        };
+        let alone = with(Vec::new());
+        assert_eq!(alone.label, "win");
+        // The edge at -3 is 7 away, the interval reaches 5 = 2.306004 standard errors: t = 3.228406 with 8 degrees of freedom.
+        assert_eq!((alone.tests[0].p, alone.tests[0].p_adjusted), (Some(0.0120858), Some(0.0120858)));
+        assert_eq!(with(vec![p(0.9); 3]).label, "win");
+        let among_many = with(vec![p(0.9); 4]);
+        assert_eq!((among_many.standing, among_many.tests[0].p_adjusted), (Standing::Inconclusive, Some(0.0604292)));
+        assert!(among_many.reasons[0].contains("of 5 tests"), "{:?}", among_many.reasons);
+        assert!(among_many.settled_by.is_some_and(|launches| launches > 5), "{among_many:?}");
+        assert_eq!(with(vec![p(1e-9); 4]).label, "win", "what is surer is stepped over");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::stats::distribution::{normal_quantile, student_t_upper_quantile};
 use crate::stats::{
-    Alpha, Confidence, Effect, Margin, Pairing, Power, launches_for_difference, launches_for_equivalence,
+    Alpha, Confidence, Effect, Margin, PValue, Pairing, Power, difference_test, launches_for_difference,
+    launches_for_equivalence,
 };
 
 /// A number with what is known of its error.
@@ -60,6 +61,27 @@ pub struct Levels {
     pub confidence: Confidence,
     /// Power that the stated number of repetitions is to have.
     pub power: Power,
+}
+
+impl Levels {
+    /// The same for each of so many tests, so that it holds for all of them together (Bonferroni).
+    pub(super) fn over(self, tests: usize) -> Option<Self> {
+        let alpha = (1.0 - self.confidence.get()) / tests.max(1) as f64;
+        Some(Self { confidence: Confidence::new(1.0 - alpha).ok()?, ..self })
+    }
+}
+
+/// The p value of the two-sided Student test that a number is `edge`, which its interval at `confidence` with `df` degrees of
+/// freedom turns round: 1 - confidence where the interval ends at the edge. Of an interval that is longer to one side the side
+/// counts on which the edge lies. Nothing without an interval.
+pub(super) fn p_of_clearing(estimate: &Estimate, edge: f64, confidence: Confidence, df: f64) -> Option<PValue> {
+    let [low, high] = estimate.interval?;
+    let reach = if edge < estimate.value { estimate.value - low } else { high - estimate.value };
+    if reach == 0.0 {
+        return PValue::new(if edge == estimate.value { 1.0 } else { 0.0 }).ok();
+    }
+    let quantile = student_t_upper_quantile((1.0 - confidence.get()) / 2.0, df).ok()?;
+    Some(difference_test(&Effect::new(estimate.value - edge, reach / quantile, df).ok()?).ok()?.p)
 }
 
 /// Launches a side that would show a difference to lie inside or outside `margin`, if it is what it seems to be:

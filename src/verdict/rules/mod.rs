@@ -41,6 +41,7 @@ pub use boundaries::{BoundaryInput, BoundaryPoint, Occurrence, boundary};
 pub use clean_runs::{CleanRuns, FusedArm, Probes, RunFacts, clean_runs};
 pub(super) use cold_start::cold_family;
 pub use cold_start::{ColdLane, ColdStart, cold_start};
+pub(super) use commercial_routing::routing_family;
 pub use commercial_routing::{CommercialRouting, RoutedFamily, ToolParity, commercial_routing};
 pub use consistency::{Consistency, PrintedTwice, consistency};
 pub(super) use contrasts::contrasts_family;
@@ -50,6 +51,7 @@ pub use criteria::{
     ContrastTerms, SpeedUp, Stated, TwoMeans, correlation_criterion, difference_criterion, mean_contrast,
     parallel_efficiency, saturation, stated_differences,
 };
+pub(super) use effect_bands::band_p;
 pub use effect_bands::{Band, BandEdges, EffectBand, effect_band};
 pub(super) use estimate::launches_to_decide;
 pub use estimate::{Estimate, Levels};

@@ -1,0 +1,84 @@
+//! What the rules of a plan test, as one family.
+
+use std::collections::BTreeSet;
+
+use super::apply::Settings;
+use super::compared::{crossover, phases};
+use super::contrasts::contrasts;
+use super::criteria::effect;
+use super::gates::cold_starts;
+use super::means::two_means;
+use super::routing::routing;
+use super::tables::Tables;
+use crate::plan::Rule;
+use crate::stats::PValue;
+use crate::verdict::Error;
+use crate::verdict::rules::{
+    band_p, cold_family, contrasts_family, crossover_family, mean_family, phases_family, routing_family,
+};
+
+/// A test of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::verdict) struct Asked {
+    /// What it asks: two rules that ask the same ask it once.
+    question: String,
+    p: PValue,
+}
+
+/// The rule's own tests by which it is decided: what it adds to the family of a plan. A rule that is decided otherwise adds
+/// none, and so does one that cannot be applied.
+///
+/// # Errors
+/// None for a checked plan.
+pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Settings) -> Result<Vec<Asked>, Error> {
+    let own = match rule {
+        Rule::MeanContrast(rule) => {
+            two_means(tables, settings.confidence()?, &rule.left, &rule.right).map(|(means, _)| mean_family(&means))
+        }
+        Rule::MatchedContrasts(rule) => contrasts(tables, rule, settings)?.map(|(input, _)| contrasts_family(&input)),
+        Rule::PhaseSeparation(rule) => phases(tables, rule, settings)?.map(|(input, _)| phases_family(&input)),
+        Rule::ScaleCrossover(rule) => crossover(tables, rule, settings)?.map(|(input, _)| crossover_family(&input)),
+        Rule::ColdStart(rule) => cold_starts(tables, rule, settings)?.map(|input| cold_family(&input)),
+        Rule::EffectBand(rule) => {
+            effect(tables, rule, settings)?.map(|(input, _)| band_p(&input).into_iter().collect())
+        }
+        Rule::CommercialRouting(rule) => routing(tables, rule, settings)?.map(|input| routing_family(&input)),
+        _ => Ok(Vec::new()),
+    };
+    let question = rule.question().unwrap_or_default();
+    let asked = |(at, p)| Asked { question: format!("{question} {at}"), p };
+    Ok(own.unwrap_or_default().into_iter().enumerate().map(asked).collect())
+}
+
+/// The p values of all rules' tests, in the plan's order, those of one question once.
+pub(in crate::verdict) fn all(own: &[Vec<Asked>]) -> Vec<PValue> {
+    once(own.iter().flatten(), BTreeSet::new())
+}
+
+/// Of each rule's own tests those of all others, in the plan's order, those of one question once. What the rule asks itself is
+/// no other's.
+pub(in crate::verdict) fn others(own: &[Vec<Asked>], index: usize) -> Vec<PValue> {
+    let asked = own.get(index).into_iter().flatten().map(|asked| asked.question.as_str()).collect();
+    once(own.iter().flatten(), asked)
+}
+
+fn once<'a>(asked: impl Iterator<Item = &'a Asked>, mut known: BTreeSet<&'a str>) -> Vec<PValue> {
+    asked.filter(|asked| known.insert(&asked.question)).map(|asked| asked.p).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_two_rules_ask_counts_once_for_both_and_for_all_others() {
+        let asked = |question: &str, p: f64| Asked { question: question.to_owned(), p: PValue::new(p).expect("a p") };
+        let own = [vec![asked("a", 0.1), asked("b", 0.2)], vec![], vec![asked("a", 0.1)], vec![asked("c", 0.3)]];
+        let told = |found: Vec<PValue>| found.into_iter().map(PValue::get).collect::<Vec<_>>();
+        assert_eq!(told(all(&own)), [0.1, 0.2, 0.3]);
+        assert_eq!(told(others(&own, 0)), [0.3]);
+        assert_eq!(told(others(&own, 1)), [0.1, 0.2, 0.3]);
+        assert_eq!(told(others(&own, 2)), [0.2, 0.3]);
+        assert_eq!(told(others(&own, 3)), [0.1, 0.2]);
+    }
+}
