@@ -76,13 +76,10 @@ impl Statements {
             }
             LockedInput::Unresolved { reason, resolve: resolve.clone(), candidates }
         };
-        let contradicted = about.iter().any(|one| {
-            about.iter().any(|other| one.digest != other.digest && (one.of == other.of || other.of == "unknown"))
-        });
-        match named {
-            None => unresolved(format!("{error}; no public source states a digest")),
-            Some(_) if contradicted => unresolved(format!("{error}; public sources contradict each other")),
-            Some(StatedImage { digest, source, of, .. }) => LockedInput::Stated {
+        match (named, left_open(&about)) {
+            (None, _) => unresolved(format!("{error}; no public source states a digest")),
+            (Some(_), Some(open)) => unresolved(format!("{error}; {open}")),
+            (Some(StatedImage { digest, source, of, .. }), None) => LockedInput::Stated {
                 source: format!("{source} (of: {of})"),
                 content: Content::ImageDigest { reference: name.to_string(), digest: *digest },
             },
@@ -106,6 +103,28 @@ impl Statements {
         let stated = self.commits.iter().find(|stated| stated.repository == repository && stated.commit == commit);
         stated.map(|stated| stated.source.clone())
     }
+}
+
+/// Why statements about one image do not settle it; nothing where they agree.
+fn left_open(about: &[&StatedImage]) -> Option<&'static str> {
+    let pairs = || about.iter().flat_map(|one| about.iter().map(move |other| (*one, *other)));
+    // An index and a platform's manifest have different digests and do not speak against each other.
+    let differ = |one: &StatedImage, other: &StatedImage| {
+        one.digest != other.digest && (one.of == other.of || other.of == "unknown")
+    };
+    let with_tags = |(one, other): &(&StatedImage, &StatedImage)| !one.names_no_tag() && !other.names_no_tag();
+    let mut of_tag = pairs().filter(with_tags).filter(|(one, other)| differ(one, other)).peekable();
+    if of_tag.peek().is_some() {
+        let same_thing = of_tag.any(|(one, other)| one.of == other.of && one.of != "unknown");
+        return Some(match same_thing {
+            true => "public sources contradict each other",
+            false => "public sources state several digests and do not say of what (an index, a platform) or as of when",
+        });
+    }
+    let open = pairs().any(|(one, other)| differ(one, other));
+    open.then_some(
+        "public sources that name the tag agree; one that names none states another digest, perhaps of another",
+    )
 }
 
 impl StatedImage {
@@ -163,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_agree_state_and_those_that_contradict_each_other_leave_it_open() {
+    fn sources_that_agree_state_and_others_leave_it_open_by_the_reason() {
         let stated = |said| match entry(&about("docker.io/a/b:1", said)) {
             LockedInput::Stated { content: Content::ImageDigest { digest, .. }, .. } => Ok(digest),
             LockedInput::Unresolved { candidates, reason, .. } => Err((candidates.len(), reason)),
@@ -171,27 +190,28 @@ mod tests {
         };
         assert_eq!(stated(&[("x", "unknown")]), Ok(Digest::of(b"x")));
         assert_eq!(stated(&[("i", "index"), ("m", "linux/amd64")]), Ok(Digest::of(b"m")), "the platform's own");
-        for said in [
-            &[("x", "unknown"), ("y", "unknown")][..],
-            &[("x", "index"), ("y", "index")],
-            &[("x", "index"), ("y", "unknown")],
+        for (said, why) in [
+            (&[("x", "index"), ("y", "index")][..], "contradict each other"),
+            (&[("x", "unknown"), ("y", "unknown")], "do not say of what"),
+            (&[("x", "index"), ("y", "unknown")], "do not say of what"),
         ] {
             let (count, reason) = stated(said).unwrap_err();
-            assert!(count == 2 && reason.contains("contradict"), "{said:?}: {count}, {reason}");
+            assert!(count == 2 && reason.contains(why), "{said:?}: {count}, {reason}");
         }
         let (count, reason) = stated(&[]).unwrap_err();
         assert!(count == 0 && reason.contains("no public source"), "{reason}");
     }
 
     #[test]
-    fn a_source_that_names_no_tag_may_be_of_any_and_contradicts_those_that_do() {
+    fn a_source_that_names_no_tag_may_be_of_any_and_leaves_open_what_those_that_do_agree_on() {
         let both = [("docker.io/a/b:1", "x"), ("docker.io/a/b", "y"), ("docker.io/a/bc", "z")];
         let entries = both.map(|(reference, content)| {
             let digest = Digest::of(content.as_bytes());
             format!("[[image]]\nreference = {reference:?}\ndigest = \"{digest}\"\nof = \"unknown\"\nsource = \"s\"\n")
         });
         match entry(&Statements::parse("stated.toml", &entries.concat()).unwrap()) {
-            LockedInput::Unresolved { candidates, .. } => {
+            LockedInput::Unresolved { candidates, reason, .. } => {
+                assert!(reason.contains("that name the tag agree"), "{reason}");
                 let digests: Vec<Digest> = candidates.iter().map(|candidate| candidate.digest).collect();
                 assert_eq!(digests, [Digest::of(b"x"), Digest::of(b"y")]);
             }

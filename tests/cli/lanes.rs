@@ -128,7 +128,7 @@ fn open_input() {
     let table = "\n[input.base]\nkind = \"image\"\nreference = \"127.0.0.1:1/a/b:1\"\n";
     project.write("lanes/mine.toml", format!("{}{table}", Lane::faulty("mine", "none").text()));
     project.plan(&PlanText::new("tiny", &["mine"]));
-    let words = ["public sources contradict each other", "source 1", "source 2", "no connection"];
+    let words = ["public sources state several digests", "source 1", "source 2", "no connection"];
     project.lockstep(&["lock", "mine"]).exits(3).prints(&["written"]).prints(&words);
     project.lockstep(&["lock", "mine", "--check"]).exits(0);
     project
