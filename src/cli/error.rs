@@ -99,6 +99,8 @@ fn what_to_try(source: &std::io::Error) -> &'static str {
         ErrorKind::NotFound => "; check the path",
         ErrorKind::PermissionDenied => "; check who may read and write there",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room there",
+        ErrorKind::InvalidData => "; it is no text in UTF-8: check that it is the file that you mean",
+        ErrorKind::IsADirectory => "; it is a folder: name a file in it",
         _ => "",
     }
 }

@@ -227,7 +227,12 @@ fn no_text() {
         refused(&project.lockstep(&[OsStr::new(verb), noise]), &["invalid"]);
     }
     project.write("plans/noise.toml", b"schema = 1\nname = \"\xff\"\n");
-    refused(&project.lockstep(&["run", "noise"]), &["plans/noise.toml", "UTF-8"]);
+    refused(
+        &project.lockstep(&["run", "noise"]),
+        &["plans/noise.toml", "UTF-8", "check that it is the file that you mean"],
+    );
+    refused(&project.lockstep(&["plan", "./plans/noise.toml"]), &["./plans/noise.toml", "that you mean"]);
+    refused(&project.lockstep(&["plan", "plans/"]), &["plans/", "it is a folder: name a file in it"]);
     project.write("lanes/noise.toml", b"\xfe\xff\0s\0c");
     refused(&project.lockstep(&["lane", "noise"]), &["lanes/noise.toml", "UTF-8"]);
     project.write("journal", b"\xff\xff\n");
