@@ -19,18 +19,32 @@ pub struct ArchiveCache {
 }
 
 impl ArchiveCache {
-    /// The bytes of the archive: those that are kept, if they are still what they were, else fetched and kept.
+    /// The bytes of the archive: those that are kept, if they are still what they were, else fetched and kept. `dated` is
+    /// asked where `url` has the file no longer.
     ///
     /// # Errors
     /// Nobody answers, what comes is another file than the manifest names, or it cannot be kept.
-    pub fn bytes(&self, url: &str, sha256: Digest, options: &RegistryOptions) -> Result<Vec<u8>, Error> {
+    pub fn bytes(
+        &self,
+        url: &str,
+        dated: Option<&str>,
+        sha256: Digest,
+        options: &RegistryOptions,
+    ) -> Result<Vec<u8>, Error> {
         let kept = self.folder.join(sha256.hex());
         if let Ok(bytes) = std::fs::read(&kept)
             && Digest::of(&bytes) == sha256
         {
             return Ok(bytes);
         }
-        let bytes = block_on(fetch(url, Arc::new(options.clone())))?;
+        let ask = |url: &str| block_on(fetch(url, Arc::new(options.clone())));
+        let bytes = match (ask(url), dated) {
+            (Err(Error::NotFound { asked, found }), Some(dated)) => ask(dated).map_err(|error| Error::NotFound {
+                asked,
+                found: format!("{found}, and of the day of the lock: {error}"),
+            })?,
+            (answer, _) => answer?,
+        };
         let found = Digest::of(&bytes);
         if found != sha256 {
             return Err(Error::WrongArchive { url: url.to_owned(), found, wanted: sha256 });
@@ -67,16 +81,22 @@ mod tests {
         let cache = ArchiveCache { folder: folder.path().join("archives") };
         let options = RegistryOptions { attempts: 1, ..RegistryOptions::default() };
         let url = |name: &str| format!("http://{}/a/{name}", server.address);
-        let other = cache.bytes(&url("source.tar"), Digest::of(b"other"), &options).unwrap_err().to_string();
+        let other = cache.bytes(&url("source.tar"), None, Digest::of(b"other"), &options).unwrap_err().to_string();
         assert!(other.contains(&Digest::of(b"source").to_string()) && other.contains("source.tar"), "{other}");
-        let gone = cache.bytes(&url("gone.tar"), Digest::of(b"source"), &options).unwrap_err();
+        let gone = cache.bytes(&url("gone.tar"), None, Digest::of(b"source"), &options).unwrap_err();
         assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
+        let cold = ArchiveCache { folder: folder.path().join("cold") };
+        let dated = |name: &str| cold.bytes(&url("gone.tar"), Some(&url(name)), Digest::of(b"source"), &options);
+        let nowhere = dated("lost.tar").unwrap_err().to_string();
+        assert!(nowhere.contains("gone.tar") && nowhere.contains("lost.tar"), "{nowhere}");
+        assert_eq!(dated("source.tar").unwrap(), b"source");
+        assert_eq!(server.seen_with("source.tar").len(), 2, "one answer was another file, one the dated one");
         for _ in 0..2 {
-            assert_eq!(cache.bytes(&url("source.tar"), Digest::of(b"source"), &options).unwrap(), b"source");
+            assert_eq!(cache.bytes(&url("source.tar"), None, Digest::of(b"source"), &options).unwrap(), b"source");
         }
-        assert_eq!(server.seen_with("source.tar").len(), 2, "what is kept is asked for again");
+        assert_eq!(server.seen_with("source.tar").len(), 3, "what is kept is asked for again");
         std::fs::write(cache.folder.join(Digest::of(b"source").hex()), "sourcf").unwrap();
-        assert_eq!(cache.bytes(&url("source.tar"), Digest::of(b"source"), &options).unwrap(), b"source");
-        assert_eq!(server.seen_with("source.tar").len(), 3, "a file that changed is no cached one");
+        assert_eq!(cache.bytes(&url("source.tar"), None, Digest::of(b"source"), &options).unwrap(), b"source");
+        assert_eq!(server.seen_with("source.tar").len(), 4, "a file that changed is no cached one");
     }
 }

@@ -16,6 +16,16 @@ pub struct DebianFile {
     pub sha256: Digest,
 }
 
+/// Where Debian keeps the file of `url` as it was on `day` (YYYY-MM-DD): its archive drops a version when another comes.
+/// Nothing for a file of anybody else's.
+#[must_use]
+pub fn as_of(url: &str, day: &str) -> Option<String> {
+    let path = url.strip_prefix("https://deb.debian.org/")?;
+    let (archive, path) = path.split_once('/')?;
+    let stamp = format!("{}T235959Z", day.replace('-', ""));
+    Some(format!("https://snapshot.debian.org/archive/{archive}/{stamp}/{path}"))
+}
+
 /// Reads a list: `URL sha256:HEX` on each line, `#` before what is for people.
 ///
 /// # Errors
@@ -54,6 +64,15 @@ pub fn debian_files(file: &str, text: &str) -> Result<Vec<DebianFile>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_debian_s_archive_has_an_address_of_a_day_and_others_have_none() {
+        assert_eq!(
+            as_of("https://deb.debian.org/debian/pool/main/m/make/make_4.4_amd64.deb", "2026-11-21").as_deref(),
+            Some("https://snapshot.debian.org/archive/debian/20261121T235959Z/pool/main/m/make/make_4.4_amd64.deb")
+        );
+        assert_eq!(as_of("https://files.pythonhosted.org/packages/a.whl", "2026-11-21"), None);
+    }
 
     #[test]
     fn a_list_is_read_with_every_digest_and_what_leaves_anything_open_is_refused() {

@@ -61,7 +61,7 @@ mod tests;
 pub use archive::ArchiveCache;
 pub use change::Change;
 pub use checkpoint::{FileStamp, FolderDigest, file_stamps, folder_digest, verify_folder};
-pub use debian::{DebianFile, debian_files};
+pub use debian::{DebianFile, as_of, debian_files};
 pub use difference::{Difference, differences, merged};
 pub use error::{Asked, Error};
 pub use hub::{Fetched, HubOptions, fetch_checkpoint, pin_checkpoint, pinned_digest};

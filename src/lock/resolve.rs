@@ -149,7 +149,7 @@ impl Resolver {
 
     fn archive(&self, url: &str, sha256: Digest) -> Result<LockedInput, Error> {
         let content = Content::Archive { url: url.to_owned(), sha256 };
-        match self.archives.bytes(url, sha256, &self.options) {
+        match self.archives.bytes(url, None, sha256, &self.options) {
             Ok(_) => Ok(self.verified("its bytes", content)),
             Err(error @ (Error::WrongArchive { .. } | Error::Io { .. })) => Err(error),
             Err(error) => Ok(LockedInput::Stated {
@@ -168,7 +168,7 @@ impl Resolver {
             packages: u32::try_from(packages.len()).unwrap_or(u32::MAX),
         };
         for DebianFile { url, sha256 } in &packages {
-            match self.archives.bytes(url, *sha256, &self.options) {
+            match self.archives.bytes(url, None, *sha256, &self.options) {
                 Ok(_) => {}
                 Err(error @ (Error::WrongArchive { .. } | Error::Io { .. })) => return Err(error),
                 Err(error) => {

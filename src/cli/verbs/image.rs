@@ -9,7 +9,7 @@ use crate::cli::output::{Format, emit, emit_json, note};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::launch::archive_path;
-use crate::lock::{DebianFile, RegistryOptions, debian_files, unresolved, verify_lock};
+use crate::lock::{DebianFile, RegistryOptions, as_of, debian_files, unresolved, verify_lock};
 use crate::plan::{Build, Content, DockerLane, ImageSource, Input, Launcher, Lock, LockedInput, archive_name};
 use crate::supervise::{build_from_lock, build_image, import_base_image};
 use crate::terms::Digest;
@@ -118,7 +118,7 @@ fn from_dockerfile(project: &Project, found: &FoundLane, build: &Build, format: 
         return Ok(Exit::Refused);
     }
     let host = docker_host();
-    let files = context(project, found)?;
+    let files = context(project, found, lock)?;
     let image = build_from_lock(host.as_deref(), &found.lane, build, lock, &files, &mut |step| note(&step))?;
     match format {
         Format::Json => emit_json(&Built::Lane { reference: &image.reference, id: image.id, tree: image.tree })?,
@@ -141,7 +141,7 @@ fn from_dockerfile(project: &Project, found: &FoundLane, build: &Build, format: 
 }
 
 /// All that the build sees: the lane's shipped files, and the archives and Debian's packages among its inputs.
-fn context(project: &Project, found: &FoundLane) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+fn context(project: &Project, found: &FoundLane, lock: &Lock) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut files = found.files.clone();
     let archives = project.archives();
     for (name, input) in &found.lane.inputs {
@@ -151,8 +151,13 @@ fn context(project: &Project, found: &FoundLane) -> Result<BTreeMap<String, Vec<
             _ => continue,
         };
         note(&format!("{}: {}", found.lane.name, input.words()));
+        let day = match lock.inputs.get(name) {
+            Some(LockedInput::Verified { seen, .. }) => Some(seen),
+            _ => None,
+        };
         for DebianFile { url, sha256 } in wanted {
-            let bytes = archives.bytes(&url, sha256, &RegistryOptions::default())?;
+            let dated = day.and_then(|day| as_of(&url, day));
+            let bytes = archives.bytes(&url, dated.as_deref(), sha256, &RegistryOptions::default())?;
             files.insert(archive_path(name, archive_name(&url)), bytes);
         }
     }
