@@ -63,12 +63,13 @@ impl<'a> Scene<'a> {
         Self { _alone: alone, daemon, project, served }
     }
 
-    /// The catalogue's lane `name`, run from the stand-in's image and without what it needs of a host; locked.
+    /// The catalogue's lane `name`, built over the stand-in's image and without what it needs of a host; locked.
     fn lane(&self, name: &str, stand_in: &str, limits: &[(&str, f64)]) {
         let mut lane = shipped(name, stand_in, limits);
-        lane["docker"]["image"] = value(self.served.reference.as_str());
+        lane["input"]["base"]["reference"] = value(self.served.reference.as_str());
         lane["docker"].as_table_mut().expect("a table").remove("gpus");
         self.write(name, &lane);
+        self.lockstep(&["image", "build", name]).exits(0);
     }
 
     fn write(&self, name: &str, lane: &DocumentMut) {
