@@ -83,6 +83,7 @@ fn catalogue() {
     text.prints(&[
         "image nvcr.io/nvidia/pytorch:25.08-py3 (unresolved)",
         "image docker.io/vllm/vllm-openai:v0.11.0 (unresolved)",
+        "python.gil_enabled = false (before_imports after_imports after_warmup at_exit)",
         "base: local image in place of docker.io/library/debian:",
     ]);
     assert!(!text.stdout.contains("image docker.io/library/debian:"), "what was verified is another image");

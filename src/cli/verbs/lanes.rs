@@ -44,7 +44,7 @@ struct Listed {
     is_server: bool,
 }
 
-/// Its gates in words.
+/// Its gates in words, each with the looks that it is held to.
 fn proves(lane: &Lane) -> Vec<String> {
     let words = |test: &GateTest| match test {
         GateTest::Equals(value) => format!("= {value}"),
@@ -54,7 +54,15 @@ fn proves(lane: &Lane) -> Vec<String> {
         GateTest::MinimumVersion(version) => format!(">= {version}"),
         GateTest::BelowVersion(version) => format!("< {version}"),
     };
-    lane.gates.iter().map(|gate| format!("{} {}", gate.signal, words(&gate.test))).collect()
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for gate in &lane.gates {
+        let proven = format!("{} {}", gate.signal, words(&gate.test));
+        match found.iter_mut().find(|(known, _)| *known == proven) {
+            Some((_, stages)) => stages.push(gate.stage.to_string()),
+            None => found.push((proven, vec![gate.stage.to_string()])),
+        }
+    }
+    found.into_iter().map(|(proven, stages)| format!("{proven} ({})", stages.join(" "))).collect()
 }
 
 /// Each input with its state in the lock.
