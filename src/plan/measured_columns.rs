@@ -13,9 +13,11 @@ const IDENTITY: [&str; 8] =
 
 const COVERAGE: [&str; 3] = ["launches", "ok_share", "planned"];
 
-const CELLS: [&str; 36] = [
+const CELLS: [&str; 38] = [
     "attempted_launches",
     "attempts",
+    "compile_s",
+    "compiled_launches",
     "crash_rate",
     "crashed",
     "crashed_launches",

@@ -2,7 +2,7 @@
 //!
 //! | table | one row for | columns beside the cell's and the lane's |
 //! |---|---|---|
-//! | `cells` | each lane and cell that was met | counts and rates of attempts, launches, mean and spread over launches |
+//! | `cells` | each lane and cell that was met | counts and rates of attempts, launches, mean and spread over launches, `compile_s` over the `compiled_launches` |
 //! | `launches` | each launch that gave the cell a time | `segment`, `launch`, `block`, `repetitions`, `ms` |
 //! | `positions` | each position of an output whose lane tells of its logits | `position`, `logit_mean`, `logit_std`, `logit_min`, `logit_max`, `output_sha256` |
 //!
@@ -197,6 +197,10 @@ fn cell_values(mut values: Values, entry: &Entry, is_excused: bool) -> Values {
         share(&mut values, "teacher_decisive_share", teacher.decisive, teacher.positions);
         put(&mut values, "teacher_rms_error", Some(Scalar::Float(teacher.rms_error)), "logit");
     }
+    let compiled = &entry.compile_s;
+    let compile_s = (!compiled.is_empty()).then(|| compiled.iter().sum::<f64>() / compiled.len() as f64);
+    count(&mut values, "compiled_launches", compiled.len() as u64);
+    put(&mut values, "compile_s", compile_s.map(Scalar::Float), "s");
     // Launches of several segments are no sample of one thing, so that they have no spread.
     let segment = entry.launches.first().filter(|_| entry.is_of_one_segment()).map(|launch| launch.segment);
     put(&mut values, "segment", segment.map(|segment| Scalar::Int(i64::from(segment))), "count");

@@ -15,7 +15,7 @@ use super::{Error, TimeSummary, parallel};
 use crate::journal::Row;
 use crate::plan::{LaunchStatistic, Plan};
 use crate::stats::{Percent, Sample, percentile};
-use crate::terms::{Cell, CellId, Digest, FailureClass, Outcome};
+use crate::terms::{Cell, CellId, Digest, FailureClass, Outcome, SignalValue};
 
 /// The rows of a journal by lane and cell, as they come.
 pub(super) struct Reduction<'a> {
@@ -45,6 +45,8 @@ struct Marked {
     others: Vec<Digest>,
     /// Of the first row that tells of its logits, for decision rules.
     logits: Option<Box<Logits>>,
+    /// What compiling took in each launch that tells of it, with the launch, in nanoseconds; for decision rules.
+    compiled: Vec<(u32, u64)>,
 }
 
 /// What is kept of a row.
@@ -110,6 +112,9 @@ impl<'a> Reduction<'a> {
         if self.has_rules && marked.logits.is_none() && row.outcome == Outcome::Ok {
             marked.logits = Logits::of(&row.evidence);
         }
+        if self.has_rules {
+            marked.compiled(row);
+        }
         Ok(())
     }
 
@@ -133,6 +138,16 @@ impl<'a> Reduction<'a> {
 }
 
 impl Marked {
+    /// A launch compiles a cell once, and every row of the cell tells of it.
+    fn compiled(&mut self, row: &Row) {
+        let (Some(launch), Some(SignalValue::Int(ns))) = (row.launch, row.evidence.get("compile.wall_ns")) else {
+            return;
+        };
+        if self.compiled.last().is_none_or(|(last, _)| *last != launch) {
+            self.compiled.extend(u64::try_from(*ns).ok().map(|ns| (launch, ns)));
+        }
+    }
+
     /// The output's number and 1.
     fn output(&mut self, output: Digest) -> NonZeroU32 {
         if *self.first.get_or_insert(output) == output {
@@ -198,6 +213,8 @@ impl Marked {
         }
         entry.launches = per_launch(&timed, plan.run.launch_statistic)?;
         entry.logits = self.logits.filter(|_| entry.ok > 0);
+        let compiled = self.compiled.iter().filter(|(launch, _)| !disowned.contains_key(launch));
+        entry.compile_s = compiled.map(|(_, ns)| *ns as f64 / 1.0e9).collect();
         Ok((entry, times_ms))
     }
 }
@@ -251,6 +268,8 @@ pub(super) struct Entry {
     pub launches: Vec<LaunchTime>,
     /// Every attempt by launch (segment and number); kept where the plan has decision rules, which read it.
     pub attempts: BTreeMap<(u32, u32), BTreeMap<Outcome, u64>>,
+    /// What compiling took in each launch that tells of it, in seconds; kept where the plan has decision rules.
+    pub compile_s: Vec<f64>,
     /// What the cell's logits were, where the lane tells of them; kept where the plan has decision rules.
     pub logits: Option<Box<Logits>>,
 }

@@ -1,6 +1,7 @@
 //! Fixture → judge → verdict. Rows are made up; the journal around them is a real one.
 
 mod agents;
+mod compile_times;
 mod expected_failures;
 mod gpus;
 mod logit_rows;
