@@ -191,14 +191,13 @@ fn every_cell_that_the_report_names_has_rows() {
     assert_eq!(named.iter().filter(|cell| !known.contains(*cell)).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
-/// What the supervisor says of each answer of `tests/pytorch/collect_faults.py`; nothing for compiled work that was done.
-#[test]
-fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
-    let text = std::fs::read_to_string(file("planted-faults", "jsonl")).expect("the answers are committed");
+/// Where `tests/pytorch/collect_faults.py` ran, and what the supervisor says of each answer: nothing for compiled work that was
+/// done.
+fn planted(folder: &str) -> (serde_json::Value, Vec<(String, Option<String>)>) {
+    let path = root().join("tests/journals").join(folder).join("planted-faults.jsonl");
+    let text = std::fs::read_to_string(path).expect("the answers are committed");
     let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let place = lines.next().expect("where it ran");
-    assert_eq!(place["device"], "NVIDIA H200");
-    assert!(place["uuid"].as_str().is_some_and(|uuid| uuid.starts_with("GPU-")), "{place}");
     let said = |line: serde_json::Value| {
         let [name, mode] = ["name", "mode"].map(|key| line[key].as_str().expect("a text").to_owned());
         let answer = &line["answer"];
@@ -209,20 +208,41 @@ fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
         let class = fell_back(&mode, &evidence).map(|(class, _)| class);
         (name, class.map(|class| serde_json::to_value(class).expect("JSON").as_str().expect("a name").to_owned()))
     };
-    let found: Vec<(String, Option<String>)> = lines.map(said).collect();
-    let expected = [
-        ("control", None),
-        ("control_replayed", None),
-        ("control_aot_eager", None),
-        ("recompile_limit", Some("recompile_limit")),
-        ("suppressed_error", Some("suppressed_error")),
-        ("inductor_error", Some("inductor_error")),
-        ("backend_is_aot_eager", Some("backend_is_aot_eager")),
-        ("dynamo_disabled", Some("dynamo_disabled")),
-        ("graph_break_share", Some("graph_break_share")),
-        ("unexplained", Some("unexplained")),
-    ];
-    assert_eq!(found, expected.map(|(name, class)| (name.to_owned(), class.map(str::to_owned))));
+    (place, lines.map(said).collect())
+}
+
+/// What is planted on any device, with the class that has to come of it.
+const PLANTED: [(&str, Option<&str>); 10] = [
+    ("control", None),
+    ("control_replayed", None),
+    ("control_aot_eager", None),
+    ("recompile_limit", Some("recompile_limit")),
+    ("suppressed_error", Some("suppressed_error")),
+    ("inductor_error", Some("inductor_error")),
+    ("backend_is_aot_eager", Some("backend_is_aot_eager")),
+    ("dynamo_disabled", Some("dynamo_disabled")),
+    ("graph_break_share", Some("graph_break_share")),
+    ("unexplained", Some("unexplained")),
+];
+
+fn named(planted: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
+    planted.iter().map(|(name, class)| ((*name).to_owned(), class.map(str::to_owned))).collect()
+}
+
+#[test]
+fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
+    let (place, found) = planted("h200");
+    assert_eq!(place["device"], "NVIDIA H200");
+    assert!(place["uuid"].as_str().is_some_and(|uuid| uuid.starts_with("GPU-")), "{place}");
+    assert_eq!(found, named(&PLANTED));
+}
+
+#[test]
+fn every_fault_that_was_planted_on_a_processor_is_caught_by_its_name() {
+    let (place, found) = planted("cpu");
+    assert_eq!(place["device"], "cpu");
+    let overwritten = [("cudagraph_overwritten", Some("cudagraph_overwritten"))];
+    assert_eq!(found, named(&[&PLANTED[..], &overwritten].concat()));
 }
 
 /// The journal as if its rows had been made under this plan.
