@@ -10,7 +10,8 @@ use super::page::{Page, Table, Tone, numbers, words as text};
 use crate::snapshot::{host_class, refusal_reasons};
 use crate::terms::{CellId, Outcome, Phase, describe_work, words};
 use crate::verdict::{
-    CellVerdict, Conclusion, ContrastCell, Finding, HypothesisVerdict, LaneCell, LaneState, LaneVerdict, Verdict,
+    BlockControl, CellVerdict, Conclusion, ContrastCell, Finding, HypothesisVerdict, LaneCell, LaneState, LaneVerdict,
+    Verdict,
 };
 
 /// How a hypothesis stands to what the plan expects.
@@ -210,6 +211,13 @@ pub(super) fn noise_floor(verdict: &Verdict, page: &mut Page) {
     if !floors.is_empty() {
         page.heading("Noise floor");
         page.bullets(floors);
+    }
+}
+
+pub(super) fn block_controls(verdict: &Verdict, page: &mut Page) {
+    if !verdict.block_controls.is_empty() {
+        page.heading("Controls over blocks");
+        page.bullets(verdict.block_controls.iter().map(BlockControl::told).collect());
     }
 }
 

@@ -37,6 +37,7 @@ pub fn text(verdict: &Verdict, style: Style) -> String {
     sections::hypotheses(verdict, &mut page);
     sections::contrasts(verdict, false, &mut page);
     sections::noise_floor(verdict, &mut page);
+    sections::block_controls(verdict, &mut page);
     sections::lanes(verdict, &mut page);
     expected_failures(verdict, &mut page);
     sections::cells(verdict, false, &mut page);
@@ -55,6 +56,7 @@ pub fn markdown(verdict: &Verdict) -> String {
     sections::contrasts(verdict, true, &mut page);
     rulings(verdict, &mut page);
     sections::noise_floor(verdict, &mut page);
+    sections::block_controls(verdict, &mut page);
     sections::lanes(verdict, &mut page);
     expected_failures(verdict, &mut page);
     sections::cells(verdict, true, &mut page);

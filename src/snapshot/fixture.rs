@@ -75,6 +75,7 @@ pub(crate) fn good() -> Verdict {
         },
         calibration: None,
         coverage_gaps: Vec::new(),
+        block_controls: Vec::new(),
         expected_failures: Vec::new(),
         hypotheses: vec![tokens(), a_a(), cache()],
         lanes: LANES.iter().map(|(name, _)| lane(name)).collect(),

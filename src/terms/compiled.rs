@@ -28,10 +28,16 @@ const NEEDED: [&str; 5] = [
     "compile.suppressed_errors",
 ];
 
+/// Whether a compile mode asks for anything to be compiled.
+#[must_use]
+pub fn asks_for_compiled_code(mode: &str) -> bool {
+    !UNCOMPILED.contains(&mode)
+}
+
 /// Why the work of a cell that asks for compile mode `mode` was not done by compiled code, if it was not.
 #[must_use]
 pub fn fell_back(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
-    if UNCOMPILED.contains(&mode) {
+    if !asks_for_compiled_code(mode) {
         return None;
     }
     known_mechanism(mode, evidence).or_else(|| unproven(mode, evidence))

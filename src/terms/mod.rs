@@ -26,7 +26,7 @@ mod work;
 pub use axis::{AXIS_NAMES, Axes, CELL_AXES, nearest};
 pub use canonical::{canonical_json, canonical_value};
 pub use cell::{Cell, CellId, CellIdError, SamplingSpec, describe_work};
-pub use compiled::{MIN_GENERATED_SHARE, fell_back};
+pub use compiled::{MIN_GENERATED_SHARE, asks_for_compiled_code, fell_back};
 pub use digest::{Digest, DigestError, Hasher};
 pub use evidence::Evidence;
 pub use host::{CpuFacts, GpuFacts, HostFacts};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::contrast::{Comparison, Comparisons, together};
+use super::controls::Controls;
 use super::expected::Expectations;
 use super::reduce::Table;
 use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, parallel};
@@ -10,19 +11,29 @@ use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
 use crate::stats::PValue;
 use crate::terms::{Cell, CellId, Phase};
 
+/// What contrasts and comparisons of tokens come to.
+pub(super) struct Decisions {
+    /// In plan order.
+    pub verdicts: Vec<HypothesisVerdict>,
+    /// What the contrasts add to the plan's family.
+    pub family: Vec<PValue>,
+    /// The plan's negative controls.
+    pub controls: Controls,
+}
+
 /// Decides the plan's hypotheses; those of a decision rule are left to `row_rules`. `absent` holds the lanes that took no part, with
-/// the reason, `of_rules` what the rules add to the plan's family. With the verdicts comes what the contrasts add to it.
+/// the reason, `of_rules` what the rules add to the plan's family.
 pub(super) fn decide(
     plan: &Plan,
     table: &Table,
     absent: &BTreeMap<String, String>,
     expectations: &Expectations,
     of_rules: &[PValue],
-) -> Result<(Vec<HypothesisVerdict>, Vec<PValue>), Error> {
+) -> Result<Decisions, Error> {
     let asked = |hypothesis| comparisons(hypothesis, table, absent, expectations);
     let wanted: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().flat_map(asked).collect();
-    let controls: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
-    let comparisons = Comparisons::of(plan, table, &wanted, &controls, of_rules)?;
+    let guards: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
+    let comparisons = Comparisons::of(plan, table, &wanted, &guards, of_rules)?;
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
         let mut verdict = HypothesisVerdict {
@@ -64,9 +75,10 @@ pub(super) fn decide(
         verdict.reasons.extend(left_out(hypothesis, table, expectations));
         verdicts.push(verdict);
     }
-    void_by_controls(plan, &mut verdicts);
+    let controls = Controls::of(plan, table, absent, expectations, &verdicts)?;
+    controls.bear_on(plan, &mut verdicts);
     super::settle::settle(plan, of_rules.len(), &mut verdicts)?;
-    Ok((verdicts, comparisons.family(&controls)))
+    Ok(Decisions { family: comparisons.family(&guards), verdicts, controls })
 }
 
 fn lanes(kind: &HypothesisKind) -> Vec<String> {
@@ -87,7 +99,7 @@ fn margin_pct(kind: &HypothesisKind) -> Option<f64> {
 }
 
 /// The cells that a contrast compares: those of its phases in which neither lane fails as the plan expects.
-fn compared<'a>(
+pub(super) fn compared<'a>(
     contrast: &'a Contrast,
     table: &'a Table,
     expectations: &'a Expectations,
@@ -261,27 +273,6 @@ fn apart(cells: &[ContrastCell], margin_pct: f64) -> Option<String> {
         }
     }
     None
-}
-
-/// A negative control that shows something anywhere voids the contrasts that lean on it.
-fn void_by_controls(plan: &Plan, verdicts: &mut [HypothesisVerdict]) {
-    let shown: BTreeSet<String> = plan
-        .hypotheses
-        .iter()
-        .zip(verdicts.iter())
-        .filter(|(hypothesis, _)| is_control(hypothesis))
-        .filter(|(_, verdict)| {
-            verdict.cells.iter().any(|cell| matches!(cell.finding, Finding::Faster | Finding::Slower | Finding::Void))
-        })
-        .map(|(hypothesis, _)| hypothesis.name.clone())
-        .collect();
-    for (hypothesis, verdict) in plan.hypotheses.iter().zip(verdicts) {
-        let control = hypothesis.kind.controls().iter().find(|control| shown.contains(*control));
-        if let (Some(control), true) = (control, verdict.finding != Finding::NotMeasured) {
-            verdict.finding = Finding::Void;
-            verdict.reasons.insert(0, format!("the negative control {control} shows a difference between equal lanes"));
-        }
-    }
 }
 
 /// Whether the hypothesis is a contrast that must show nothing.

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::decide::{decide, is_control};
+use super::decide::{Decisions, decide, is_control};
 use super::expected::Expectations;
 use super::inspect::Inspector;
 use super::judging::{Judging, Taken};
@@ -66,8 +66,9 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     let absent = absent(&header, &lanes);
     let of_agents = agents.tables(plan, table.cells(), &lanes, &disowned)?;
     let asked = RowRules::of(plan, &table, of_agents, &lanes, &absent, &expectations)?;
-    let (mut hypotheses, of_contrasts) = decide(plan, &table, &absent, &expectations, &asked.family())?;
-    asked.decide(plan, &table, &lanes, &of_contrasts, &mut hypotheses)?;
+    let decisions = decide(plan, &table, &absent, &expectations, &asked.family())?;
+    let Decisions { verdicts: mut hypotheses, family, controls } = decisions;
+    asked.decide(plan, &table, &lanes, (&family, &controls), &mut hypotheses)?;
     let gaps = coverage_gaps(plan, &table, &lanes, &expectations);
     let findings = Findings {
         plan,
@@ -91,6 +92,7 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
         journal: facts,
         contamination,
         calibration: header.calibration.clone(),
+        block_controls: controls.blocks,
         coverage_gaps: gaps,
         expected_failures: expectations.verdicts,
         hypotheses,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::adapters::{Asked, Decided, Settings, TableRow, Tables, all, apply, family, others};
 use super::agent_hangs::agent_hangs;
+use super::controls::{Controls, reads_times};
 use super::expected::Expectations;
 use super::measured_tables::measured_tables;
 use super::reduce::Table;
@@ -13,9 +14,6 @@ use super::{Error, Finding, HypothesisVerdict, LaneVerdict};
 use crate::plan::{HypothesisKind, Plan, Rule};
 use crate::stats::PValue;
 use crate::terms::Scalar;
-
-/// The columns of times.
-const TIMES: [(&str, &str); 4] = [("launches", "ms"), ("cells", "mean_ms"), ("cells", "sd_ms"), ("cells", "cv")];
 
 /// The plan's decision rules over the tables that the rows give.
 pub(super) struct RowRules<'a> {
@@ -60,8 +58,7 @@ impl<'a> RowRules<'a> {
 
     /// The cells whose times the rule might have read if they did not fail as the plan expects.
     fn left_out(&self, rule: &Rule, table: &Table, lanes: &[LaneVerdict]) -> Vec<String> {
-        let reads_times =
-            rule.columns().iter().any(|read| TIMES.contains(&(read.table.as_str(), read.column.as_str())));
+        let reads_times = reads_times(rule);
         let named = named_lanes(rule);
         let mut told = Vec::new();
         for LaneVerdict { lane, .. } in lanes.iter().filter(|it| named.is_empty() || named.contains(&it.lane)) {
@@ -82,13 +79,14 @@ impl<'a> RowRules<'a> {
         all(&self.own)
     }
 
-    /// Decides those among `verdicts`, which stand in plan order. `of_contrasts` is what the contrasts add to the plan's family.
+    /// Decides those among `verdicts`, which stand in plan order. `of_contrasts` is what the contrasts add to the plan's family,
+    /// `controls` what the rules lean on.
     pub(super) fn decide(
         &self,
         plan: &Plan,
         table: &Table,
         lanes: &[LaneVerdict],
-        of_contrasts: &[PValue],
+        (of_contrasts, controls): (&[PValue], &Controls),
         verdicts: &mut [HypothesisVerdict],
     ) -> Result<(), Error> {
         let mut before: Vec<Decided> = Vec::with_capacity(verdicts.len());
@@ -106,6 +104,7 @@ impl<'a> RowRules<'a> {
                     (_, None) => {
                         let family = [of_contrasts, &others(&self.own, index)].concat();
                         let ruling = apply(rule, &self.tables, &settings(plan, family), &before)?;
+                        let ruling = controls.bear_on_ruling(hypothesis, rule, ruling);
                         verdict.reasons.extend(ruling.reasons.iter().cloned());
                         verdict.reasons.extend(self.left_out(rule, table, lanes));
                         verdict.reasons.extend(shares_told(rule, table, lanes));

@@ -2,6 +2,7 @@
 
 mod agents;
 mod compile_times;
+mod controls;
 mod expected_failures;
 mod gpus;
 mod logit_rows;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ExpectedFailureVerdict;
 use super::rules::Ruling;
+use super::{BlockControl, ExpectedFailureVerdict};
 use crate::journal::{Calibration, LaneState};
 use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Phase};
 
@@ -34,6 +34,9 @@ pub struct Verdict {
     /// How far the host of the last segment can be believed, where `calibrate` had measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Eager work across blocks, where the plan's negative controls compare it across lanes; empty: they do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub block_controls: Vec<BlockControl>,
     /// Where coverage is below the plan's floors, in plan order; empty: nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage_gaps: Vec<CoverageGap>,

@@ -1,0 +1,159 @@
+//! Eager arms, and the hypotheses that lean on them: an ablation is worth what its controls show.
+
+use super::*;
+use crate::verdict::rules::Standing;
+
+const PLAN: &str = r#"
+schema = 1
+name = "ablation"
+seed = 1
+
+[model]
+name = "m"
+sha256 = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+vocab_size = 100
+
+[run]
+launches = 6
+repetitions = 1
+warmup = 0
+
+[[workload]]
+name = "eager"
+prompt = [1, 2, 3]
+new_tokens = 4
+phases = ["e2e_kv"]
+axes = { compile_mode = ["eager"] }
+
+[[workload]]
+name = "asked"
+prompt = [1, 2, 3]
+new_tokens = 4
+phases = ["kv_decode"]
+axes = { compile_mode = ["none"] }
+
+[[lane]]
+name = "base"
+[[lane]]
+name = "same"
+[[lane]]
+name = "other"
+
+[[hypothesis]]
+name = "eager-same"
+kind = "contrast"
+baseline = "base"
+candidate = "same"
+phases = ["e2e_kv"]
+negative_control = true
+
+[[hypothesis]]
+name = "gain"
+kind = "contrast"
+baseline = "base"
+candidate = "other"
+phases = ["kv_decode"]
+controls = ["eager-same"]
+
+[[hypothesis]]
+name = "band"
+controls = ["eager-same"]
+[hypothesis.rule]
+kind = "effect_band"
+phase = "kv_decode"
+baseline = { rows = { table = "launches", where = { lane = ["base"], phase = ["kv_decode"] } }, mean = "ms" }
+candidate = { rows = { table = "launches", where = { lane = ["other"], phase = ["kv_decode"] } }, mean = "ms" }
+neutral_pct = 3.0
+strong_pct = 40.0
+power = 0.8
+
+[[hypothesis]]
+name = "crashes"
+controls = ["eager-same"]
+[hypothesis.rule]
+kind = "portability"
+sides = [
+    { host = "base", rows = { table = "cells", where = { lane = ["base"], phase = ["kv_decode"] } } },
+    { host = "other", rows = { table = "cells", where = { lane = ["other"], phase = ["kv_decode"] } } },
+]
+key = ["workload"]
+crashes = "failed"
+n = "attempts"
+mean = "mean_ms"
+ok_rate = 0.0
+crash_rate = 0.5
+similar_pct = 5.0
+"#;
+
+fn judged(plan: &str, ms: fn(&str, usize, u32) -> f64) -> Verdict {
+    let plan = Plan::parse("ablation.toml", plan).unwrap();
+    let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
+    let fixture = Fixture { ms, tokens: |_, _| vec![7; 4], ..Fixture::default() };
+    let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..6))).records;
+    for record in &mut records {
+        let Record::Row(row) = record else { continue };
+        if let Some(mode) = cells[&row.cell].axes.get("compile_mode") {
+            row.evidence.insert("compile_mode".to_owned(), mode.as_str().into());
+        }
+    }
+    judge(&plan, &journal::read(&journal::encode(&records).unwrap()).unwrap()).unwrap()
+}
+
+fn results(verdict: &Verdict) -> Vec<&str> {
+    verdict.hypotheses.iter().map(HypothesisVerdict::result).collect()
+}
+
+/// Eager work of `same` whose launches differ by as much as a tenth.
+fn restless(lane: &str, cell: usize, block: u32) -> f64 {
+    let stretched = if (lane, cell) == ("same", 0) { [1.0, 1.1, 0.95, 1.05, 0.9, 1.0][block as usize] } else { 1.0 };
+    stretched * quiet(lane, cell, block)
+}
+
+/// Eager work of every lane that takes half as long again from the middle of the run on.
+fn drifting(lane: &str, cell: usize, block: u32) -> f64 {
+    quiet(lane, cell, block) * if cell == 0 && block >= 3 { 1.5 } else { 1.0 }
+}
+
+#[test]
+fn eager_arms_that_are_equivalent_across_lanes_and_blocks_leave_the_rest_as_it_is() {
+    let verdict = judged(PLAN, quiet);
+    assert_eq!(results(&verdict), ["equivalent", "faster", "strong_win", "same_outcome"]);
+    let [control] = &verdict.block_controls[..] else { panic!("{:?}", verdict.block_controls) };
+    assert_eq!((control.finding, control.launches, control.margin_pct), (Finding::Equivalent, [6, 6], 3.0));
+    assert_eq!(control.lanes, ["base", "same"], "those that the control across lanes compares");
+    assert_eq!(control.cell, verdict.hypotheses[0].cells[0].cell);
+}
+
+#[test]
+fn eager_arms_that_could_not_be_told_leave_times_undecided_and_outcomes_as_they_are() {
+    let verdict = judged(PLAN, restless);
+    assert_eq!(results(&verdict), ["could_not_tell", "could_not_tell", "inconclusive", "same_outcome"]);
+    let [_, gain, band, crashes] = &verdict.hypotheses[..] else { panic!("four hypotheses") };
+    let told = "nothing is decided on times, since negative controls are not shown to be equivalent: \
+                eager-same (could not tell)";
+    assert_eq!(gain.reasons[0], told);
+    assert_eq!(band.reasons[0], format!("{told}; without that it would be strong win"));
+    let ruling = band.ruling.as_ref().unwrap();
+    assert_eq!((ruling.standing, ruling.label.as_str()), (Standing::Inconclusive, "inconclusive"));
+    assert_eq!(crashes.reasons.last().map(String::as_str), Some(told), "its means decide nothing");
+    // A lane against itself that fixes no compile mode guards by what it shows.
+    let other = PLAN.replace("compile_mode = [\"eager\"]", "batch = [\"1\"]");
+    let verdict = judged(&other.replace("axes = { batch = [\"1\"] }\n", ""), restless);
+    assert_eq!(results(&verdict), ["could_not_tell", "faster", "strong_win", "same_outcome"]);
+    assert_eq!(verdict.block_controls, []);
+}
+
+#[test]
+fn eager_arms_that_change_over_the_run_void_what_speaks_of_times() {
+    let verdict = judged(PLAN, drifting);
+    assert_eq!(verdict.block_controls[0].finding, Finding::Slower, "{:?}", verdict.block_controls);
+    let [_, gain, band, crashes] = &verdict.hypotheses[..] else { panic!("four hypotheses") };
+    assert_eq!((gain.finding, band.ruling.as_ref().unwrap().standing), (Finding::Void, Standing::Invalid));
+    for hypothesis in [gain, band] {
+        assert!(hypothesis.reasons[0].contains(", later blocks against earlier ones: slower, "), "{hypothesis:?}");
+    }
+    assert_eq!(crashes.result(), "same_outcome");
+    // The plan names no control across lanes for this one, and it rests on eager work all the same.
+    let alone = PLAN.replace("controls = [\"eager-same\"]\n[hypothesis.rule]", "[hypothesis.rule]");
+    assert_eq!(judged(&alone, drifting).hypotheses[2].result(), "invalid");
+}
