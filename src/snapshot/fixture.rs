@@ -69,6 +69,7 @@ pub(crate) fn good() -> Verdict {
             pressure_pct: Some(0.5),
             gpu_pct: None,
             gpu_disturbances: Vec::new(),
+            gpu_rows: 0,
             unknown_launches: 0,
             limit_pct: 10.0,
             window_ms: 41_250,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Contamination;
-use super::gpu_time::GpuTime;
+use super::gpu_time::{Disturbed, GpuTime};
 use super::rounding::round;
 use crate::journal::{Busy, LaunchEnd, LaunchStart, Preflight, Row};
 use crate::plan::Plan;
@@ -53,12 +53,25 @@ impl Contamination {
         format!("others took {share} % of the host's processor time{}{gpu}", waited.unwrap_or_default())
     }
 
+    /// The rows whose times stand although a GPU was disturbed beside them: too few for the plan to call the run contaminated.
+    pub(super) fn rows_that_stay(&self) -> Option<String> {
+        let share = self.gpu_pct.filter(|_| !self.contaminated && self.gpu_rows > 0)?;
+        let (rows, what) = (self.gpu_rows, self.gpu_disturbances.join(", "));
+        Some(format!(
+            "rows whose times stand although the GPU was disturbed beside them ({what}): {rows}, {} % of a cell's time at \
+             most, limit {} %",
+            significant(share, 3),
+            self.limit_pct
+        ))
+    }
+
     fn gpu_told(&self) -> String {
         match self.gpu_pct {
             None => String::new(),
             Some(pct) if pct > 0.0 => {
                 let what = self.gpu_disturbances.join(", ");
-                format!(", and the GPU was disturbed ({what}) in {} % of a cell's time", significant(pct, 3))
+                let (share, rows) = (significant(pct, 3), self.gpu_rows);
+                format!(", and the GPU was disturbed ({what}) in {share} % of a cell's time, beside {rows} rows in all")
             }
             Some(_) => ", and no GPU was seen throttled or shared".to_owned(),
         }
@@ -104,8 +117,8 @@ impl Disturbance {
     pub(super) fn contamination(self, plan: &Plan) -> Contamination {
         let share_pct = worst_pct(self.windows.values().map(|windows| (windows.taken, windows.capacity)));
         let pressure_pct = worst_pct(self.windows.values().map(|windows| (windows.pressed.1, windows.pressed.0)));
-        let (gpu_time, gpu_disturbances) = self.gpus.finish();
-        let gpu_pct = worst_pct(gpu_time.into_iter());
+        let Disturbed { cells, by: gpu_disturbances, rows: gpu_rows } = self.gpus.finish();
+        let gpu_pct = worst_pct(cells.into_iter());
         let limit_pct = plan.run.busy_limit_pct;
         let beyond = |pct: Option<f64>| pct.is_some_and(|pct| pct > limit_pct);
         Contamination {
@@ -114,6 +127,7 @@ impl Disturbance {
             pressure_pct,
             gpu_pct,
             gpu_disturbances,
+            gpu_rows,
             limit_pct,
             unknown_launches: self.unknown_launches,
             window_ms: self.windows.values().map(|windows| windows.window).fold(0, u64::saturating_add),

@@ -16,6 +16,17 @@ pub(super) struct GpuTime {
     /// Rows of launches that have not ended: they may yet turn out to have shared their GPU.
     open: BTreeMap<u32, Vec<Timed>>,
     disturbances: BTreeSet<&'static str>,
+    touched: u64,
+}
+
+/// What disturbed GPUs beside the rows of a journal.
+pub(super) struct Disturbed {
+    /// Disturbed nanoseconds, and all of them, for each lane and cell.
+    pub cells: Vec<(u64, u64)>,
+    /// What it was, by name.
+    pub by: Vec<String>,
+    /// Timed rows that something disturbed.
+    pub rows: u64,
 }
 
 impl GpuTime {
@@ -41,16 +52,17 @@ impl GpuTime {
     }
 
     fn count(&mut self, lane: String, cell: CellId, ns: u64, disturbed: bool) {
+        self.touched += u64::from(disturbed);
         let (part, of) = self.cells.entry((lane, cell)).or_default();
         *part = part.saturating_add(if disturbed { ns } else { 0 });
         *of = of.saturating_add(ns);
     }
 
-    /// Disturbed time and all of it, for each lane and cell, with the names of what disturbed them.
-    pub(super) fn finish(mut self) -> (Vec<(u64, u64)>, Vec<String>) {
+    pub(super) fn finish(mut self) -> Disturbed {
         for (lane, cell, ns, disturbed) in std::mem::take(&mut self.open).into_values().flatten() {
             self.count(lane, cell, ns, disturbed);
         }
-        (self.cells.into_values().collect(), self.disturbances.into_iter().map(str::to_owned).collect())
+        let by = self.disturbances.into_iter().map(str::to_owned).collect();
+        Disturbed { cells: self.cells.into_values().collect(), by, rows: self.touched }
     }
 }

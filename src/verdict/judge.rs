@@ -213,6 +213,7 @@ impl Findings<'_> {
             }
         };
         reasons.extend(self.expectations.told());
+        reasons.extend(contamination.rows_that_stay());
         (conclusion, reasons)
     }
 

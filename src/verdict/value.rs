@@ -137,6 +137,9 @@ pub struct Contamination {
     /// What that was, by name: clock reasons, `shared`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpu_disturbances: Vec<String>,
+    /// Timed rows beside which it was seen, in all cells.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gpu_rows: u64,
     /// Launches that came to their end without an account of what others did in their windows.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown_launches: u64,

@@ -15,7 +15,11 @@ fn quiet_gpu() -> GpuTelemetry {
 
 /// The fixture's journal with one GPU in its header, of which energy cannot be read, after `edit` of each row's sample.
 fn journal(edit: impl Fn(&Row, &mut GpuTelemetry), end: impl Fn(&mut LaunchEnd)) -> Journal {
-    let mut records = Fixture::default().journal().records;
+    journal_of(&Fixture::plan(), edit, end)
+}
+
+fn journal_of(plan: &Plan, edit: impl Fn(&Row, &mut GpuTelemetry), end: impl Fn(&mut LaunchEnd)) -> Journal {
+    let mut records = Fixture::default().journal_of(plan, std::slice::from_ref(&(0..6))).records;
     for record in &mut records {
         match record {
             Record::Header(header) => {
@@ -52,11 +56,31 @@ fn throttling_in_one_cell_of_one_lane_is_not_hidden_by_the_others() {
             seen.clock_reasons = [(ClockReason::HwThermalSlowdown, 1)].into();
         }
     };
-    let Contamination { contaminated, gpu_pct, gpu_disturbances, .. } =
-        judged(&journal(of_other, |_| ())).unwrap().contamination;
+    let verdict = judged(&journal(of_other, |_| ())).unwrap();
+    let Contamination { contaminated, gpu_pct, gpu_disturbances, gpu_rows, .. } = &verdict.contamination;
     let pct = gpu_pct.unwrap();
-    assert!(contaminated && (45.0..55.0).contains(&pct), "three of six rows of about equal length: {pct}");
-    assert_eq!(gpu_disturbances, ["hw_thermal_slowdown"]);
+    assert!(*contaminated && (45.0..55.0).contains(&pct), "three of six rows of about equal length: {pct}");
+    assert_eq!((&gpu_disturbances[..], *gpu_rows), (&["hw_thermal_slowdown".to_owned()][..], 3));
+    assert!(
+        verdict.reasons[0].ends_with("% of a cell's time, beside 3 rows in all, limit 10 %"),
+        "{:?}",
+        verdict.reasons
+    );
+}
+
+#[test]
+fn rows_that_were_touched_within_the_limit_stay_and_are_counted() {
+    let plan = Plan::parse("fixture.toml", &PLAN.replace("warmup = 0", "warmup = 0\nbusy_limit_pct = 20")).unwrap();
+    let once = |row: &Row, seen: &mut GpuTelemetry| {
+        if row.lane == "other" && row.tokens.len() > 1 && row.block == 2 {
+            seen.clock_reasons = [(ClockReason::SwPowerCap, 1)].into();
+        }
+    };
+    let verdict = judge(&plan, &journal_of(&plan, once, |_| ())).unwrap();
+    assert_eq!((verdict.conclusion, verdict.contamination.contaminated), (Conclusion::AsExpected, false));
+    let told = verdict.reasons.last().unwrap();
+    let start = "rows whose times stand although the GPU was disturbed beside them (sw_power_cap): 1, 16.";
+    assert!(told.starts_with(start) && told.ends_with("% of a cell's time at most, limit 20 %"), "{told}");
 }
 
 #[test]
