@@ -17,17 +17,28 @@ fn file(name: &str, ending: &str) -> PathBuf {
     root().join("tests/journals/h200").join(format!("{name}.{ending}"))
 }
 
+/// The run's journal: beside its snapshot where its verdict was accepted, else beside its verdict.
+fn journal_of(name: &str) -> PathBuf {
+    let beside_the_verdict = file(name, "jsonl.xz");
+    let accepted = std::fs::read_dir(root().join("snapshots").join(name)).into_iter().flatten();
+    let mut accepted = accepted.map(|file| file.expect("it can be listed").path());
+    accepted
+        .find(|path| path.to_str().is_some_and(|path| path.ends_with("-nvidia-h200x1.journal.jsonl.xz")))
+        .unwrap_or(beside_the_verdict)
+}
+
 fn committed(name: &str) -> (Plan, Journal) {
     let text = std::fs::read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
     let plan = Plan::parse(name, &text).expect("a shipped plan is one");
-    (plan, read_file(&file(name, "jsonl.xz")).expect("the journal is committed"))
+    (plan, read_file(&journal_of(name)).expect("the journal is committed"))
 }
 
 /// The names of all committed runs.
 fn names() -> Vec<String> {
     let folder = std::fs::read_dir(root().join("tests/journals/h200")).expect("there are runs");
     let files = folder.map(|file| file.expect("it can be listed").file_name().into_string().expect("UTF-8"));
-    let mut names: Vec<String> = files.filter_map(|name| Some(name.strip_suffix(".jsonl.xz")?.to_owned())).collect();
+    let mut names: Vec<String> =
+        files.filter_map(|name| Some(name.strip_suffix(".verdict.json")?.to_owned())).collect();
     names.sort();
     names
 }
@@ -171,7 +182,7 @@ fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_to
 fn cells_of_journals() -> std::collections::BTreeSet<String> {
     let unfinished = std::fs::read_dir(root().join("tests/journals/unfinished")).expect("there are some");
     let folders = unfinished.map(|entry| entry.expect("it can be listed").path()).filter(|path| path.is_dir());
-    let paths = names().into_iter().map(|name| file(&name, "jsonl.xz"));
+    let paths = names().into_iter().map(|name| journal_of(&name));
     let paths = paths.chain(folders.map(|folder| folder.join("journal.jsonl.xz")));
     let journals = paths.map(|path| read_file(&path).expect("the journal is committed"));
     journals.flat_map(|journal| journal.rows().map(|(_, row)| row.cell.to_string()).collect::<Vec<_>>()).collect()
