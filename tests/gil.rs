@@ -1,12 +1,16 @@
-//! The lanes of the two interpreters, in their own images: what each look says of the global lock, and an extension module
-//! that switches it on again. Where the images were not built, the tests print as ignored.
+//! The lanes of the two interpreters, in the images that their locks name: what each look says of the global lock, and an
+//! extension module that switches it on again. Where the images were not built, the tests print as ignored.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output};
 
 use bollard::query_parameters::ListImagesOptionsBuilder;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use lockstep::launch::built_reference;
+use lockstep::plan::Lock;
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// Puts the stand-in for NumPy on the search path that imports the extension.
 const PROBE: &str = "PYTHONPATH = \"/opt/python/probe\"";
@@ -27,7 +31,7 @@ fn trial(name: &str, test: fn(&Lanes) -> Result<(), String>) -> Trial {
     })
 }
 
-/// The images of both lanes, by the engine's names.
+/// The images of both lanes, by the names that their locks give them.
 struct Lanes {
     gil: String,
     nogil: String,
@@ -38,11 +42,18 @@ impl Lanes {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let tags = runtime.map_err(|error| error.to_string())?.block_on(tags());
         let of = |lane: &str| {
-            let missing = "its image was not built here; README says how under \"GIL ablation\"";
-            tags.iter().find(|tag| tag.starts_with(&format!("lockstep-lane:{lane}-"))).cloned().ok_or(missing)
+            let name = built_reference(&lock(lane));
+            let missing = format!("the image {name} was not built here; README says how under \"GIL ablation\"");
+            tags.iter().find(|tag| **tag == name).cloned().ok_or(missing)
         };
         Ok(Self { gil: of("python-gil")?, nogil: of("python-nogil")? })
     }
+}
+
+fn lock(lane: &str) -> Lock {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("lockfiles/{lane}.lock"));
+    let text = std::fs::read_to_string(&path).expect("the lane has a lock");
+    Lock::parse(lane, &text).expect("the lock can be read")
 }
 
 /// What the engine's images are called; nothing where none answers.
@@ -71,22 +82,53 @@ fn lane_text(lane: &str, image: &str, environment: &str) -> String {
 
 /// What `lockstep preflight` says of a lane: its exit status and its answer.
 fn look(lane: &str, image: &str, environment: &str) -> Result<(i32, Value), String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let folder = project("tried").map_err(|error| error.to_string())?;
     std::fs::create_dir(folder.path().join("lanes")).map_err(|error| error.to_string())?;
     std::fs::write(folder.path().join("lanes/tried.toml"), lane_text(lane, image, environment))
         .map_err(|error| error.to_string())?;
-    let plan = PLAN.replace("LANE", "tried");
-    std::fs::create_dir(folder.path().join("plans")).map_err(|error| error.to_string())?;
-    std::fs::write(folder.path().join("plans/tried.toml"), plan).map_err(|error| error.to_string())?;
-    let ended = Command::new(env!("CARGO_BIN_EXE_lockstep"))
-        .args(["preflight", "tried", "--plan", "tried", "--unlocked", "--format", "json"])
-        .current_dir(folder.path())
-        .env_remove("LOCKSTEP_PROJECT")
-        .output()
-        .map_err(|error| error.to_string())?;
+    let ended = lockstep(folder.path(), &["preflight", "tried", "--plan", "tried", "--unlocked", "--format", "json"])?;
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     let answer = serde_json::from_slice(&ended.stdout).map_err(|error| format!("{error}: {told}"))?;
     Ok((ended.status.code().unwrap_or(-1), answer))
+}
+
+/// A folder with the plan `tried` over one lane.
+fn project(lane: &str) -> std::io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("plans"))?;
+    std::fs::write(folder.path().join("plans/tried.toml"), PLAN.replace("LANE", lane))?;
+    Ok(folder)
+}
+
+fn lockstep(folder: &Path, arguments: &[&str]) -> Result<Output, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep"));
+    command.args(arguments).current_dir(folder).env_remove("LOCKSTEP_PROJECT");
+    command.output().map_err(|error| error.to_string())
+}
+
+/// Every look of a run of the lane as it is shipped and locked, in order: the stage, and what was seen from inside.
+fn looks_of_a_run(lane: &str) -> Result<Vec<(String, BTreeMap<String, Value>)>, String> {
+    let folder = project(lane).map_err(|error| error.to_string())?;
+    let ended = lockstep(folder.path(), &["run", "tried"])?;
+    let told = String::from_utf8_lossy(&ended.stderr);
+    let runs = std::fs::read_dir(folder.path().join("runs")).map_err(|error| format!("{error}: {told}"))?;
+    let journal = runs.flatten().map(|run| run.path().join("journal.jsonl")).find(|journal| journal.is_file());
+    let journal = journal.ok_or_else(|| format!("the run left no journal: {told}"))?;
+    let text = std::fs::read_to_string(journal).map_err(|error| error.to_string())?;
+    let records = text.lines().map(serde_json::from_str::<Value>);
+    let records = records.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let is_look = |record: &&Value| record["type"] == "preflight" && record["launch"].is_number();
+    let of = |record: &Value| {
+        let signals = record["signals"].as_array().cloned().unwrap_or_default();
+        let inside = signals.iter().filter(|signal| signal["observer"] == "runner");
+        let named = inside.map(|signal| (word(&signal["name"]), signal["value"].clone()));
+        (word(&record["stage"]), named.collect())
+    };
+    Ok(records.iter().filter(is_look).map(of).collect())
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// The model of the plan `quickstart`.
@@ -132,19 +174,24 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> 
     if found == expected { Ok(()) } else { Err(format!("{what} is {found:?}, expected {expected:?}")) }
 }
 
-fn as_declared(lanes: &Lanes) -> Result<(), String> {
-    for (lane, image, locked) in [("python-gil", &lanes.gil, true), ("python-nogil", &lanes.nogil, false)] {
-        let (status, answer) = look(lane, image, "")?;
-        let failure = answer["declaration"]["failure"].to_string();
-        expect(&format!("the exit status of {lane} ({failure})"), status, 0)?;
-        for stage in ["before_imports", "after_imports"] {
-            let found = |name: &str| signal(&answer, stage, name);
-            expect(&format!("{lane}: the lock {stage}"), found("python.gil_enabled"), Some(locked.into()))?;
-            expect(&format!("{lane}: its build"), found("python.gil_build_disabled"), Some((!locked).into()))?;
-            expect(&format!("{lane}: what was asked"), found("python.gil_request"), Some("none".into()))?;
+fn as_declared(_: &Lanes) -> Result<(), String> {
+    for (lane, locked) in [("python-gil", true), ("python-nogil", false)] {
+        let looks = looks_of_a_run(lane)?;
+        let stages: Vec<&str> = looks.iter().map(|(stage, _)| stage.as_str()).collect();
+        let launch = ["before_imports", "after_imports", "after_warmup", "at_exit"];
+        expect(&format!("the looks at three launches of {lane}"), stages, launch.repeat(3))?;
+        for (stage, signals) in &looks {
+            let is = |name: &str, expected: Value| {
+                expect(&format!("{lane}: {name} {stage}"), signals.get(name), Some(&expected))
+            };
+            is("python.gil_enabled", locked.into())?;
+            is("python.gil_build_disabled", (!locked).into())?;
+            is("python.gil_request", "none".into())?;
+            is("python.gil_signals_agree", true.into())?;
+            if stage != "before_imports" {
+                is("modules.numpy", true.into())?;
+            }
         }
-        let numpy = signal(&answer, "after_imports", "modules.numpy");
-        expect(&format!("{lane}: whether NumPy was imported"), numpy, Some(true.into()))?;
     }
     Ok(())
 }
