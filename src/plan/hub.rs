@@ -66,6 +66,18 @@ impl ModelSpec {
             None => self.name.clone(),
         }
     }
+
+    /// Where the weights come from: what is measured with them speaks of no others.
+    #[must_use]
+    pub fn weights(&self) -> String {
+        match (&self.synthetic, &self.hub) {
+            (Some(synthetic), _) => {
+                format!("generated from seed {}, and say nothing of published ones", synthetic.seed)
+            }
+            (None, Some(Hub { repository, revision, .. })) => format!("published, {repository}@{revision}"),
+            (None, None) => "those of a checkpoint that was given".to_owned(),
+        }
+    }
 }
 
 pub(super) fn check(document: &Document<'_>, model: &ModelSpec) -> Result<(), Error> {

@@ -164,6 +164,7 @@ fn conclusion_suite(verdict: &Verdict) -> TestSuite {
     for (name, value) in [
         ("run", plain::line(&verdict.journal.run)),
         ("model", plain::line(&verdict.model)),
+        ("weights", plain::line(&verdict.weights)),
         ("plan_sha256", verdict.plan_sha256.to_string()),
         ("journal_head", verdict.journal.head.to_string()),
         ("sealed", verdict.journal.sealed.to_string()),

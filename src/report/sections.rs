@@ -75,6 +75,10 @@ pub(super) fn conclusion(verdict: &Verdict, page: &mut Page) {
         verdict.journal.run
     );
     page.banner(tone, text);
+    // A verdict of before they were told has none.
+    if !verdict.weights.is_empty() {
+        page.paragraph(format!("The weights are {}.", verdict.weights));
+    }
     page.bullets(verdict.reasons.clone());
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn good() -> Verdict {
         plan: "quickstart".into(),
         plan_sha256: Digest::of(b"plan"),
         model: "tiny-gpt2".into(),
+        weights: "generated from seed 7, and say nothing of published ones".into(),
         alpha: 0.05,
         conclusion: Conclusion::AsExpected,
         reasons: vec!["3 of 3 hypotheses decided as the plan expects".into()],

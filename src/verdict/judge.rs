@@ -86,6 +86,7 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
         plan: plan.name.clone(),
         plan_sha256: digest,
         model: plan.model.told(),
+        weights: plan.model.weights(),
         alpha: plan.statistics.alpha,
         conclusion,
         reasons,

@@ -168,12 +168,7 @@ fn shares_told(rule: &Rule, table: &Table, lanes: &[LaneVerdict]) -> Vec<String>
 /// Parity is of weights, so its verdict says of which kind.
 fn weights_told(rule: &Rule, plan: &Plan) -> Option<String> {
     let is_parity = matches!(rule, Rule::TokenParity(_) | Rule::WeightParity(_) | Rule::StatedDifferences(_));
-    let kind = match (&plan.model.synthetic, &plan.model.hub) {
-        (Some(synthetic), _) => format!("generated from seed {}, and say nothing of published ones", synthetic.seed),
-        (None, Some(hub)) => format!("those published as {} at revision {}", hub.repository, hub.revision),
-        (None, None) => "those of a checkpoint that was given".to_owned(),
-    };
-    is_parity.then(|| format!("the weights of {} are {kind}", plan.model.name))
+    is_parity.then(|| format!("the weights of {} are {}", plan.model.name, plan.model.weights()))
 }
 
 /// The lanes that the rule chooses by name, in the order of their names.

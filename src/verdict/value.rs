@@ -21,6 +21,9 @@ pub struct Verdict {
     pub plan_sha256: Digest,
     /// The model's name.
     pub model: String,
+    /// Where its weights come from: generated from a seed, published, or given.
+    #[serde(default)]
+    pub weights: String,
     /// The plan's level: intervals are at 1 - alpha.
     pub alpha: f64,
     /// The overall conclusion.

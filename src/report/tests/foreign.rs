@@ -21,6 +21,7 @@ fn infested(foreign: &str) -> Verdict {
     }
     verdict.reasons = vec![foreign.into()];
     verdict.model = foreign.into();
+    verdict.weights = foreign.into();
     verdict.journal.run = foreign.into();
     verdict.journal.segments[0].started_at = foreign.into();
     verdict.journal.segments[0].host.os = foreign.into();

@@ -112,8 +112,9 @@ fn weights_of_a_hub_are_told_as_published_ones() {
     let hub = format!("[model.hub]\nrepository = \"org/model\"\nrevision = \"{commit}\"\nfiles = [{file}]\n[run]");
     let verdict = judged_by(&PLAN.replacen("[run]", &hub, 1), "6", [2, 2]);
     assert_eq!(verdict.model, format!("m (published weights of org/model at revision {commit})"));
+    assert_eq!(verdict.weights, format!("published, org/model@{commit}"));
     let reasons = verdict.hypotheses[0].reasons.join("\n");
-    let told = format!("the weights of m are those published as org/model at revision {commit}");
+    let told = format!("the weights of m are published, org/model@{commit}");
     assert!(reasons.contains(&told), "{reasons}");
 }
 
