@@ -15,24 +15,37 @@ const HEX_BYTES: usize = 64;
 
 const SUFFIX_BYTES: usize = BEFORE_HEX.len() + HEX_BYTES + AFTER_HEX.len();
 
+/// The chain of a line, as a digest and as it is written, which is what the next line's covers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    pub digest: Digest,
+    hex: [u8; HEX_BYTES],
+}
+
+impl Link {
+    fn of(digest: Digest) -> Self {
+        Self { digest, hex: digest.hex_digits() }
+    }
+}
+
 /// What the first line is chained to. It holds no version: the header says that, readably.
-pub(super) fn origin() -> Digest {
-    Digest::of(b"lockstep journal")
+pub(super) fn origin() -> Link {
+    Link::of(Digest::of(b"lockstep journal"))
 }
 
 /// The chain of a line: over the chain before it and the record's JSON, given in pieces.
-fn next(previous: &Digest, json: [&[u8]; 2]) -> Digest {
+fn next(previous: &Link, json: [&[u8]; 2]) -> Link {
     let mut hasher = Hasher::default();
-    hasher.update(&previous.hex_digits());
+    hasher.update(&previous.hex);
     hasher.update(b"\n");
     for piece in json {
         hasher.update(piece);
     }
-    hasher.finish()
+    Link::of(hasher.finish())
 }
 
 /// The record's line, line feed included, and its chain.
-pub(super) fn encode(previous: &Digest, record: &Record) -> Result<(Vec<u8>, Digest), Error> {
+pub(super) fn encode(previous: &Link, record: &Record) -> Result<(Vec<u8>, Link), Error> {
     let refuse = |message: String| Error::NotRecordable { kind: record.kind(), message };
     let mut line = serde_json::to_vec(record).map_err(|error| refuse(error.to_string()))?;
     // JSON has no NaN and writes `null` for it. What does not read back as itself must not reach the disk.
@@ -44,7 +57,7 @@ pub(super) fn encode(previous: &Digest, record: &Record) -> Result<(Vec<u8>, Dig
     let chain = next(previous, [&line, b""]);
     line.pop();
     line.extend_from_slice(BEFORE_HEX);
-    line.extend_from_slice(chain.hex().as_bytes());
+    line.extend_from_slice(&chain.hex);
     line.extend_from_slice(AFTER_HEX);
     line.push(b'\n');
     Ok((line, chain))
@@ -56,12 +69,12 @@ pub(super) type Spare<'a> = (Box<Row>, &'a mut row_text::Reader);
 /// The record of a line (given without its line feed) and its chain, which held. A row is read into a `spare` one where
 /// there is one, so that a reader of many need not make each anew.
 pub(super) fn decode(
-    previous: &Digest,
+    previous: &Link,
     bytes: &[u8],
     line: usize,
     last: bool,
     spare: Option<Spare<'_>>,
-) -> Result<(Record, Digest), Error> {
+) -> Result<(Record, Link), Error> {
     verified(previous, bytes, line, last, spare).map_err(|error| match other_format(bytes) {
         Some(found) => Error::Format { line, found, expected: FORMAT },
         None => error,
@@ -69,20 +82,20 @@ pub(super) fn decode(
 }
 
 fn verified(
-    previous: &Digest,
+    previous: &Link,
     bytes: &[u8],
     line: usize,
     last: bool,
     spare: Option<Spare<'_>>,
-) -> Result<(Record, Digest), Error> {
+) -> Result<(Record, Link), Error> {
     let Some((head, hex)) = split(bytes) else {
         let tail = bytes.get(bytes.len().saturating_sub(100)..).unwrap_or_default();
         return Err(Error::NoChain { line, found: String::from_utf8_lossy(tail).into_owned() });
     };
     let chain = next(previous, [head, b"}"]);
-    if chain.hex_digits() != hex {
+    if chain.hex != hex {
         let found = String::from_utf8_lossy(hex).into_owned();
-        return Err(Error::BrokenChain { line, computed: chain.hex(), found, last });
+        return Err(Error::BrokenChain { line, computed: chain.digest.hex(), found, last });
     }
     let record = record(head, spare).map_err(|error| Error::NoRecord { line, message: error.to_string() })?;
     Ok((record, chain))
@@ -106,11 +119,11 @@ fn record(head: &[u8], spare: Option<Spare<'_>>) -> Result<Record, serde_json::E
 }
 
 /// The chain that stands in the last of whole lines.
-pub(super) fn last_of(lines: &[u8]) -> Option<Digest> {
+pub(super) fn last_of(lines: &[u8]) -> Option<Link> {
     let lines = lines.strip_suffix(b"\n")?;
     let start = lines.len().checked_sub(SUFFIX_BYTES)?;
     let (_, hex) = split(lines.get(start..)?)?;
-    format!("sha256:{}", std::str::from_utf8(hex).ok()?).parse().ok()
+    Some(Link::of(format!("sha256:{}", std::str::from_utf8(hex).ok()?).parse().ok()?))
 }
 
 /// A line's record (without its closing brace) and the chain's hex.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use super::chain::Link;
 use super::structure::Structure;
 use super::{Ending, Error, Header, Observation, Record, Row, Summary, archive, chain};
 use crate::terms::{Digest, Failure, Outcome};
@@ -178,7 +179,7 @@ pub fn write_unsynced<R: Borrow<Record>>(
         head = chain;
         out.write_all(&line).map_err(|source| Error::Unwritten { line: structure.records(), source })?;
     }
-    Ok(head)
+    Ok(head.digest)
 }
 
 impl Journal {
@@ -202,6 +203,7 @@ pub(super) fn read_all(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
 /// A journal that may still be empty, and what a writer needs to go on with it.
 pub(super) struct Scan {
     pub journal: Journal,
+    pub head: Link,
     pub structure: Structure,
     /// Length of the whole lines, in bytes.
     pub whole_bytes: usize,
@@ -225,5 +227,6 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, Error> {
     }
     let torn = (!tail.is_empty()).then(|| Torn { line: records.len() + 1, bytes: tail.to_vec() });
     let sealed = structure.is_sealed() && torn.is_none();
-    Ok(Scan { journal: Journal { records, sealed, head, torn }, structure, whole_bytes })
+    let journal = Journal { records, sealed, head: head.digest, torn };
+    Ok(Scan { journal, head, structure, whole_bytes })
 }

@@ -151,17 +151,19 @@ impl<'a> Text<'a> {
         read(self).map(Some)
     }
 
-    /// A whole number without a sign. What follows it is for the caller to see, so no other kind of number passes.
+    /// A whole number without a sign, of as many digits as always fit. What follows it is for the caller to see, so no other
+    /// kind of number passes.
     fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
+        const MOST_DIGITS: usize = 19;
         let mut value = 0_u64;
         let mut digits = 0;
         while let Some(digit) = self.rest.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-            value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
             digits += 1;
         }
         let leading_zero = digits > 1 && self.rest.first() == Some(&b'0');
         self.rest = self.rest.get(digits..)?;
-        if digits == 0 || leading_zero { None } else { value.try_into().ok() }
+        if digits == 0 || digits > MOST_DIGITS || leading_zero { None } else { value.try_into().ok() }
     }
 
     /// Numbers up to the closing bracket, at least one: an empty list is not written.

@@ -20,6 +20,7 @@ use std::thread;
 
 use memchr::{memchr_iter, memrchr};
 
+use super::chain::Link;
 use super::row_text::Reader;
 use super::structure::Structure;
 use super::{Error, MAX_JOURNAL_BYTES, Record, Row, Torn, archive, chain};
@@ -128,7 +129,7 @@ struct Block {
     /// Number of the first of them.
     first: usize,
     /// The chain that stands in the line before them; where none stands, that line is at fault anyway.
-    previous: Digest,
+    previous: Link,
     /// What stands behind the last line feed of the journal; absent before its end.
     tail: Option<Vec<u8>>,
 }
@@ -140,7 +141,7 @@ struct Blocks<S> {
     rest: Vec<u8>,
     /// Of the next block.
     first: usize,
-    previous: Digest,
+    previous: Link,
 }
 
 impl<S: Read> Blocks<S> {
@@ -228,7 +229,7 @@ impl<T, I: FnMut(&Record) -> T> Worker<I, T> {
     }
 
     /// Reads the records up to the first line at fault, and gives the chain of the last one.
-    fn decode(&mut self, Block { lines, first, previous, tail }: &Block) -> Result<Digest, Error> {
+    fn decode(&mut self, Block { lines, first, previous, tail }: &Block) -> Result<Link, Error> {
         let ends = tail.as_ref().is_some_and(Vec::is_empty);
         let (mut head, mut begin) = (*previous, 0);
         for end in memchr_iter(b'\n', lines) {
@@ -274,12 +275,12 @@ impl<T> Ordered<'_, T> {
         Ok(())
     }
 
-    fn end(&self, head: Digest, tail: Vec<u8>) -> Result<Ending, Error> {
+    fn end(&self, head: Link, tail: Vec<u8>) -> Result<Ending, Error> {
         if self.structure.records() == 0 {
             return Err(Error::Empty);
         }
         let torn = (!tail.is_empty()).then(|| Torn { line: self.structure.records() + 1, bytes: tail });
-        Ok(Ending { sealed: self.structure.is_sealed() && torn.is_none(), head, torn })
+        Ok(Ending { sealed: self.structure.is_sealed() && torn.is_none(), head: head.digest, torn })
     }
 }
 

@@ -182,7 +182,7 @@ fn a_journal_of_another_format_says_which_lockstep_to_use() {
 #[test]
 fn an_unknown_key_or_type_is_no_record_even_when_the_chain_holds() {
     let lay = |json: &str| {
-        let chain = Digest::of(format!("{}\n{json}", super::chain::origin().hex()).as_bytes()).hex();
+        let chain = Digest::of(format!("{}\n{json}", super::chain::origin().digest.hex()).as_bytes()).hex();
         format!("{},\"chain\":\"{chain}\"}}\n", &json[..json.len() - 1])
     };
     let header = serde_json::to_string(&records()[0]).unwrap();

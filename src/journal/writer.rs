@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::chain::Link;
 use super::read::{Scan, read_all, scan};
 use super::structure::Structure;
 use super::{Error, Journal, MAX_JOURNAL_BYTES, Record, Torn, chain};
@@ -15,7 +16,7 @@ pub struct Writer {
     file: File,
     path: PathBuf,
     structure: Structure,
-    head: Digest,
+    head: Link,
     length_bytes: u64,
     failed: bool,
 }
@@ -59,7 +60,7 @@ impl Writer {
         lock(&file, path)?;
         let in_file = |fault| Error::File { path: path.to_owned(), fault: Box::new(fault) };
         let bytes = read_all(&mut file, path)?;
-        let Scan { mut journal, structure, whole_bytes } = scan(&bytes).map_err(in_file)?;
+        let Scan { mut journal, head, structure, whole_bytes } = scan(&bytes).map_err(in_file)?;
         let length_bytes = whole_bytes as u64;
         let torn = journal.torn.take();
         if let Some(torn) = &torn {
@@ -69,7 +70,6 @@ impl Writer {
         // A killed writer's last line may be in memory only; whoever goes on relies on it, so it must be on disk.
         file.sync_all().map_err(at("syncing"))?;
         journal.sealed = structure.is_sealed();
-        let head = journal.head;
         let writer = Self { file, path: path.to_owned(), structure, head, length_bytes, failed: false };
         Ok(Opened { writer, journal, torn })
     }
@@ -107,13 +107,13 @@ impl Writer {
     /// As [`Self::append`].
     pub fn seal(&mut self) -> Result<Digest, Error> {
         self.append(&Record::Seal(self.structure.seal()))?;
-        Ok(self.head)
+        Ok(self.head.digest)
     }
 
     /// Chain of the last record.
     #[must_use]
     pub fn head(&self) -> Digest {
-        self.head
+        self.head.digest
     }
 
     /// Records so far.
