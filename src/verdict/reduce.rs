@@ -1,12 +1,15 @@
 //! From rows to one number per launch and cell, row by row. A repetition counts by its last attempt; every attempt is
 //! counted.
 //!
-//! A row leaves a [`Mark`] of 24 bytes. It cannot become a part of a number at once: a later attempt may take its
-//! place, and the end of its launch may disown it.
+//! A row leaves a [`Mark`] of 32 bytes, behind that of the row before it: rows come in any order of cells, and to put each
+//! where its cell is would be to look for it in memory. It cannot become a part of a number at once: a later attempt may
+//! take its place, and the end of its launch may disown it.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::inspect::{Index, Output, Seen};
 use super::logits::Logits;
@@ -21,10 +24,12 @@ use crate::terms::{Cell, CellId, Digest, FailureClass, Outcome, SignalValue};
 pub(super) struct Reduction<'a> {
     plan: &'a Plan,
     index: Arc<Index>,
+    /// In journal order.
+    marks: Vec<Mark>,
+    outputs: Outputs,
     /// Lane by lane, and cell by cell within a lane.
-    marked: Vec<Marked>,
+    told: Vec<Told>,
     places: Vec<Place>,
-    rows: usize,
     /// Whether decision rules read what is kept for them.
     has_rules: bool,
 }
@@ -36,16 +41,19 @@ pub(super) type Disowned = BTreeMap<u32, FailureClass>;
 /// The repetitions of a cell in a lane whose last attempt is not `ok`, by outcome and class.
 pub(super) type Failures = BTreeMap<(Outcome, Option<FailureClass>), u64>;
 
-/// The rows of a cell in a lane, in journal order.
+/// The outputs of each cell, numbered as they come.
+struct Outputs {
+    /// By number of the cell. Mostly there is no other, whatever the lane, so these stand close to each other.
+    first: Vec<Option<Digest>>,
+    others: FxHashMap<usize, Vec<Digest>>,
+}
+
+/// What the rows of a cell in a lane tell beside outcome, time and output, for decision rules.
 #[derive(Default)]
-struct Marked {
-    marks: Vec<Mark>,
-    /// The first output. Mostly there is no other.
-    first: Option<Digest>,
-    others: Vec<Digest>,
-    /// Of the first row that tells of its logits, for decision rules.
+struct Told {
+    /// Of the first row that tells of its logits.
     logits: Option<Box<Logits>>,
-    /// What compiling took in each launch that tells of it, with the launch, in nanoseconds; for decision rules.
+    /// What compiling took in each launch that tells of it, with the launch, in nanoseconds.
     compiled: Vec<(u32, u64)>,
 }
 
@@ -54,10 +62,12 @@ struct Marked {
 struct Mark {
     /// Time in nanoseconds and 1, where there is one.
     time: Option<NonZeroU64>,
+    /// Number of its lane and cell.
+    spot: u32,
     /// Number of its place.
     place: u32,
     rep: u32,
-    /// Number of its output and 1, where there is one.
+    /// Number of its output among its cell's and 1, where there is one.
     output: Option<NonZeroU32>,
     outcome: Outcome,
     /// Class of its failure, where it names one.
@@ -73,63 +83,76 @@ struct Place {
     attempt: u32,
 }
 
+/// Rows that memory is taken for before they come, whatever is planned.
+const MOST_FORESEEN: u64 = 1 << 20;
+
 impl<'a> Reduction<'a> {
     pub(super) fn of(plan: &'a Plan, index: Arc<Index>) -> Self {
-        let marked = (0..plan.lanes.len() * index.cells().len()).map(|_| Marked::default()).collect();
-        Self { plan, index, marked, places: Vec::new(), rows: 0, has_rules: plan.has_rules() }
+        let cells = index.cells().len();
+        let outputs = Outputs { first: vec![None; cells], others: FxHashMap::default() };
+        let told = (0..plan.lanes.len() * cells).map(|_| Told::default()).collect();
+        let planned = plan.lanes.iter().map(|lane| u64::from(lane.launches) * u64::from(lane.repetitions)).sum::<u64>();
+        let rows = planned.saturating_mul(cells as u64).min(MOST_FORESEEN);
+        let marks = Vec::with_capacity(rows as usize);
+        Self { plan, index, marks, outputs, told, places: Vec::new(), has_rules: plan.has_rules() }
     }
 
     /// Takes in the next row, which stands in `segment`.
     pub(super) fn take(&mut self, segment: u32, row: &Row, seen: Seen) -> Result<(), Error> {
-        self.rows += 1;
+        let number = self.marks.len() + 1;
         if let (Output::Contradicts, Some(digest)) = (seen.output, row.output_sha256) {
-            return Err(Error::RowContradictsItself { row: self.rows, lane: row.lane.clone(), digest });
+            return Err(Error::RowContradictsItself { row: number, lane: row.lane.clone(), digest });
         }
-        let stranger = |what: String| Error::Stranger { row: self.rows, what };
+        let stranger = |what: String| Error::Stranger { row: number, what };
         let Some(spot) = seen.spot else {
             return Err(stranger(format!("lane {} with cell {}", row.lane, row.cell)));
         };
         let lane = self.plan.lanes.get(spot.lane).filter(|lane| row.rep < lane.repetitions);
-        let (Some(lane), Some(marked)) = (lane, self.marked.get_mut(self.index.number(spot))) else {
+        let (cell, spot) = (spot.cell, self.index.number(spot));
+        let (Some(_), Some(told)) = (lane, self.told.get_mut(spot)) else {
             return Err(stranger(format!("block {}, repetition {} of lane {}", row.block, row.rep, row.lane)));
         };
         let place = Place { segment, block: row.block, launch: row.launch, attempt: row.attempt };
         if self.places.last() != Some(&place) {
             self.places.push(place);
         }
-        if marked.marks.is_empty() {
-            marked.marks.reserve_exact(lane.launches.saturating_mul(lane.repetitions).min(1 << 12) as usize);
-        }
-        let mark = Mark {
+        self.marks.push(Mark {
             time: row.wall_ns.map(|ns| NonZeroU64::MIN.saturating_add(ns)),
+            spot: spot as u32,
             place: (self.places.len() - 1) as u32,
             rep: row.rep,
-            output: row.output_sha256.map(|output| marked.output(output)),
+            output: row.output_sha256.and_then(|output| self.outputs.number(cell, output)),
             outcome: row.outcome,
             class: row.failure.as_ref().map(|failure| failure.class),
-        };
-        marked.marks.push(mark);
-        if self.has_rules && marked.logits.is_none() && row.outcome == Outcome::Ok {
-            marked.logits = Logits::of(&row.evidence);
-        }
+        });
         if self.has_rules {
-            marked.compiled(row);
+            told.take(row);
         }
         Ok(())
     }
 
     /// What the rows come to, `disowned` launches left out.
     pub(super) fn finish(self, disowned: &Disowned, threads: NonZeroUsize) -> Result<Table, Error> {
-        let Self { plan, index, marked, places, has_rules, .. } = self;
+        let Self { plan, index, marks, outputs, told, places, has_rules } = self;
         let cells = index.cells().len();
         let planned = |number: usize| {
             let lane = plan.lanes.get(number / cells.max(1));
             lane.map_or(0, |lane| u64::from(lane.launches) * u64::from(lane.repetitions))
         };
-        let marked: Vec<_> = marked.into_iter().enumerate().collect();
         let summaries = Summaries::of(plan)?;
-        let entries = parallel::map(threads, marked, |(number, marked)| {
-            let (mut entry, times_ms) = marked.into_entry(plan, planned(number), &places, (disowned, has_rules))?;
+        let by_spot = BySpot::of(&marks, told.len());
+        let told: Vec<_> = told.into_iter().enumerate().collect();
+        let entries = parallel::map(threads, told, |(number, told)| {
+            let marks = by_spot.of_spot(number);
+            let marked = Marked {
+                placed: marks.filter_map(|mark| Some((mark, places.get(mark.place as usize)?))).collect(),
+                cell: number % cells.max(1),
+                outputs: &outputs,
+            };
+            let (mut entry, times_ms) = marked.entry(plan, planned(number), (disowned, has_rules))?;
+            entry.logits = told.logits.filter(|_| entry.ok > 0);
+            let compiled = told.compiled.iter().filter(|(launch, _)| !disowned.contains_key(launch));
+            entry.compile_s = compiled.map(|(_, ns)| *ns as f64 / 1.0e9).collect();
             entry.time = summaries.of_entry(&entry, times_ms)?;
             Ok(entry)
         });
@@ -137,9 +160,12 @@ impl<'a> Reduction<'a> {
     }
 }
 
-impl Marked {
-    /// A launch compiles a cell once, and every row of the cell tells of it.
-    fn compiled(&mut self, row: &Row) {
+impl Told {
+    fn take(&mut self, row: &Row) {
+        if self.logits.is_none() && row.outcome == Outcome::Ok {
+            self.logits = Logits::of(&row.evidence);
+        }
+        // A launch compiles a cell once, and every row of the cell tells of it.
         let (Some(launch), Some(SignalValue::Int(ns))) = (row.launch, row.evidence.get("compile.wall_ns")) else {
             return;
         };
@@ -147,41 +173,86 @@ impl Marked {
             self.compiled.extend(u64::try_from(*ns).ok().map(|ns| (launch, ns)));
         }
     }
+}
 
-    /// The output's number and 1.
-    fn output(&mut self, output: Digest) -> NonZeroU32 {
-        if *self.first.get_or_insert(output) == output {
-            return NonZeroU32::MIN;
+/// Marks by their lanes and cells.
+struct BySpot<'a> {
+    marks: &'a [Mark],
+    /// Where in `order` each spot begins, and behind the last one the end.
+    starts: Vec<u32>,
+    /// Numbers of marks: those of the first spot in journal order, those of the second, ...
+    order: Vec<u32>,
+}
+
+impl<'a> BySpot<'a> {
+    fn of(marks: &'a [Mark], spots: usize) -> Self {
+        let mut starts = vec![0_u32; spots + 1];
+        for mark in marks {
+            starts[mark.spot as usize + 1] += 1;
         }
-        let known = self.others.iter().position(|known| *known == output);
+        for spot in 0..spots {
+            starts[spot + 1] += starts[spot];
+        }
+        let (mut next, mut order) = (starts.clone(), vec![0_u32; marks.len()]);
+        for (number, mark) in (0_u32..).zip(marks) {
+            let at = &mut next[mark.spot as usize];
+            order[*at as usize] = number;
+            *at += 1;
+        }
+        Self { marks, starts, order }
+    }
+
+    /// The spot's marks, in journal order.
+    fn of_spot(&self, spot: usize) -> impl Iterator<Item = &'a Mark> {
+        let numbers = &self.order[self.starts[spot] as usize..self.starts[spot + 1] as usize];
+        numbers.iter().map(|number| &self.marks[*number as usize])
+    }
+}
+
+impl Outputs {
+    /// The number of a cell's output and 1.
+    fn number(&mut self, cell: usize, output: Digest) -> Option<NonZeroU32> {
+        if *self.first.get_mut(cell)?.get_or_insert(output) == output {
+            return Some(NonZeroU32::MIN);
+        }
+        let others = self.others.entry(cell).or_default();
+        let known = others.iter().position(|known| *known == output);
         let number = known.unwrap_or_else(|| {
-            self.others.push(output);
-            self.others.len() - 1
+            others.push(output);
+            others.len() - 1
         });
-        NonZeroU32::MIN.saturating_add(1 + number as u32)
+        Some(NonZeroU32::MIN.saturating_add(1 + number as u32))
     }
 
-    /// The output of that number and 1.
-    fn output_of(&self, number: NonZeroU32) -> Option<&Digest> {
+    /// The cell's output of that number and 1.
+    fn of(&self, cell: usize, number: NonZeroU32) -> Option<&Digest> {
         match number.get() as usize {
-            1 => self.first.as_ref(),
-            number => self.others.get(number - 2),
+            1 => self.first.get(cell)?.as_ref(),
+            number => self.others.get(&cell)?.get(number - 2),
         }
     }
+}
 
-    /// The entry without its summary, and the times of all its `ok` repetitions.
-    fn into_entry(
-        self,
+/// The rows of a cell in a lane, in journal order.
+struct Marked<'a> {
+    placed: Vec<(&'a Mark, &'a Place)>,
+    /// Number of the cell.
+    cell: usize,
+    outputs: &'a Outputs,
+}
+
+impl Marked<'_> {
+    /// The entry without its summary and its logits, and the times of all its `ok` repetitions.
+    fn entry(
+        &self,
         plan: &Plan,
         planned: u64,
-        places: &[Place],
         (disowned, has_rules): (&Disowned, bool),
     ) -> Result<(Entry, Vec<f64>), Error> {
         let mut entry = Entry { planned, ..Entry::default() };
-        let placed = || self.marks.iter().filter_map(|mark| Some((mark, places.get(mark.place as usize)?)));
-        let last = LastAttempts::of(placed());
-        let (mut timed, mut times_ms) = (Vec::with_capacity(self.marks.len()), Vec::with_capacity(self.marks.len()));
-        for (mark, place) in placed() {
+        let (placed, last) = (&self.placed, LastAttempts::of(&self.placed));
+        let (mut timed, mut times_ms) = (Vec::with_capacity(placed.len()), Vec::with_capacity(placed.len()));
+        for (mark, place) in placed {
             let (outcome, class) = match place.launch.and_then(|launch| disowned.get(&launch)) {
                 Some(class) => (Outcome::Refused, Some(*class)),
                 None => (mark.outcome, mark.class),
@@ -202,7 +273,7 @@ impl Marked {
                 continue;
             }
             entry.ok += 1;
-            if let Some(output) = mark.output.and_then(|number| self.output_of(number)) {
+            if let Some(output) = mark.output.and_then(|number| self.outputs.of(self.cell, number)) {
                 *entry.outputs.entry(*output).or_insert(0) += 1;
             }
             if let (Some(time), Some(launch)) = (mark.time, place.launch) {
@@ -212,9 +283,6 @@ impl Marked {
             }
         }
         entry.launches = per_launch(&timed, plan.run.launch_statistic)?;
-        entry.logits = self.logits.filter(|_| entry.ok > 0);
-        let compiled = self.compiled.iter().filter(|(launch, _)| !disowned.contains_key(launch));
-        entry.compile_s = compiled.map(|(_, ns)| *ns as f64 / 1.0e9).collect();
         Ok((entry, times_ms))
     }
 }
@@ -223,9 +291,9 @@ impl Marked {
 struct LastAttempts(BTreeMap<(u32, u32), u32>);
 
 impl LastAttempts {
-    fn of<'a>(placed: impl Iterator<Item = (&'a Mark, &'a Place)> + Clone) -> Self {
+    fn of(placed: &[(&Mark, &Place)]) -> Self {
         let mut last = BTreeMap::new();
-        if placed.clone().any(|(_, place)| place.attempt > 0) {
+        if placed.iter().any(|(_, place)| place.attempt > 0) {
             for (mark, place) in placed {
                 let attempt = last.entry((place.block, mark.rep)).or_insert(place.attempt);
                 *attempt = place.attempt.max(*attempt);
@@ -268,10 +336,10 @@ pub(super) struct Entry {
     pub launches: Vec<LaunchTime>,
     /// Every attempt by launch (segment and number); kept where the plan has decision rules, which read it.
     pub attempts: BTreeMap<(u32, u32), BTreeMap<Outcome, u64>>,
-    /// What compiling took in each launch that tells of it, in seconds; kept where the plan has decision rules.
-    pub compile_s: Vec<f64>,
     /// What the cell's logits were, where the lane tells of them; kept where the plan has decision rules.
     pub logits: Option<Box<Logits>>,
+    /// What compiling took in each launch that tells of it, in seconds; kept where the plan has decision rules.
+    pub compile_s: Vec<f64>,
 }
 
 impl Entry {
