@@ -14,7 +14,7 @@ use super::rounding::round;
 use super::row_rules::RowRules;
 use super::{
     CellVerdict, Conclusion, Contamination, CoverageGap, Error, Finding, HypothesisVerdict, LaneCell, LaneVerdict,
-    LaunchNumber, SegmentFacts, Verdict,
+    LaunchNumber, SegmentFacts, Verdict, parallel,
 };
 use crate::journal::{Header, Journal, LaneState, Record, stream_file};
 use crate::plan::Plan;
@@ -117,37 +117,33 @@ fn absent(header: &Header, lanes: &[LaneVerdict]) -> BTreeMap<String, String> {
 }
 
 fn cells(plan: &Plan, table: &Table) -> Vec<CellVerdict> {
-    let mut verdicts = Vec::with_capacity(table.cells().len());
-    for (id, cell) in table.cells() {
-        let mut lanes = Vec::new();
-        for lane in &plan.lanes {
-            let Some(entry) = table.entry(&lane.name, id) else { continue };
-            if entry.outcomes.is_empty() {
-                continue;
-            }
-            let outputs: Vec<_> = entry.outputs.keys().collect();
-            lanes.push(LaneCell {
-                lane: lane.name.clone(),
-                outcomes: entry.outcomes.clone(),
-                ok: entry.ok,
-                planned: entry.planned,
-                tokens_sha256: if let [only] = outputs[..] { Some(*only) } else { None },
-                distinct_outputs: outputs.len() as u64,
-                time: entry.time.clone(),
-                by_launch: entry.launches.iter().map(launch_number).collect(),
-            });
-        }
-        verdicts.push(CellVerdict {
-            cell: id.clone(),
-            phase: cell.phase,
-            workload: cell.workload.clone(),
-            prompt_tokens: cell.prompt.len() as u64,
-            new_tokens: u64::from(cell.new_tokens),
-            axes: cell.axes.clone(),
-            lanes,
-        });
+    parallel::map(table.threads, table.cells().iter().collect(), |(id, cell)| CellVerdict {
+        cell: id.clone(),
+        phase: cell.phase,
+        workload: cell.workload.clone(),
+        prompt_tokens: cell.prompt.len() as u64,
+        new_tokens: u64::from(cell.new_tokens),
+        axes: cell.axes.clone(),
+        lanes: plan.lanes.iter().filter_map(|lane| lane_cell(&lane.name, table.entry(&lane.name, id)?)).collect(),
+    })
+}
+
+/// Nothing where the lane has no row of the cell.
+fn lane_cell(lane: &str, entry: &Entry) -> Option<LaneCell> {
+    if entry.outcomes.is_empty() {
+        return None;
     }
-    verdicts
+    let mut outputs = entry.outputs.keys();
+    Some(LaneCell {
+        lane: lane.to_owned(),
+        outcomes: entry.outcomes.clone(),
+        ok: entry.ok,
+        planned: entry.planned,
+        tokens_sha256: outputs.next().filter(|_| entry.outputs.len() == 1).copied(),
+        distinct_outputs: entry.outputs.len() as u64,
+        time: entry.time.clone(),
+        by_launch: entry.launches.iter().map(launch_number).collect(),
+    })
 }
 
 fn launch_number(LaunchTime { segment, launch, repetitions, ms, .. }: &LaunchTime) -> LaunchNumber {
