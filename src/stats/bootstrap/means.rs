@@ -1,7 +1,8 @@
 //! The percentile bootstrap of the mean, for many samples.
 //!
 //! Which positions a resample draws follows from the seed and the number of values alone, and its mean from how often it
-//! draws each. A few values can be drawn in few ways (five in 126), so many resamples have one mean between them.
+//! draws each. A few values can be drawn in few ways (five in 126), so many resamples have one mean between them. And an end
+//! of an interval lies in a tail, so that only the means there are formed with all their digits.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -9,7 +10,7 @@ use std::sync::OnceLock;
 use super::draws::{Bootstrap, Draws};
 use super::intervals::bootstrap_interval;
 use super::resampled::checked;
-use crate::stats::arithmetic::finite;
+use crate::stats::distribution::normal_quantile;
 use crate::stats::error::Error;
 use crate::stats::interval::Interval;
 use crate::stats::sample::{Replicates, mean};
@@ -23,10 +24,16 @@ const MOST_VALUES: usize = 12;
 /// The same as a power of two.
 const MOST_POSITIONS: usize = 16;
 
+/// Where a tail begins, as a part of the way to where a normal variable's end would lie: nearer, so that the end of a skewed
+/// sample mostly lies in the tail too.
+const TAIL: f64 = 0.6;
+
 /// [`super::bootstrap_mean_interval`] of one sample after another: what does not depend on the values is done once.
 #[derive(Debug)]
 pub struct MeanBootstrap {
     bootstrap: Bootstrap,
+    /// How far from the mean its tails begin, in standard errors.
+    reach: f64,
     /// By number of values.
     ways: [OnceLock<Ways>; MOST_VALUES + 1],
 }
@@ -35,19 +42,26 @@ pub struct MeanBootstrap {
 #[derive(Debug)]
 struct Ways {
     values: usize,
-    /// For as many ways at a time as are computed side by side: the position of each at the first place, the second, ...
-    positions: Vec<[u8; SIDE_BY_SIDE]>,
+    /// The positions of the first way in ascending order, those of the second, ...
+    positions: Vec<u8>,
     /// How many resamples draw each.
     resamples: Vec<u32>,
+    /// How many there are.
+    count: usize,
 }
 
-/// Ways that are computed at a time: what is kept of so many fits the registers that every x86-64 has.
-const SIDE_BY_SIDE: usize = 4;
+/// The means on one side of an edge.
+#[derive(Debug, Clone, Copy)]
+enum Tail {
+    Below(f64),
+    Above(f64),
+}
 
 impl MeanBootstrap {
     /// Nothing is drawn yet.
     pub fn new(bootstrap: Bootstrap) -> Self {
-        Self { bootstrap, ways: Default::default() }
+        let quantile = normal_quantile(bootstrap.ranks().1 / 100.0).unwrap_or(0.0);
+        Self { bootstrap, reach: TAIL * quantile, ways: Default::default() }
     }
 
     /// Percentile interval of the mean.
@@ -58,14 +72,13 @@ impl MeanBootstrap {
         let Some(ways) = self.ways.get(sample.n()) else { return bootstrap_interval(sample, self.bootstrap, mean) };
         let values = sample.with_spread(COMPUTING)?.values();
         self.bootstrap.enough(COMPUTING)?;
-        let resamples = self.bootstrap.resamples as usize;
-        let estimate = checked(resamples, sample.mean())?;
-        let mut means = ways.get_or_init(|| Ways::of(self.bootstrap, values.len())).means(values)?;
+        let estimate = checked(self.bootstrap.resamples as usize, sample.mean())?;
+        let ways = ways.get_or_init(|| Ways::of(self.bootstrap, values.len()));
+        let sums = ways.sums(values);
         let (low, high) = self.bootstrap.ranks();
-        // The ends of a usual interval lie beyond one standard error.
-        let reach = sample.standard_error();
-        let mut at = |rank, near| Percent::new(rank).map(|rank| percentile(&mut means, resamples, rank, near));
-        let (low, high) = (at(low, estimate - reach)?, at(high, estimate + reach)?);
+        let reach = self.reach * sample.standard_error();
+        let low = ways.percentile(values, &sums, Percent::new(low)?, Tail::Below(estimate - reach))?;
+        let high = ways.percentile(values, &sums, Percent::new(high)?, Tail::Above(estimate + reach))?;
         Ok(Interval { estimate, low, high, confidence: self.bootstrap.confidence })
     }
 }
@@ -82,72 +95,69 @@ impl Ways {
             *counted.entry(way).or_insert(0) += 1;
         }
         let (ways, resamples): (Vec<_>, Vec<_>) = counted.into_iter().unzip();
-        let at = |way: Option<&Vec<u8>>, place: usize| way.and_then(|way| way.get(place)).copied().unwrap_or(0);
-        let together = ways
-            .chunks(SIDE_BY_SIDE)
-            .flat_map(|ways| (0..values).map(move |place| std::array::from_fn(|number| at(ways.get(number), place))));
-        Self { values, positions: together.collect(), resamples }
+        Self { values, positions: ways.concat(), resamples, count: bootstrap.resamples as usize }
     }
 
-    /// The mean of every way, and how many resamples have it. What [`mean`] does for one way is done here for several
-    /// side by side, in the same order. What a sum loses is found without asking which term is the larger (D. E. Knuth,
-    /// "The Art of Computer Programming", volume 2, section 4.2.2, theorem B): it is exact either way, and so the same.
-    fn means(&self, values: &[f64]) -> Result<Vec<(f64, u32)>, Error> {
-        let mut table = [0.0; MOST_POSITIONS];
-        for (slot, value) in table.iter_mut().zip(values) {
-            *slot = *value;
-        }
-        let count = self.values as f64;
-        let mut means = Vec::with_capacity(self.positions.len() / self.values * SIDE_BY_SIDE);
-        for (places, resamples) in self.positions.chunks_exact(self.values).zip(self.resamples.chunks(SIDE_BY_SIDE)) {
-            let (mut total, mut lost) = ([0.0_f64; SIDE_BY_SIDE], [0.0_f64; SIDE_BY_SIDE]);
-            let (mut least, mut most) = ([f64::INFINITY; SIDE_BY_SIDE], [f64::NEG_INFINITY; SIDE_BY_SIDE]);
-            for positions in places {
-                let terms = positions.map(|position| table[usize::from(position) % MOST_POSITIONS]);
-                for way in 0..SIDE_BY_SIDE {
-                    let (term, before) = (terms[way], total[way]);
-                    let next = before + term;
-                    let added = next - before;
-                    lost[way] += (before - (next - added)) + (term - added);
-                    total[way] = next;
-                    least[way] = if term < least[way] { term } else { least[way] };
-                    most[way] = if term > most[way] { term } else { most[way] };
+    /// The sum of every way, as it comes: its last digits may be wrong.
+    fn sums(&self, values: &[f64]) -> Vec<f64> {
+        let table = table(values);
+        let sum = |way: &[u8]| way.iter().map(|position| table[usize::from(*position) % MOST_POSITIONS]).sum();
+        self.positions.chunks_exact(self.values).map(sum).collect()
+    }
+
+    /// The means of the chosen ways in ascending order, and how many resamples have each.
+    fn means(&self, values: &[f64], is_chosen: impl Fn(usize) -> bool) -> Result<Vec<(f64, u32)>, Error> {
+        let (table, mut drawn) = (table(values), [0.0; MOST_POSITIONS]);
+        let mut means = Vec::with_capacity(self.resamples.len() / 4);
+        for (number, (way, resamples)) in self.positions.chunks_exact(self.values).zip(&self.resamples).enumerate() {
+            if is_chosen(number) {
+                for (value, position) in drawn.iter_mut().zip(way) {
+                    *value = table[usize::from(*position) % MOST_POSITIONS];
                 }
-            }
-            for (way, resamples) in resamples.iter().enumerate() {
-                let quotient = finite(total[way] + lost[way], "a mean")? / count;
-                let raised = if quotient < least[way] { least[way] } else { quotient };
-                means.push((if raised > most[way] { most[way] } else { raised }, *resamples));
+                means.push((mean(drawn.get(..self.values).unwrap_or_default())?, *resamples));
             }
         }
+        means.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
         Ok(means)
+    }
+
+    /// The type 7 percentile of the means of all resamples, of which only those in `tail` are formed where it surely lies there.
+    fn percentile(&self, values: &[f64], sums: &[f64], rank: Percent, tail: Tail) -> Result<f64, Error> {
+        let n = self.values as f64;
+        let is_beyond = |sum: f64| match tail {
+            Tail::Below(edge) => sum < n * edge,
+            Tail::Above(edge) => sum > n * edge,
+        };
+        let means = self.means(values, |way| sums.get(way).is_some_and(|sum| is_beyond(*sum)))?;
+        let numbers: usize = means.iter().map(|(_, times)| *times as usize).sum();
+        let before = if matches!(tail, Tail::Below(_)) { 0 } else { self.count - numbers };
+        // The percentile lies between this number and the one after it. That nearer to the edge has to be further from it than
+        // any sum can be wrong by.
+        let first = (self.count.saturating_sub(1) as f64 * (rank.get() / 100.0)).floor() as usize;
+        let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        let wrong = n * n * f64::EPSILON * largest;
+        let at = |place: usize| statistic(&means, place.checked_sub(before)?);
+        let surely = match tail {
+            Tail::Below(_) => at(first + 1).is_some_and(|mean| is_beyond(n * mean + wrong)),
+            Tail::Above(_) => at(first).is_some_and(|mean| is_beyond(n * mean - wrong)),
+        };
+        let found = if surely {
+            of_order_statistics(self.count, at, rank)
+        } else {
+            let all = self.means(values, |_| true)?;
+            of_order_statistics(self.count, |place| statistic(&all, place), rank)
+        };
+        Ok(found.expect("there are at least two resamples, and the rank is at most 100"))
     }
 }
 
-/// The type 7 percentile of `count` numbers, of which each of `means` stands for several. Only those on one side of `near`
-/// are put in order where the percentile lies among them.
-fn percentile(means: &mut [(f64, u32)], count: usize, rank: Percent, near: f64) -> f64 {
-    let mut split = 0;
-    for place in 0..means.len() {
-        if means[place].0 < near {
-            means.swap(place, split);
-            split += 1;
-        }
+/// The values, and as many more as a position can name.
+fn table(values: &[f64]) -> [f64; MOST_POSITIONS] {
+    let mut table = [0.0; MOST_POSITIONS];
+    for (slot, value) in table.iter_mut().zip(values) {
+        *slot = *value;
     }
-    let numbers_below: usize = means.iter().take(split).map(|(_, times)| *times as usize).sum();
-    // The percentile lies between this number and the one after it.
-    let first = (count.saturating_sub(1) as f64 * (rank.get() / 100.0)).floor() as usize;
-    let (part, before) = if first + 1 < numbers_below {
-        (means.get_mut(..split), 0)
-    } else if first >= numbers_below {
-        (means.get_mut(split..), numbers_below)
-    } else {
-        (Some(means), 0)
-    };
-    let part = part.unwrap_or_default();
-    part.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
-    of_order_statistics(count, |place| statistic(part, place.checked_sub(before)?), rank)
-        .expect("there are at least two resamples, and the rank is at most 100")
+    table
 }
 
 /// The number at that place in ascending order, where each of `sorted` stands for several.
@@ -190,14 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn where_the_means_are_parted_changes_no_percentile() {
-        let means = [(3.0, 2), (1.0, 1), (2.0, 3), (5.0, 1), (4.0, 3)];
-        let all: Vec<f64> = means.iter().flat_map(|(mean, times)| vec![*mean; *times as usize]).collect();
+    fn where_a_tail_begins_changes_no_percentile() {
+        let bootstrap = Bootstrap::new(3, Confidence::new(0.95).expect("a level"));
+        let values = [3.0, 1.0, 2.5, 1e3, -7.0];
+        let ways = Ways::of(bootstrap, values.len());
+        let sums = ways.sums(&values);
+        let all = ways.means(&values, |_| true).expect("means");
+        let all: Vec<f64> = all.iter().flat_map(|(mean, times)| vec![*mean; *times as usize]).collect();
+        assert_eq!(all.len(), 1_000);
         let sample = crate::stats::Sample::new(all).expect("usable values");
-        for rank in (0..=100).map(|rank| Percent::new(f64::from(rank)).expect("a rank")) {
-            for near in (0..=12).map(|half| f64::from(half) / 2.0) {
-                let found = percentile(&mut means.clone(), sample.n(), rank, near);
-                assert_eq!(found, crate::stats::percentile(&sample, rank), "{rank:?}, parted at {near}");
+        for rank in [0.0, 2.5, 40.0, 50.0, 97.5, 100.0].map(|rank| Percent::new(rank).expect("a rank")) {
+            let expected = crate::stats::percentile(&sample, rank);
+            for edge in (-8..=1_000).step_by(7).map(f64::from).chain(sample.values().iter().copied().step_by(40)) {
+                for tail in [Tail::Below(edge), Tail::Above(edge)] {
+                    let found = ways.percentile(&values, &sums, rank, tail).expect("a percentile");
+                    assert_eq!(found, expected, "{rank:?}, {tail:?}");
+                }
             }
         }
     }
