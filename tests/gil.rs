@@ -106,8 +106,14 @@ fn lockstep(folder: &Path, arguments: &[&str]) -> Result<Output, String> {
     command.output().map_err(|error| error.to_string())
 }
 
-/// Every look of a run of the lane as it is shipped and locked, in order: the stage, and what was seen from inside.
-fn looks_of_a_run(lane: &str) -> Result<Vec<(String, BTreeMap<String, Value>)>, String> {
+/// A look: its stage, and what the runner said.
+struct Look {
+    stage: String,
+    signals: BTreeMap<String, Value>,
+}
+
+/// Every look of a run of the lane as it is shipped and locked, in order.
+fn looks_of_a_run(lane: &str) -> Result<Vec<Look>, String> {
     let folder = project(lane).map_err(|error| error.to_string())?;
     let ended = lockstep(folder.path(), &["run", "tried"])?;
     let told = String::from_utf8_lossy(&ended.stderr);
@@ -122,7 +128,7 @@ fn looks_of_a_run(lane: &str) -> Result<Vec<(String, BTreeMap<String, Value>)>, 
         let signals = record["signals"].as_array().cloned().unwrap_or_default();
         let inside = signals.iter().filter(|signal| signal["observer"] == "runner");
         let named = inside.map(|signal| (word(&signal["name"]), signal["value"].clone()));
-        (word(&record["stage"]), named.collect())
+        Look { stage: word(&record["stage"]), signals: named.collect() }
     };
     Ok(records.iter().filter(is_look).map(of).collect())
 }
@@ -177,10 +183,10 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> 
 fn as_declared(_: &Lanes) -> Result<(), String> {
     for (lane, locked) in [("python-gil", true), ("python-nogil", false)] {
         let looks = looks_of_a_run(lane)?;
-        let stages: Vec<&str> = looks.iter().map(|(stage, _)| stage.as_str()).collect();
+        let stages: Vec<&str> = looks.iter().map(|look| look.stage.as_str()).collect();
         let launch = ["before_imports", "after_imports", "after_warmup", "at_exit"];
         expect(&format!("the looks at three launches of {lane}"), stages, launch.repeat(3))?;
-        for (stage, signals) in &looks {
+        for Look { stage, signals } in &looks {
             let is = |name: &str, expected: Value| {
                 expect(&format!("{lane}: {name} {stage}"), signals.get(name), Some(&expected))
             };
