@@ -106,16 +106,16 @@ impl Ways {
     }
 
     /// The means of the chosen ways in ascending order, and how many resamples have each.
-    fn means(&self, values: &[f64], is_chosen: impl Fn(usize) -> bool) -> Result<Vec<(f64, u32)>, Error> {
+    fn means(&self, values: &[f64], chosen: impl Iterator<Item = usize>) -> Result<Vec<(f64, u32)>, Error> {
         let (table, mut drawn) = (table(values), [0.0; MOST_POSITIONS]);
         let mut means = Vec::with_capacity(self.resamples.len() / 4);
-        for (number, (way, resamples)) in self.positions.chunks_exact(self.values).zip(&self.resamples).enumerate() {
-            if is_chosen(number) {
-                for (value, position) in drawn.iter_mut().zip(way) {
-                    *value = table[usize::from(*position) % MOST_POSITIONS];
-                }
-                means.push((mean(drawn.get(..self.values).unwrap_or_default())?, *resamples));
+        for number in chosen {
+            let way = self.positions.get(number * self.values..(number + 1) * self.values).unwrap_or_default();
+            for (value, position) in drawn.iter_mut().zip(way) {
+                *value = table[usize::from(*position) % MOST_POSITIONS];
             }
+            let resamples = self.resamples.get(number).copied().unwrap_or_default();
+            means.push((mean(drawn.get(..self.values).unwrap_or_default())?, resamples));
         }
         means.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
         Ok(means)
@@ -124,11 +124,13 @@ impl Ways {
     /// The type 7 percentile of the means of all resamples, of which only those in `tail` are formed where it surely lies there.
     fn percentile(&self, values: &[f64], sums: &[f64], rank: Percent, tail: Tail) -> Result<f64, Error> {
         let n = self.values as f64;
-        let is_beyond = |sum: f64| match tail {
-            Tail::Below(edge) => sum < n * edge,
-            Tail::Above(edge) => sum > n * edge,
+        let (sign, edge) = match tail {
+            Tail::Below(edge) => (-1.0, edge),
+            Tail::Above(edge) => (1.0, edge),
         };
-        let means = self.means(values, |way| sums.get(way).is_some_and(|sum| is_beyond(*sum)))?;
+        let limit = sign * n * edge;
+        let beyond = sums.iter().enumerate().filter(|(_, sum)| sign * **sum > limit).map(|(way, _)| way);
+        let means = self.means(values, beyond)?;
         let numbers: usize = means.iter().map(|(_, times)| *times as usize).sum();
         let before = if matches!(tail, Tail::Below(_)) { 0 } else { self.count - numbers };
         // The percentile lies between this number and the one after it. That nearer to the edge has to be further from it than
@@ -137,14 +139,12 @@ impl Ways {
         let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let wrong = n * n * f64::EPSILON * largest;
         let at = |place: usize| statistic(&means, place.checked_sub(before)?);
-        let surely = match tail {
-            Tail::Below(_) => at(first + 1).is_some_and(|mean| is_beyond(n * mean + wrong)),
-            Tail::Above(_) => at(first).is_some_and(|mean| is_beyond(n * mean - wrong)),
-        };
+        let nearer = if matches!(tail, Tail::Below(_)) { first + 1 } else { first };
+        let surely = at(nearer).is_some_and(|mean| sign * n * mean - wrong > limit);
         let found = if surely {
             of_order_statistics(self.count, at, rank)
         } else {
-            let all = self.means(values, |_| true)?;
+            let all = self.means(values, 0..self.resamples.len())?;
             of_order_statistics(self.count, |place| statistic(&all, place), rank)
         };
         Ok(found.expect("there are at least two resamples, and the rank is at most 100"))
@@ -205,7 +205,7 @@ mod tests {
         let values = [3.0, 1.0, 2.5, 1e3, -7.0];
         let ways = Ways::of(bootstrap, values.len());
         let sums = ways.sums(&values);
-        let all = ways.means(&values, |_| true).expect("means");
+        let all = ways.means(&values, 0..ways.resamples.len()).expect("means");
         let all: Vec<f64> = all.iter().flat_map(|(mean, times)| vec![*mean; *times as usize]).collect();
         assert_eq!(all.len(), 1_000);
         let sample = crate::stats::Sample::new(all).expect("usable values");
