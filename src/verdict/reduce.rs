@@ -251,6 +251,7 @@ impl Marked<'_> {
     ) -> Result<(Entry, Vec<f64>), Error> {
         let mut entry = Entry { planned, ..Entry::default() };
         let (placed, last) = (&self.placed, LastAttempts::of(&self.placed));
+        let mut outputs: Vec<(NonZeroU32, u64)> = Vec::new();
         let (mut timed, mut times_ms) = (Vec::with_capacity(placed.len()), Vec::with_capacity(placed.len()));
         for (mark, place) in placed {
             let (outcome, class) = match place.launch.and_then(|launch| disowned.get(&launch)) {
@@ -273,8 +274,12 @@ impl Marked<'_> {
                 continue;
             }
             entry.ok += 1;
-            if let Some(output) = mark.output.and_then(|number| self.outputs.of(self.cell, number)) {
-                *entry.outputs.entry(*output).or_insert(0) += 1;
+            if let Some(number) = mark.output {
+                // Nearly always that of the row before.
+                match outputs.iter_mut().find(|(known, _)| *known == number) {
+                    Some((_, times)) => *times += 1,
+                    None => outputs.push((number, 1)),
+                }
             }
             if let (Some(time), Some(launch)) = (mark.time, place.launch) {
                 let ms = (time.get() - 1) as f64 / 1.0e6;
@@ -282,6 +287,8 @@ impl Marked<'_> {
                 timed.push(Timed { launch: (place.segment, place.block, launch), ms });
             }
         }
+        let output = |(number, times): (NonZeroU32, u64)| Some((*self.outputs.of(self.cell, number)?, times));
+        entry.outputs = outputs.into_iter().filter_map(output).collect();
         entry.launches = per_launch(&timed, plan.run.launch_statistic)?;
         Ok((entry, times_ms))
     }
