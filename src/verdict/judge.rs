@@ -18,7 +18,7 @@ use super::{
 };
 use crate::journal::{Header, Journal, LaneState, Record, stream_file};
 use crate::plan::Plan;
-use crate::terms::{Outcome, words};
+use crate::terms::{Cell, CellId, Outcome, words};
 
 /// Format version of [`Verdict`].
 const FORMAT: u32 = 1;
@@ -66,10 +66,14 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     let absent = absent(&header, &lanes);
     let of_agents = agents.tables(plan, table.cells(), &lanes, &disowned)?;
     let asked = RowRules::of(plan, &table, of_agents, &lanes, &absent, &expectations)?;
-    let decisions = decide(plan, &table, &absent, &expectations, &asked.family())?;
-    let Decisions { verdicts: mut hypotheses, family, controls } = decisions;
+    // Where a part of the one leaves a processor idle, the other has it.
+    let (decided, (gaps, cells)) = parallel::both(
+        table.threads,
+        || decide(plan, &table, &absent, &expectations, &asked.family()),
+        || (coverage_gaps(plan, &table, &lanes, &expectations), cells(plan, &table)),
+    );
+    let Decisions { verdicts: mut hypotheses, family, controls } = decided?;
     asked.decide(plan, &table, &lanes, (&family, &controls), &mut hypotheses)?;
-    let gaps = coverage_gaps(plan, &table, &lanes, &expectations);
     let findings = Findings {
         plan,
         sealed: facts.sealed,
@@ -98,7 +102,7 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
         expected_failures: expectations.verdicts,
         hypotheses,
         lanes,
-        cells: cells(plan, &table),
+        cells,
     })
 }
 
@@ -117,7 +121,7 @@ fn absent(header: &Header, lanes: &[LaneVerdict]) -> BTreeMap<String, String> {
 }
 
 fn cells(plan: &Plan, table: &Table) -> Vec<CellVerdict> {
-    parallel::map(table.threads, table.cells().iter().collect(), |(id, cell)| CellVerdict {
+    let cell = |(id, cell): &(CellId, Cell)| CellVerdict {
         cell: id.clone(),
         phase: cell.phase,
         workload: cell.workload.clone(),
@@ -125,7 +129,8 @@ fn cells(plan: &Plan, table: &Table) -> Vec<CellVerdict> {
         new_tokens: u64::from(cell.new_tokens),
         axes: cell.axes.clone(),
         lanes: plan.lanes.iter().filter_map(|lane| lane_cell(&lane.name, table.entry(&lane.name, id)?)).collect(),
-    })
+    };
+    table.cells().iter().map(cell).collect()
 }
 
 /// Nothing where the lane has no row of the cell.
