@@ -42,7 +42,11 @@ fn hashed() {
             assert!(part.contains("--require-hashes") || part.contains("--no-index"), "containers/{folder}: {part}");
         }
         if line.contains("git fetch") {
-            assert!(line.contains("test \"$(git rev-parse HEAD)\" = \"${COMMIT}\""), "containers/{folder}: {line}");
+            let file = format!("/opt/{folder}.commit");
+            for proves in [format!("git rev-parse HEAD > {file}"), format!("test \"$(cat {file})\" = \"${{COMMIT}}\"")]
+            {
+                assert!(line.contains(&format!("&& {proves}")), "containers/{folder}: {proves} is not in {line}");
+            }
         }
     }
 }
