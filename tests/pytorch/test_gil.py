@@ -10,6 +10,7 @@ from wire_client import HERE, Runner, work
 
 sys.path.insert(0, os.path.join(HERE, "..", "..", "containers", "runner"))
 from lockstep_runner import signals  # noqa: E402
+from lockstep_runner.backends.agents import control  # noqa: E402
 from lockstep_runner.backends.reference import decoder  # noqa: E402
 
 MODEL = os.path.join(HERE, "..", "fixtures", "engine", "qwen2")
@@ -46,10 +47,21 @@ class Agents(unittest.TestCase):
         runner = self.loaded()
         for _ in range(2):
             found = runner.run(work(agents="2"))["evidence"]
-            control = [found["control.before"], found["control.after"]]
-            self.assertEqual(found["control.two_process_speedup"], min(control))
+            around = [found["control.before"], found["control.after"]]
+            self.assertEqual(found["control.two_process_speedup"], min(around))
+            self.assertGreaterEqual(found["control.looks"], 1)
             # Two processes never do more than two processors could, and always something.
-            self.assertTrue(all(0 < value <= 2.5 for value in control), control)
+            self.assertTrue(all(0 < value <= 2.5 for value in around), around)
+
+    def test_a_sample_waits_for_an_idle_host_and_not_for_ever(self):
+        busy, idle = [1.1, 1.2, 1.9, 1.0], [1.85, 1.0]
+        with mock.patch.object(control.Control, "__init__", lambda _: None):
+            watched = control.Control()
+        for gains, expected in ((busy, (1.9, 3)), (idle, (1.85, 1))):
+            with mock.patch.object(watched, "speedup", side_effect=gains):
+                self.assertEqual(watched.calm(None), expected)
+        with mock.patch.object(watched, "speedup", return_value=1.5), mock.patch.object(control, "PATIENCE_NS", 0):
+            self.assertEqual(watched.calm(None), (1.5, 1))
 
     def test_the_model_cut_after_a_layer_is_another_one_and_says_so(self):
         runner = self.loaded()

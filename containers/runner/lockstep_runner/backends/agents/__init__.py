@@ -107,11 +107,16 @@ class Agents(Phases):
         if kernels not in self._decoders:
             raise Refused("the cell asks for kernels = %r, and NumPy is not installed here" % kernels)
         agents = [Agent(self, self._job(work, kernels, pulse), None) for _ in range(int(axes.get("agents", "1")))]
-        before = self._control.speedup(pulse)
+        crowd = Crowd(agents, self._crew)
         # What earlier repetitions left behind is not collected inside the timed part.
         gc.collect()
-        crowd = Crowd(agents, self._crew)
-        crowd.before = before
+        # The agents wait for their start, so that nothing of theirs runs beside the control.
+        try:
+            crowd.before, crowd.looks = self._control.calm(pulse)
+        except BackendError:
+            # Their threads are wanted again, and nobody else would let them go.
+            crowd.run(pulse)
+            raise
         return crowd
 
     def _job(self, work, kernels, pulse):
@@ -195,6 +200,7 @@ class Agents(Phases):
                 "agents.wall_ns": [str(agent.wall_ns) for agent in crowd.agents],
                 "control.after": after,
                 "control.before": crowd.before,
+                "control.looks": crowd.looks,
                 "control.two_process_speedup": min(crowd.before, after),
                 "gil": str(bool(getattr(sys, "_is_gil_enabled", lambda: True)())).lower(),
             }
