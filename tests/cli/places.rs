@@ -11,6 +11,7 @@ pub const TRIALS: &[Named] = &[
     Named("shipped_plans_and_lanes_are_there_in_any_folder", Needs::Nothing, anywhere),
     Named("a_projects_files_win_over_the_shipped_ones_and_the_run_says_so", Needs::Nothing, project_wins),
     Named("a_project_is_named_by_option_or_variable", Needs::Nothing, named_project),
+    Named("a_copy_for_more_cores_is_written_as_the_plan_says", Needs::Nothing, more_cores),
     Named("a_runs_folder_holds_what_was_used_and_what_came_of_it", Needs::Nothing, run_folder),
 ];
 
@@ -22,6 +23,36 @@ fn sources(run: &Run) -> Vec<(String, String)> {
     let ledger = Ledger::of(&run.path);
     let header = ledger.journal.segments().next().expect("a segment").header;
     header.lanes.iter().map(|lane| (lane.lane.clone(), lane.source.clone())).collect()
+}
+
+/// A shipped text with every `from` made `to`.
+fn edited(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "it says {from} nowhere, so that nothing can be changed");
+    text.replace(from, to)
+}
+
+fn more_cores() {
+    let (project, elsewhere) = (Project::new(), Project::new());
+    let shipped = include_str!("../../plans/gil-ablation.toml");
+    let (agents, levels, cpus) = ("agents = [\"1\", \"2\", \"4\"]", "[2, 4]", "cpus = 4.0");
+    let head: Vec<&str> = shipped.lines().take_while(|line| line.starts_with('#')).collect();
+    assert!([agents, levels, cpus].iter().all(|words| head.concat().contains(words)), "{head:#?}");
+    let plan = edited(shipped, "{ agents = [\"1\", \"2\"]", &format!("{{ {agents}"));
+    project.write("plans/gil-ablation.toml", edited(&plan, "n_agents = [2]", &format!("n_agents = {levels}")));
+    let lanes = [
+        ("python-gil", include_str!("../../lanes/python-gil.toml")),
+        ("python-nogil", include_str!("../../lanes/python-nogil.toml")),
+    ];
+    for (name, lane) in lanes {
+        project.write(&format!("lanes/{name}.toml"), edited(lane, "\ncpus = 2.0\n", &format!("\n{cpus}\n")));
+    }
+    let folder = project.root().display().to_string();
+    let arguments = ["plan", "gil-ablation", "--format", "json", "--project", &folder];
+    let expanded = elsewhere.lockstep(&arguments).exits(0).json();
+    assert_ne!(expanded["source"], "embedded", "the copy is the one that was read");
+    let cells = expanded["cells"].as_array().expect("a list of cells");
+    let of = |agents: &str| cells.iter().filter(|cell| cell[1]["axes"]["agents"] == agents).count();
+    assert_eq!([of("1"), of("2"), of("4"), cells.len()], [32, 32, 32, 96]);
 }
 
 fn anywhere() {
