@@ -77,7 +77,7 @@ impl Statements {
             LockedInput::Unresolved { reason, resolve: resolve.clone(), candidates }
         };
         match (named, left_open(&about)) {
-            (None, _) => unresolved(format!("{error}; no public source states a digest")),
+            (None, _) => unresolved(format!("{error}; containers/stated.toml states no digest for this tag")),
             (Some(_), Some(open)) => unresolved(format!("{error}; {open}")),
             (Some(StatedImage { digest, source, of, .. }), None) => LockedInput::Stated {
                 source: format!("{source} (of: {of})"),
@@ -199,7 +199,7 @@ mod tests {
             assert!(count == 2 && reason.contains(why), "{said:?}: {count}, {reason}");
         }
         let (count, reason) = stated(&[]).unwrap_err();
-        assert!(count == 0 && reason.contains("no public source"), "{reason}");
+        assert!(count == 0 && reason.contains("stated.toml states no digest for this tag"), "{reason}");
     }
 
     #[test]
