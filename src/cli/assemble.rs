@@ -148,7 +148,7 @@ fn lane_input(
 fn own_models(lane: &Lane, root: &Path) -> Vec<ModelMount> {
     let mut mounts = Vec::new();
     for input in lane.inputs.values() {
-        let Input::Model { path, target: Some(target) } = input else { continue };
+        let Input::Model { path, target: Some(target), .. } = input else { continue };
         for (name, file) in model_input_files(&root.join(path)).unwrap_or_default() {
             let target = if name.is_empty() { target.clone() } else { format!("{target}/{name}") };
             if let Some(source) = file.canonicalize().ok().as_deref().and_then(Path::to_str) {

@@ -86,7 +86,7 @@ impl Resolver {
                 let pin = self.overlays.pin(recipe, bytes()?)?;
                 Ok(self.verified("wheels by hash, packed and unpacked again", Content::Overlay(pin)))
             }
-            Input::Model { path, .. } => self.model(lane, path),
+            Input::Model { path, obtain, .. } => self.model(lane, path, obtain.as_deref()),
         }
     }
 
@@ -180,12 +180,13 @@ impl Resolver {
         Ok(self.verified("the bytes of every file", content))
     }
 
-    fn model(&self, lane: &str, path: &str) -> Result<LockedInput, Error> {
+    fn model(&self, lane: &str, path: &str, obtain: Option<&str>) -> Result<LockedInput, Error> {
         let place = self.project.join(path);
         if !place.exists() {
+            let first = obtain.map(|words| format!("{words}, ")).unwrap_or_default();
             return Ok(LockedInput::Unresolved {
                 reason: format!("the project holds no model {path}"),
-                resolve: format!("put it at {path} below the project and run `lockstep lock {lane}`"),
+                resolve: format!("{first}put it at {path} below the project and run `lockstep lock {lane}`"),
                 candidates: Vec::new(),
             });
         }

@@ -77,6 +77,9 @@ pub enum Input {
         /// Where a container finds it, below `/model`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
+        /// How it is come by, for those whose project lacks it: it is never downloaded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        obtain: Option<String>,
     },
 }
 
@@ -177,8 +180,11 @@ fn check_one(document: &Document<'_>, at: &dyn Fn(&str) -> String, input: &Input
             Ok(())
         }
         Input::Patch { file: path, .. } => relative(document, &at("file"), path, "`containers/`"),
-        Input::Model { path, target } => {
+        Input::Model { path, target, obtain } => {
             relative(document, &at("path"), path, "the project")?;
+            if obtain.as_ref().is_some_and(|words| words.trim().is_empty()) {
+                return Err(document.fault(&at("obtain"), "is empty", None));
+            }
             let Some(target) = target else { return Ok(()) };
             match target.strip_prefix("/model/") {
                 Some(inner) => relative(document, &at("target"), inner, "`/model`"),

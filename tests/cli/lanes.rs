@@ -101,12 +101,9 @@ fn locks() {
 fn everything_at_once() {
     let project = Project::new();
     let answer = project.lockstep(&["lane", "gpt-fast-pinned"]);
-    answer.exits(3).prints(&[
-        "lane gpt-fast-pinned cannot run here",
-        "Docker engine:",
-        "GPU: 1",
-        "credentials: the variable HF_TOKEN",
-    ]);
+    answer.exits(3).prints(&["lane gpt-fast-pinned cannot run here", "Docker engine:", "GPU: 1"]);
+    answer.prints(&["input \"model\"", "with a login that may read it", "put it at models/Llama-2-7b-chat-hf below"]);
+    assert!(!answer.stdout.contains("HF_TOKEN"), "nothing here uses it: {answer:?}");
     answer.prints(&["lock: its lock does not say what input \"base\" is", "`lockstep lock gpt-fast-pinned` where"]);
     assert!(!project.file("runs").exists(), "nothing may be made before");
     let json = project.lockstep(&["lane", "gpt-fast-pinned", "--format", "json"]);
@@ -114,6 +111,12 @@ fn everything_at_once() {
     let missing = json["missing"].as_array().expect("a list");
     assert!(missing.len() >= 4, "{json}");
     assert!(missing.iter().all(|one| one["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty())), "{json}");
+    project
+        .write("lanes/gated.toml", Lane::faulty("gated", "none").text() + "\n[needs]\ncredentials = [\"HF_TOKEN\"]\n");
+    project
+        .lockstep(&["lane", "gated"])
+        .exits(3)
+        .prints(&["credentials: the variable HF_TOKEN is not set", "set HF_TOKEN"]);
     project.lockstep(&["lane", "vllm"]).exits(3).prints(&["Docker engine:", "GPU: 1", "d8d39b59e909"]);
 }
 

@@ -7,7 +7,7 @@ use crate::{Named, Needs};
 
 pub const TRIALS: &[Named] = &[
     Named("a_lane_s_own_model_is_held_to_its_lock_and_goes_into_bundles", Needs::Nothing, held),
-    Named("a_target_is_for_containers_and_below_model", Needs::Nothing, targets),
+    Named("a_target_is_for_containers_and_below_model_and_words_say_how_a_model_is_come_by", Needs::Nothing, places),
 ];
 
 /// A lane of the built-in engine with a model of its own.
@@ -52,10 +52,14 @@ fn held() {
     project.run(&["run", "tiny"]).exits(3).ended.tells(&["is not there"]);
 }
 
-fn targets() {
+fn places() {
     let project = Project::new();
     project.write("lanes/mine.toml", lane("target = \"/model/weights\"\n"));
     project.lockstep(&["lock", "mine"]).exits(2).tells(&["input.weights", "the lane is a process"]);
+    project.write("lanes/mine.toml", lane("obtain = \" \"\n"));
+    project.lockstep(&["lock", "mine"]).exits(2).tells(&["input.weights.obtain", "is empty"]);
+    project.write("lanes/mine.toml", lane("obtain = \"ask its owner\"\n"));
+    project.lockstep(&["lock", "mine"]).exits(3).prints(&["ask its owner, put it at own/weights below"]);
     for wrong in ["/models/weights", "/model/../etc", "weights"] {
         project.write("lanes/mine.toml", lane(&format!("target = {wrong:?}\n")));
         project.lockstep(&["lock", "mine"]).exits(2).tells(&["input.weights.target", "below `/model`"]);
