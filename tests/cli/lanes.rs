@@ -111,6 +111,8 @@ fn everything_at_once() {
     let missing = json["missing"].as_array().expect("a list");
     assert!(missing.len() >= 4, "{json}");
     assert!(missing.iter().all(|one| one["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty())), "{json}");
+    let answer = project.lockstep(&["lane", "llama-cpp"]);
+    answer.exits(3).prints(&["input \"model\"", "convert_hf_to_gguf.py", "put it at models/llama-cpp.gguf below"]);
     project
         .write("lanes/gated.toml", Lane::faulty("gated", "none").text() + "\n[needs]\ncredentials = [\"HF_TOKEN\"]\n");
     project

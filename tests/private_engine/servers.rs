@@ -60,6 +60,7 @@ impl<'a> Scene<'a> {
         let served = Served::start(repository, &archive);
         let project = Project::new();
         project.plan(&PlanText::new("tiny", &["vllm"]));
+        project.write("models/llama-cpp.gguf", "GGUF");
         Self { _alone: alone, daemon, project, served }
     }
 
