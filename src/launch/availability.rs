@@ -18,6 +18,8 @@ pub enum Availability {
         reason: String,
         /// What to try.
         remedy: String,
+        /// The engine that answers all the same, and lacks what this lane wants of it.
+        engine: Option<EngineFacts>,
     },
 }
 
@@ -97,7 +99,7 @@ async fn find_interpreter(name: &str, minimum: Option<&str>, search_path: &str) 
     };
     match interpreter::version(&path, minimum, search_path, interpreter::VERSION_DEADLINE).await {
         Ok(version) => Availability::Ready(Found::Interpreter { path, version: Some(version) }),
-        Err(interpreter::Unusable { reason, remedy }) => Availability::Absent { reason, remedy },
+        Err(interpreter::Unusable { reason, remedy }) => Availability::Absent { reason, remedy, engine: None },
     }
 }
 
@@ -112,6 +114,7 @@ async fn find_engine(lane: &DockerLane, search_path: &str, docker_host: Option<&
             remedy: "install nvidia-container-toolkit and run `nvidia-ctk runtime configure --runtime=docker`, then \
                      restart the engine"
                 .to_owned(),
+            engine: Some(engine.facts().clone()),
         };
     }
     Availability::Ready(Found::Engine(engine.facts().clone()))
@@ -119,8 +122,8 @@ async fn find_engine(lane: &DockerLane, search_path: &str, docker_host: Option<&
 
 fn absent(error: Error) -> Availability {
     match error {
-        Error::Absent { reason, remedy } => Availability::Absent { reason, remedy },
-        other => Availability::Absent { reason: other.to_string(), remedy: "see the reason".to_owned() },
+        Error::Absent { reason, remedy } => Availability::Absent { reason, remedy, engine: None },
+        other => Availability::Absent { reason: other.to_string(), remedy: "see the reason".to_owned(), engine: None },
     }
 }
 
@@ -134,7 +137,7 @@ mod tests {
 
     fn reason(availability: Availability) -> (String, String) {
         match availability {
-            Availability::Absent { reason, remedy } => (reason, remedy),
+            Availability::Absent { reason, remedy, .. } => (reason, remedy),
             Availability::Ready(found) => panic!("{found:?} was taken for absent"),
         }
     }

@@ -6,8 +6,7 @@ use std::path::Path;
 use super::LaneInput;
 use super::host::HostLook;
 use crate::launch::{
-    Availability, Engine, EngineFacts, Found, HostAxes, availability, built_reference, holds_image, host_axes,
-    missing_bases,
+    Availability, Engine, Found, HostAxes, availability, built_reference, holds_image, host_axes, missing_bases,
 };
 use crate::lock::{OverlayCache, Platform, find_models, unresolved, verify_lock};
 use crate::plan::{Input, Lane, Launcher, Lock, Needs, Program, is_version};
@@ -107,12 +106,16 @@ pub fn missing(lane: Question<'_>, around: Surroundings<'_>) -> Result<Vec<Missi
 pub(super) async fn of_host(lane: Question<'_>, around: Surroundings<'_>, look: &HostLook) -> Vec<Missing> {
     let mut found = Vec::new();
     let Surroundings { search_path, docker_host, folder, .. } = around;
-    let mut disk_at = folder.to_owned();
-    match availability(lane.lane, search_path, docker_host).await {
-        Availability::Ready(Found::Engine(EngineFacts { root: Some(root), .. })) if root.is_dir() => disk_at = root,
-        Availability::Ready(_) => {}
-        Availability::Absent { reason, remedy } => found.push(Missing::new(launcher_word(lane), reason, remedy)),
-    }
+    let engine = match availability(lane.lane, search_path, docker_host).await {
+        Availability::Ready(Found::Engine(engine)) => Some(engine),
+        Availability::Ready(_) => None,
+        Availability::Absent { reason, remedy, engine } => {
+            found.push(Missing::new(launcher_word(lane), reason, remedy));
+            engine
+        }
+    };
+    let disk_at = engine.and_then(|engine| engine.root).filter(|root| root.is_dir());
+    let disk_at = disk_at.unwrap_or_else(|| folder.to_owned());
     let needs = &lane.lane.needs;
     let memory_mib = |bytes: u64| bytes >> 20;
     let gpus = look.facts.gpus.iter().zip(look.capabilities.iter().copied().chain(std::iter::repeat(None)));
@@ -346,6 +349,51 @@ mod tests {
             variables: BTreeSet::from(["HF_TOKEN".to_owned()]),
         };
         assert_eq!(unmet(&needs, &rich), []);
+    }
+
+    /// An engine of this host without a runtime for GPUs, which keeps its images below `root`.
+    fn engine_without_gpus(socket: &Path, root: &Path) {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+        let info = format!(r#"{{"DockerRootDir":"{}"}}"#, root.display());
+        std::thread::spawn(move || {
+            for mut connection in listener.incoming().flatten() {
+                let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                let asked = head.first().map(String::as_str).unwrap_or_default();
+                let body = if asked.contains("/info") { info.as_str() } else { r#"{"ApiVersion":"1.41"}"# };
+                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n";
+                let _ = write!(connection, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn the_disk_is_that_of_the_engine_also_where_it_has_no_gpus() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, root) = (folder.path().join("engine.sock"), folder.path().join("images"));
+        std::fs::create_dir(&root).unwrap();
+        engine_without_gpus(&socket, &root);
+        let text = "schema = 1\nname = \"a\"\nlauncher = \"docker\"\nrunner = \"native\"\n[docker]\nimage = \"self\"\n\
+                    gpus = [\"0\"]\n[needs]\ndisk_mib = 1073741824\n";
+        let lane = Lane::parse("lanes/a.toml", text).unwrap();
+        let (files, variables) = (BTreeMap::new(), BTreeSet::new());
+        let overlays = OverlayCache { folder: folder.path().to_owned(), tool: Vec::new(), search_path: String::new() };
+        let question = Question {
+            lane: &lane,
+            lock: None,
+            files: &files,
+            unlocked: true,
+            overlays: &overlays,
+            models_root: folder.path(),
+            variables: &variables,
+        };
+        let host = format!("unix://{}", socket.display());
+        let around =
+            Surroundings { search_path: "", docker_host: Some(&host), visible_gpus: None, folder: Path::new("/") };
+        let found = of_host(question, around, &crate::supervise::host::look(None)).await;
+        let disk = found.iter().find(|missing| missing.what == "disk").unwrap();
+        assert!(disk.found.contains(&format!("{} has ", root.display())), "{}", disk.found);
     }
 
     #[test]
