@@ -19,7 +19,7 @@ const LABELS: [&str; 4] = ["org.lockstep.run", "org.lockstep.lane", "org.lockste
 /// Label that names the supervisor's machine, since an engine may serve several.
 const MACHINE_LABEL: &str = "org.lockstep.machine";
 
-/// The label by which containers of lanes are found.
+/// The label by which what was made in an engine is found.
 pub(super) const SUPERVISOR_LABEL: &str = LABELS[3];
 
 /// A supervising process. A process id alone would not do: ids are used again, and each process id namespace has
@@ -114,6 +114,13 @@ impl Supervisor {
         }
     }
 
+    /// The labels of a container that belongs to no lane.
+    #[must_use]
+    pub fn labels(&self) -> HashMap<String, String> {
+        let machine = self.machine.iter().map(|machine| (MACHINE_LABEL.to_owned(), machine.clone()));
+        machine.chain([(SUPERVISOR_LABEL.to_owned(), self.to_string())]).collect()
+    }
+
     /// The mark without boot and machine, which a process carries.
     fn process_mark(&self) -> String {
         format!("{}:{}:{}", self.pid, self.start_ticks, self.pid_namespace)
@@ -161,16 +168,13 @@ impl Marker {
     /// The labels that a container of the lane carries.
     #[must_use]
     pub fn labels(&self) -> HashMap<String, String> {
-        let [run, lane, launch, supervisor] = LABELS;
-        let mut labels = HashMap::from([
+        let [run, lane, launch, _] = LABELS;
+        let mut labels = self.supervisor.labels();
+        labels.extend([
             (run.to_owned(), self.run.clone()),
             (lane.to_owned(), self.lane.clone()),
             (launch.to_owned(), self.launch.to_string()),
-            (supervisor.to_owned(), self.supervisor.to_string()),
         ]);
-        if let Some(machine) = &self.supervisor.machine {
-            labels.insert(MACHINE_LABEL.to_owned(), machine.clone());
-        }
         labels
     }
 
@@ -227,7 +231,9 @@ mod tests {
         assert!(marker.is_on(&environment));
         assert_eq!((read.run, read.lane, read.launch), ("20260101-a".into(), "native".into(), 7));
         assert_eq!(read.supervisor.boot, None, "a process's mark does not carry the boot");
-        assert_eq!(Marker::of_labels(&marker.labels()), Some(marker));
+        assert_eq!(Marker::of_labels(&marker.labels()), Some(marker.clone()));
+        let of_no_lane = Marker::of_labels(&marker.supervisor.labels()).unwrap();
+        assert_eq!((of_no_lane.supervisor, of_no_lane.lane.as_str()), (marker.supervisor, ""));
     }
 
     #[test]

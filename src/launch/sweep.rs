@@ -76,7 +76,10 @@ impl fmt::Display for Orphan {
             OrphanKind::Container { id } => write!(f, "container {}", short(id))?,
             OrphanKind::Network { id } => write!(f, "network {}", short(id))?,
         }
-        write!(f, " of lane {lane}, launch {launch}, run {run}")
+        match lane.as_str() {
+            "" => f.write_str(" of no lane"),
+            lane => write!(f, " of lane {lane}, launch {launch}, run {run}"),
+        }
     }
 }
 

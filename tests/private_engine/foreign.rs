@@ -99,12 +99,13 @@ async fn nameless(client: &Docker, changes: &str) -> String {
     id.expect("the engine says the image's id")
 }
 
-/// A container of a lane whose supervisor is gone: its process id was given to another process.
-async fn orphan(client: &Docker) {
+/// A lane's container, and one that reads an image, of a supervisor that is gone: its process id was given to another process.
+async fn orphans(client: &Docker) {
     let here = Supervisor::current().expect("this process is in /proc");
     let supervisor = Supervisor { start_ticks: here.start_ticks + 1, ..here };
     let marker = Marker { run: "20260101-b".into(), lane: "gone".into(), launch: 3, supervisor };
     container(client, "orphan", marker.labels(), true).await;
+    container(client, "reader", marker.supervisor.labels(), false).await;
 }
 
 /// The device of the host's own engine, if it has one.
@@ -134,7 +135,7 @@ pub fn left_alone(_: &Daemon) {
 
     let (own, stage) = block_on(async {
         let client = daemon.client_within().await;
-        orphan(&client).await;
+        orphans(&client).await;
         let stage = nameless(&client, "LABEL org.lockstep.lane=built").await;
         let engine = Engine::connect(Some(&daemon.host())).await.expect("the daemon answers");
         let runner = faulty_runner().expect("the test is not run without it");
@@ -142,8 +143,8 @@ pub fn left_alone(_: &Daemon) {
     });
     let cleaned = lockstep(&project, &daemon, &["clean", "--images"]);
     cleaned.exits(0).prints(&[" of lane gone, launch 3, run 20260101-b", &format!("removed image {own}")]);
-    cleaned.prints(&[&format!("removed image {stage}")]);
-    assert_eq!(cleaned.stdout.lines().count(), 3, "it says what it removed and nothing else: {cleaned:?}");
+    cleaned.prints(&[" of no lane", &format!("removed image {stage}")]);
+    assert_eq!(cleaned.stdout.lines().count(), 4, "it says what it removed and nothing else: {cleaned:?}");
     let after_clean = block_on(async { inventory(&daemon.client_within().await).await });
     assert_eq!(after_clean, before);
     lockstep(&project, &daemon, &["clean", "--images"]).exits(0).prints(&["nothing was left behind"]);

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use super::container::remove_container;
 use super::engine::{Engine, NEWS_DEADLINE};
-use crate::launch::Error;
+use crate::launch::{Error, Supervisor};
 use crate::terms::{Digest, Hasher};
 
 /// The version of the rules by which a tree's digest is formed; a tree that was kept under others is read again.
@@ -39,17 +39,23 @@ const LEFT_OUT: [&str; 13] = [
 
 /// Reads the file tree of an image by way of a container that is made, read and removed, and never started.
 pub(super) async fn tree_of_image(engine: &Engine, image: &str) -> Result<Digest, Error> {
-    let body = ContainerCreateBody {
-        image: Some(image.to_owned()),
-        // An image without a command cannot be made a container of; this one is never started.
-        cmd: Some(vec!["/".to_owned()]),
-        ..ContainerCreateBody::default()
-    };
+    let body = reading_body(image, &Supervisor::current()?);
     let creation = engine.docker().create_container(None::<CreateContainerOptions>, body);
     let created = engine.bring_up(format!("making a container to read {image}"), creation).await?;
     let tree = read(engine, &created.id, image).await;
     remove_container(engine, &created.id, "that reads an image").await?;
     tree
+}
+
+/// The request for that container, marked as this process's, so that it is found should the process be killed.
+fn reading_body(image: &str, supervisor: &Supervisor) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        // An image without a command cannot be made a container of; this one is never started.
+        cmd: Some(vec!["/".to_owned()]),
+        labels: Some(supervisor.labels()),
+        ..ContainerCreateBody::default()
+    }
 }
 
 async fn read(engine: &Engine, container: &str, image: &str) -> Result<Digest, Error> {
@@ -139,6 +145,7 @@ impl Read for Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::launch::Marker;
 
     /// An archive of files with mode and modification time.
     fn archive(files: &[(&str, &str, u32, u64)]) -> Vec<u8> {
@@ -157,6 +164,13 @@ mod tests {
 
     fn tree(files: &[(&str, &str, u32, u64)]) -> Digest {
         tree_of_archive(archive(files).as_slice()).unwrap()
+    }
+
+    #[test]
+    fn a_container_that_reads_an_image_is_found_by_whose_it_is() {
+        let here = Supervisor::current().unwrap();
+        let labels = reading_body("sha256:1", &here).labels.unwrap();
+        assert_eq!(Marker::of_labels(&labels).map(|marker| marker.supervisor), Some(here));
     }
 
     #[test]
