@@ -1,6 +1,9 @@
 //! The published reports, judged again: from the committed tables to the committed journal, and from that to the
 //! committed verdict, to the byte each time.
 
+#[path = "published/faults.rs"]
+mod faults;
+
 use std::path::{Path, PathBuf};
 
 use lockstep::import::{InputFile, Kind, PlanIdentity, gather, import};

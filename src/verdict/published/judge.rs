@@ -53,7 +53,7 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
             at_launch_level: beside,
         });
     }
-    let (conclusion, reasons) = conclude(&hypotheses);
+    let (conclusion, reasons) = conclude(&hypotheses, imported.sealed);
     Ok(PublishedVerdict {
         format: FORMAT,
         plan: design.name.clone(),
@@ -137,19 +137,23 @@ fn imported_facts(design: &Design, journal: &Journal) -> Result<ImportedFacts, E
     })
 }
 
-/// What the hypotheses come to together. A hypothesis that was not decided is never a pass.
-fn conclude(hypotheses: &[PublishedHypothesis]) -> (Conclusion, Vec<String>) {
+/// What a journal without its end says of itself.
+const UNSEALED: &str = "the journal is not sealed: rows may be missing at its end; import the files again";
+
+/// What the hypotheses come to together. A hypothesis that was not decided is never a pass, and neither is a journal whose
+/// end is missing.
+fn conclude(hypotheses: &[PublishedHypothesis], sealed: bool) -> (Conclusion, Vec<String>) {
     let first = |hypothesis: &PublishedHypothesis| hypothesis.ruling.reasons.first().cloned().unwrap_or_default();
     let unexpected: Vec<String> = hypotheses
         .iter()
         .filter(|hypothesis| hypothesis.is_unexpected())
         .map(|h| format!("{} is {}, expected {}: {}", h.name, h.ruling.label, h.expected.join(" or "), first(h)))
         .collect();
-    let undecided: Vec<String> = hypotheses
+    let undecided = hypotheses
         .iter()
         .filter(|hypothesis| hypothesis.ruling.standing != Standing::Decided)
-        .map(|h| format!("{} is {}: {}", h.name, h.ruling.label, first(h)))
-        .collect();
+        .map(|h| format!("{} is {}: {}", h.name, h.ruling.label, first(h)));
+    let undecided: Vec<String> = (!sealed).then(|| UNSEALED.to_owned()).into_iter().chain(undecided).collect();
     let conclusion = match (unexpected.is_empty(), undecided.is_empty()) {
         (false, _) => Conclusion::NotAsExpected,
         (true, false) => Conclusion::Inconclusive,
