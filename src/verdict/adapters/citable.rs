@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{Ruled, Settings};
 use super::crashes::{mean_interval, whole};
-use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source, text};
+use super::keys::key;
+use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
 use crate::plan::{self, FusedColumns, PerformanceIs, ProbeColumns};
 use crate::verdict::rules::{
     CleanRuns, CompileRobustness, Count, Estimate, FusedArm, Probes, PublishedFacts, RegimeOutcomes, Ruling, RunFacts,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::apply::{Read, Ruled, Settings};
+use super::keys::key;
 use super::means::{Change, both, change, matched};
-use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source, text};
+use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
 use crate::plan::{self, InteractionSums, MeanSide};
 use crate::stats::{Alpha, Cell, Confidence, Group, Layout, Power, SumsOfSquares};
 use crate::terms::Digest;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::apply::{Ruled, Settings};
-use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source};
+use super::keys::keyed;
+use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source};
 use crate::plan::{Counted, CrashBoundary, PortabilitySide};
 use crate::stats::{Confidence, Moments, Power, difference_interval, one_sample_t};
 use crate::verdict::rules::{
@@ -48,16 +49,14 @@ pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &crate::plan::StaticCacheRe
     let ruled = || -> Result<Ruling, Gap> {
         let mut growing: BTreeMap<(String, String), (Count, String)> = BTreeMap::new();
         for (host, rows) in &rule.growing {
-            for row in tables.rows(rows)? {
+            for (_, row) in keyed(tables.rows(rows)?, std::slice::from_ref(&rule.model))? {
                 let counted = (count(tables, row, &rule.crashes, &rule.n)?, source(row));
-                if growing.insert((host.clone(), must_text(row, &rule.model)?), counted).is_some() {
-                    return Err(Gap::of(format!("{}: the model stands twice under the growing cache", source(row))));
-                }
+                growing.insert((host.clone(), must_text(row, &rule.model)?), counted);
             }
         }
         let mut cells = Vec::new();
         for (host, rows) in &rule.hosts {
-            for row in tables.rows(rows)? {
+            for (_, row) in keyed(tables.rows(rows)?, std::slice::from_ref(&rule.model))? {
                 let model = must_text(row, &rule.model)?;
                 let before = growing.get(&(host.clone(), model.clone()));
                 cells.push(RescueCell {
@@ -105,21 +104,16 @@ pub(super) fn portability_rule(tables: &Tables<'_>, rule: &crate::plan::Portabil
         let [a, b] = &rule.sides[..] else { return Err(Gap::of("two hosts are needed".to_owned())) };
         let mut conditions: Vec<Condition> = Vec::new();
         for (index, PortabilitySide { host: _, rows }) in [a, b].into_iter().enumerate() {
-            for row in tables.rows(rows)? {
-                let key = key(row, &rule.key)?;
+            for (key, row) in keyed(tables.rows(rows)?, &rule.key)? {
                 let side = Some(SideRows {
                     failed: count(tables, row, &rule.crashes, &rule.n)?,
                     mean_ms: number(row, &rule.mean)?.map(|mean| mean.value),
                     source: source(row),
                 });
-                let known = conditions.iter_mut().find(|condition| condition.key == key);
-                match (known, index) {
-                    (Some(condition), 1) if condition.b.is_none() => condition.b = side,
-                    (None, 1) => conditions.push(Condition { key, a: None, b: side }),
-                    (None, _) => conditions.push(Condition { key, a: side, b: None }),
-                    (Some(_), _) => {
-                        return Err(Gap::of(format!("{}: the key names a condition twice on one side", source(row))));
-                    }
+                match conditions.iter_mut().find(|condition| condition.key == key) {
+                    Some(condition) => condition.b = side,
+                    None if index == 1 => conditions.push(Condition { key, a: None, b: side }),
+                    None => conditions.push(Condition { key, a: side, b: None }),
                 }
             }
         }

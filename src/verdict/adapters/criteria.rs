@@ -1,9 +1,10 @@
 //! From the tables that a plan names to what a rule takes: correlations, limits, differences, means.
 
 use super::apply::{Read, Ruled, Settings};
+use super::keys::{check_distinct, keyed};
 use super::means::{Change, change, two_means};
 use super::survivors;
-use super::tables::{Gap, Tables, key, must_number, number, percent, source, unit};
+use super::tables::{Gap, Tables, must_number, number, percent, source, unit};
 use crate::plan::{
     Column, CorrelationCriterion, DifferenceCriterion, Direction, EffectBands, MeanContrast, ParallelEfficiency,
     Saturation, StatedDifferences,
@@ -18,7 +19,9 @@ pub(super) fn correlation_rule(tables: &Tables<'_>, rule: &CorrelationCriterion,
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
     let ruled = || -> Result<Ruling, Gap> {
         let (mut x, mut y, mut sources) = (Vec::new(), Vec::new(), Vec::new());
-        for row in tables.rows(&rule.rows)? {
+        let rows = tables.rows(&rule.rows)?;
+        check_distinct(&rows)?;
+        for row in rows {
             tables.check_point(row)?;
             let sign = if rule.direction == Direction::Falling { -1.0 } else { 1.0 };
             x.push(must_number(row, &rule.x)?.value);
@@ -54,26 +57,26 @@ pub(super) fn saturation_rule(tables: &Tables<'_>, rule: &Saturation) -> Result<
 
 pub(super) fn stated_rule(tables: &Tables<'_>, rule: &StatedDifferences) -> Result<Ruling, Gap> {
     let (mut stated, mut in_unit) = (Vec::new(), String::new());
-    for row in tables.rows(&rule.rows)? {
+    for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
         let difference = match (number(row, &rule.left)?, number(row, &rule.right)?) {
             (Some(left), Some(right)) => Some((right.value - left.value, left.half + right.half)),
             _ => None,
         };
         in_unit = unit(row, &rule.left);
-        stated.push(Stated { key: key(row, &rule.key)?, source: source(row), difference });
+        stated.push(Stated { key, source: source(row), difference });
     }
     Ok(stated_differences(&stated, rule.at_least, &in_unit))
 }
 
 pub(super) fn efficiency_rule(tables: &Tables<'_>, rule: &ParallelEfficiency) -> Result<Ruling, Gap> {
     let mut runs = Vec::new();
-    for row in tables.rows(&rule.rows)? {
+    for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
         let speedup = must_number(row, &rule.speedup)?;
         let Some(efficiency) = percent(row, &rule.efficiency)? else {
             return Err(Gap::of(format!("{}: {} is empty", source(row), rule.efficiency)));
         };
         runs.push(SpeedUp {
-            key: key(row, &rule.key)?,
+            key,
             source: source(row),
             speedup: (speedup.value, speedup.half),
             efficiency_pct: (efficiency.value, efficiency.half),

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::apply::Decided;
-use super::tables::{Gap, Tables, key, must_number, must_text, source, text};
+use super::keys::keyed;
+use super::tables::{Gap, Tables, must_number, must_text, source, text};
 use crate::plan::{AxisDecomposition, FindingNeed, Floor, Licence, Need, SingleDelta};
 use crate::verdict::rules::{AxisEffect, Checked, Claimed, Ruling, Told, axis_decomposition, licence, single_delta};
 
 pub(super) fn single_delta_rule(tables: &Tables<'_>, rule: &SingleDelta) -> Result<Ruling, Gap> {
     let mut told = Vec::new();
-    for row in tables.rows(&rule.rows)? {
+    for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
         let (left, right) = (text(row, &rule.left)?, text(row, &rule.right)?);
         let value = |side: &Option<String>, values: &BTreeMap<String, Vec<String>>| {
             side.as_deref().and_then(|side| value_told(side, values))
         };
         let axes = rule.axes.iter().map(|(axis, values)| (axis.clone(), [value(&left, values), value(&right, values)]));
-        told.push(Told { key: key(row, &rule.key)?, source: source(row), axes: axes.collect() });
+        told.push(Told { key, source: source(row), axes: axes.collect() });
     }
     Ok(single_delta(&told, &rule.intended))
 }

@@ -1,7 +1,8 @@
 //! From the tables that a plan names to what a rule takes: efficiencies, hang shapes, pairs.
 
 use super::apply::{Ruled, Settings};
-use super::tables::{Gap, Printed, Tables, key, must_text, number, percent, source, text};
+use super::keys::{key, keyed};
+use super::tables::{Gap, Printed, Tables, must_text, number, percent, source, text};
 use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition};
 use crate::stats::{Alpha, Bootstrap, Margin};
 use crate::verdict::rules::{
@@ -37,10 +38,10 @@ pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadd
 fn combinations(tables: &Tables<'_>, efficiencies: &Efficiencies) -> Result<Vec<Combination>, Gap> {
     let Efficiencies { rows, key: columns, baseline, candidate } = efficiencies;
     let mut found = Vec::new();
-    for row in tables.rows(rows)? {
+    for (key, row) in keyed(tables.rows(rows)?, columns)? {
         let (Some(before), Some(after)) = (percent(row, baseline)?, percent(row, candidate)?) else { continue };
         found.push(Combination {
-            key: key(row, columns)?,
+            key,
             source: source(row),
             baseline_pct: before.value,
             candidate_pct: after.value,
@@ -53,9 +54,9 @@ fn combinations(tables: &Tables<'_>, efficiencies: &Efficiencies) -> Result<Vec<
 fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<Vec<RuntimeFact>, Gap> {
     let mut found = Vec::new();
     for Precondition { rows, key: columns, expected, observed } in preconditions {
-        for row in tables.rows(rows)? {
+        for (key, row) in keyed(tables.rows(rows)?, columns)? {
             found.push(RuntimeFact {
-                name: key(row, columns)?.into_values().collect::<Vec<_>>().join(", "),
+                name: key.into_values().collect::<Vec<_>>().join(", "),
                 source: source(row),
                 expected: must_text(row, expected)?,
                 observed: text(row, observed)?.unwrap_or_else(|| "not recorded".to_owned()),
@@ -73,7 +74,7 @@ pub(super) fn hang_rule(tables: &Tables<'_>, rule: &HangLedger, settings: &Setti
 fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Result<Vec<Shape>, Gap> {
     let Hangs { rows, key: columns, outcome, resolved, unresolved, ok_rate, wall } = hangs;
     let mut found = Vec::new();
-    for row in tables.rows(rows)? {
+    for (key, row) in keyed(tables.rows(rows)?, columns)? {
         let word = must_text(row, outcome)?;
         let (ok_rate, wall) = (number(row, ok_rate)?, number(row, wall)?);
         let ran_through = matches!((ok_rate, wall), (Some(rate), Some(wall)) if rate.value == 1.0 && wall.value > 0.0);
@@ -95,7 +96,7 @@ fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Re
             None => true,
         };
         found.push(Shape {
-            key: key(row, columns)?,
+            key,
             source: source(row),
             hung_before,
             state,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::keys::{check_distinct, key};
 use super::survivors::{self, Sample};
-use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, source, unit};
+use super::tables::{Gap, TableRow, Tables, must_number, must_text, source, unit};
 use crate::plan::MeanSide;
 use crate::stats::distribution::student_t_upper_quantile;
 use crate::stats::{Confidence, Moments, Replicates, difference_interval};
@@ -184,11 +185,13 @@ fn moments(side: &MeanSide, values: Vec<f64>) -> Result<Moments, Gap> {
 }
 
 pub(super) fn values(side: &MeanSide, rows: &[&TableRow<'_>]) -> Result<Vec<f64>, Gap> {
+    check_distinct(rows)?;
     rows.iter().map(|row| Ok(must_number(row, &side.mean)?.value)).collect()
 }
 
 /// The values of every launch that the column names.
 pub(super) fn iterations(side: &MeanSide, rows: &[&TableRow<'_>], launch: &str) -> Result<Vec<Vec<f64>>, Gap> {
+    check_distinct(rows)?;
     let mut launches: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for row in rows {
         launches.entry(must_text(row, launch)?).or_default().push(must_number(row, &side.mean)?.value);

@@ -2,7 +2,8 @@
 //!
 //! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`, `compared`, `contrasts`, `citable`, `printed`, `routing`), whatever the tables are:
 //! those of a report, or those that the rows of a run give (`super::measured_tables`). In the latter the launch is the unit of
-//! replication, and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`.
+//! replication, and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`, and
+//! so does one whose key stands twice (`keys`).
 
 mod apply;
 mod citable;
@@ -13,6 +14,7 @@ mod criteria;
 mod evidence;
 mod family;
 mod gates;
+mod keys;
 mod ladders;
 mod means;
 mod printed;

@@ -1,7 +1,8 @@
 //! From the tables that a plan names to the rules on printed numbers as they stand.
 
 use super::crashes::whole;
-use super::tables::{Gap, Printed, Tables, key, must_number, must_text, source, unit};
+use super::keys::keyed;
+use super::tables::{Gap, Printed, Tables, must_number, must_text, source, unit};
 use crate::plan;
 use crate::verdict::rules::{
     BandLadder, Consistency, Placed, PrintedTwice, RankedMean, Ranking, Ruling, ScoredLane, band_ladder, consistency,
@@ -35,9 +36,9 @@ pub(super) fn ranking_rule(tables: &Tables<'_>, rule: &plan::Ranking) -> Result<
 
 pub(super) fn consistency_rule(tables: &Tables<'_>, rule: &plan::Consistency) -> Result<Ruling, Gap> {
     let mut numbers = Vec::new();
-    for row in tables.rows(&rule.rows)? {
+    for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
         numbers.push(PrintedTwice {
-            key: key(row, &rule.key)?,
+            key,
             left: pair(must_number(row, &rule.left)?),
             right: pair(must_number(row, &rule.right)?),
             source: source(row),
@@ -49,7 +50,7 @@ pub(super) fn consistency_rule(tables: &Tables<'_>, rule: &plan::Consistency) ->
 
 pub(super) fn ladder_of_bands_rule(tables: &Tables<'_>, rule: &plan::LadderOfBands) -> Result<Ruling, Gap> {
     let (mut numbers, mut in_unit) = (Vec::new(), String::new());
-    for row in tables.rows(&rule.rows)? {
+    for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
         tables.check_point(row)?;
         in_unit = unit(row, &rule.value);
         let where_it_holds = match &rule.holds {
@@ -57,7 +58,7 @@ pub(super) fn ladder_of_bands_rule(tables: &Tables<'_>, rule: &plan::LadderOfBan
             None => None,
         };
         let value = pair(must_number(row, &rule.value)?);
-        numbers.push(Placed { key: key(row, &rule.key)?, value, where_it_holds, source: source(row) });
+        numbers.push(Placed { key, value, where_it_holds, source: source(row) });
     }
     Ok(band_ladder(&BandLadder {
         numbers,
@@ -70,7 +71,7 @@ pub(super) fn ladder_of_bands_rule(tables: &Tables<'_>, rule: &plan::LadderOfBan
 
 pub(super) fn score_rule(tables: &Tables<'_>, rule: &plan::ScoreAndLatency) -> Result<Ruling, Gap> {
     let mut lanes = Vec::new();
-    for row in tables.rows(&rule.rows)? {
+    for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
         let both = |[one, other]: &[String; 2]| -> Result<[Printed; 2], Gap> {
             Ok([must_number(row, one)?, must_number(row, other)?])
         };
@@ -79,7 +80,7 @@ pub(super) fn score_rule(tables: &Tables<'_>, rule: &plan::ScoreAndLatency) -> R
             None => None,
         };
         lanes.push(ScoredLane {
-            key: key(row, &rule.key)?,
+            key,
             scores: both(&rule.scores)?.map(pair),
             latencies: both(&rule.latencies)?.map(pair),
             score_interval,

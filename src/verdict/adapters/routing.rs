@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::apply::{Read, Ruled, Settings};
 use super::crashes::whole;
 use super::gates::at_work;
+use super::keys::{key, keyed};
 use super::printed::pair;
-use super::tables::{Gap, TableRow, Tables, key, must_number, must_text, number, source, unit};
+use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, unit};
 use crate::plan::{self, RoutingProfiles, Rows, ToolTasks};
 use crate::stats::{Alpha, Power};
 use crate::verdict::rounding::round;
@@ -32,7 +33,7 @@ pub(super) fn routing(
             None => BTreeMap::new(),
         };
         let (mut families, mut in_unit) = (Vec::new(), String::new());
-        for row in tables.rows(&rule.rows)? {
+        for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
             let both = |columns: &Option<[String; 2]>| -> Result<Option<[(f64, f64); 2]>, Gap> {
                 let Some([external, internal]) = columns else { return Ok(None) };
                 Ok(Some([pair(must_number(row, external)?), pair(must_number(row, internal)?)]))
@@ -47,7 +48,7 @@ pub(super) fn routing(
             };
             in_unit = unit(row, &rule.difference);
             families.push(RoutedFamily {
-                key: key(row, &rule.key)?,
+                key,
                 difference: must_number(row, &rule.difference)?.value,
                 interval: [must_number(row, low)?.value, must_number(row, high)?.value],
                 pairs: whole(row, &rule.pairs)?,

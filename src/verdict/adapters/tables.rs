@@ -280,11 +280,6 @@ pub(super) fn must_text(row: &TableRow<'_>, column: &str) -> Result<String, Gap>
     text(row, column)?.ok_or_else(|| Gap::of(format!("{}: {column} is empty", source(row))))
 }
 
-/// What tells the row from others.
-pub(super) fn key(row: &TableRow<'_>, columns: &[String]) -> Result<BTreeMap<String, String>, Gap> {
-    columns.iter().map(|column| Ok((column.clone(), must_text(row, column)?))).collect()
-}
-
 /// The number of a cell; nothing for an empty one.
 pub(super) fn number(row: &TableRow<'_>, column: &str) -> Result<Option<Printed>, Gap> {
     let Some(scalar) = cell(row, column)? else { return Ok(None) };
