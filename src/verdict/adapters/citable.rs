@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{Ruled, Settings};
 use super::crashes::{mean_interval, whole};
-use super::keys::key;
+use super::keys::{check_distinct, key};
 use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
 use crate::plan::{self, FusedColumns, PerformanceIs, ProbeColumns};
 use crate::verdict::rules::{
@@ -124,6 +124,7 @@ pub(super) fn five_gates_rule(tables: &Tables<'_>, rule: &plan::FiveGates) -> Re
     }
     let behind = |row: &&&TableRow<'_>| matches!(number(row, &rule.rows_behind), Ok(Some(count)) if count.value > 0.0);
     let regimes = tables.rows(&rule.regimes.rows)?;
+    [&environment, &results, &regimes].into_iter().try_for_each(|rows| check_distinct(rows))?;
     let all = phases.iter().chain(&environment).chain(&results).chain(&regimes);
     let sources: BTreeSet<String> = all.map(|row| source(row)).collect();
     Ok(five_gates(&PublishedFacts {
