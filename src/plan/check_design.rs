@@ -56,6 +56,7 @@ pub(super) fn check(document: &Document<'_>, raw: RawDesign) -> Result<Design, E
         self::name(document, &place.at("name"), &name)?;
         place.labels("expect", &expect, rule.kind(), &rule.labels())?;
         place.rule(&rule)?;
+        place.required(&rule)?;
         if !tables.is_empty() {
             columns::check_tables(document, index, &rule, &known, "the design names the tables")?;
         }

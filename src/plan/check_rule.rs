@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::check_plan::between;
 use super::document::Document;
 use super::{
-    AxisDecomposition, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs, MeanSide, Need, Rule,
-    SingleDelta, TokenParity,
+    AxisDecomposition, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs, MeanSide, Need,
+    Precondition, Rule, SingleDelta, TokenParity,
 };
 use crate::terms::nearest;
 
@@ -320,8 +320,13 @@ impl RulePlace<'_> {
             }
             None => {}
         }
-        for (index, precondition) in preconditions.iter().enumerate() {
-            self.some(&format!("rule.preconditions[{index}].key"), precondition.key.len())?;
+        for (index, Precondition { key, required, .. }) in preconditions.iter().enumerate() {
+            self.some(&format!("rule.preconditions[{index}].key"), key.len())?;
+            if let Some(other) = required.iter().find(|statement| statement.len() != key.len()) {
+                let message = format!("{other:?} has {} values, and the key {} columns", other.len(), key.len());
+                let hint = format!("give a value for each of {}", key.join(", "));
+                return Err(self.fault(&format!("rule.preconditions[{index}].required"), message, Some(hint)));
+            }
         }
         if *min_combinations == 0 {
             let hint = "a ladder without a combination has no mean; expected at least 1".to_owned();
@@ -329,6 +334,18 @@ impl RulePlace<'_> {
         }
         between(self.document, &self.at("rule.improvement_above"), rule.improvement_above, -1e6, 1e6)?;
         between(self.document, &self.at("rule.null_margin_pp"), rule.null_margin_pp, 0.0, 100.0)
+    }
+
+    /// The design of a report lists what must be told of it.
+    pub(super) fn required(&self, rule: &Rule) -> Result<(), Error> {
+        let Rule::FalsificationLadder(FalsificationLadder { preconditions, .. }) = rule else { return Ok(()) };
+        match preconditions.iter().position(|precondition| precondition.required.is_empty()) {
+            Some(index) => {
+                let hint = "list the key of each statement that must be there".to_owned();
+                Err(self.fault(&format!("rule.preconditions[{index}]"), "missing key `required`", Some(hint)))
+            }
+            None => Ok(()),
+        }
     }
 
     fn hangs(&self, hangs: &Hangs) -> Result<(), Error> {

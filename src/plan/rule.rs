@@ -137,6 +137,10 @@ pub struct Precondition {
     pub rows: Rows,
     /// The columns that name the statement.
     pub key: Vec<String>,
+    /// The statements that must be there, each by the values of its key's columns in their order: the ladder abstains where
+    /// one is not. The design of a report lists all of them, since no other row would tell that one is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required: Vec<Vec<String>>,
     /// The column of what it must be.
     pub expected: String,
     /// The column of what it was.

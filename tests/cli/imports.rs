@@ -108,6 +108,8 @@ fn designs() {
     let shipped = include_str!("../../plans/tr165.toml");
     for (from, to, words) in [
         ("improvement_above = 12.0\n", "", "hypothesis[0].rule: missing key `improvement_above`"),
+        ("\nrequired = [[", "\n# = [[", "hypothesis[0].rule.preconditions[1]: missing key `required`"),
+        ("[[\"runtime_ok_for_verdict\"]", "[[\"a\", \"b\"]", "has 2 values, and the key 1 columns"),
         ("min_hang_shapes", "min_hang_shaeps", "did you mean `min_hang_shapes`?"),
         ("[\"H2_partial\"]", "[\"H2_partail\"]", "hypothesis[0].expect: the rule `falsification_ladder` never gives"),
         ("kind = \"licence\"", "kind = \"license\"", "did you mean `licence`?"),

@@ -1,4 +1,4 @@
-//! Faults in what was imported: an end that is missing, and rows that stand twice.
+//! Faults in what was imported: an end that is missing, rows that stand twice, and what had to hold and is not told.
 
 use std::collections::BTreeSet;
 
@@ -89,4 +89,42 @@ fn rows_that_stand_twice_are_named() {
     assert!(shape.starts_with("tr165_hang_ledger:2 and tr165_hang_ledger:7 have the same key"), "{shape}");
     let fact = says("tr165_preflight:1", "gil-ladder");
     assert!(fact.starts_with("tr165_preflight:1 and tr165_preflight:8 have the same key"), "{fact}");
+}
+
+/// The ruling on TR165's ladder with some rows of a table taken out.
+fn ladder_without(table: &str, is_out: impl Fn(&Value) -> bool) -> Ruling {
+    let design = Design::parse("tr165", &plan_text("tr165")).expect("a design");
+    let mut files = tables("tr165");
+    let file = files.iter_mut().find(|file| file.name == format!("{table}.json")).expect("the table's file");
+    let mut document: Value = serde_json::from_slice(&file.bytes).expect("a table is JSON");
+    let rows = document["rows"].as_array_mut().expect("rows");
+    rows.retain(|row| !is_out(row));
+    document["n_rows"] = rows.len().into();
+    file.bytes = serde_json::to_vec(&document).expect("JSON");
+    let verdict = judge_published(&design, &imported(&design, &files)).expect("a verdict");
+    ruling(&verdict, "gil-ladder").clone()
+}
+
+#[test]
+fn the_ladder_abstains_where_one_thing_that_must_hold_is_not_told() {
+    let floors = "tr165_coverage_floors";
+    let without = |precondition: &str| ladder_without(floors, |row| row["precondition"] == precondition);
+    for precondition in ["runtime_ok_for_verdict", "free_threaded_build", "gil_disabled_at_dispatcher_startup"] {
+        let ladder = without(precondition);
+        assert_eq!(ladder.label, "abstain");
+        assert!(ladder.reasons[0].contains(&format!("{precondition} in table {floors}")), "{:?}", ladder.reasons);
+    }
+    // The two counts of that table are floors of the ladder itself.
+    assert_eq!(without("minimum_n2_data").label, "H2_partial");
+    let one = ladder_without("tr165_preflight", |row| row["stage"] != "before imports");
+    assert_eq!((one.label.as_str(), one.reasons.len()), ("abstain", 6));
+    assert!(one.reasons[0].contains("sys._is_gil_enabled(), after torch"), "{:?}", one.reasons);
+}
+
+#[test]
+fn an_efficiency_below_zero_is_refused() {
+    let verdict = with_cell("tr165_n2_efficiency", "\"tr165_eff\": 0.7226", "\"tr165_eff\": -0.5");
+    let ladder = ruling(&verdict, "gil-ladder");
+    assert_eq!(ladder.standing, Standing::Invalid);
+    assert!(ladder.reasons[0].ends_with("-50 % is no efficiency"), "{:?}", ladder.reasons);
 }

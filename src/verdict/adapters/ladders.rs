@@ -1,12 +1,13 @@
 //! From the tables that a plan names to what a rule takes: efficiencies, hang shapes, pairs.
 
 use super::apply::{Ruled, Settings};
-use super::keys::{key, keyed};
+use super::keys::{Key, key, keyed};
 use super::tables::{Gap, Printed, Tables, must_text, number, percent, source, text};
 use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition};
 use crate::stats::{Alpha, Bootstrap, Margin};
 use crate::verdict::rules::{
-    Combination, LadderRules, Ruling, RuntimeFact, Shape, ShapeState, SideCell, hang_ledger, ladder, matched_pairs,
+    Combination, LadderRules, Ruling, RuntimeFact, RuntimeFacts, Shape, ShapeState, SideCell, hang_ledger, ladder,
+    matched_pairs,
 };
 
 pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Ruled {
@@ -51,11 +52,18 @@ fn combinations(tables: &Tables<'_>, efficiencies: &Efficiencies) -> Result<Vec<
     Ok(found)
 }
 
-fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<Vec<RuntimeFact>, Gap> {
-    let mut found = Vec::new();
-    for Precondition { rows, key: columns, expected, observed } in preconditions {
-        for (key, row) in keyed(tables.rows(rows)?, columns)? {
-            found.push(RuntimeFact {
+fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<RuntimeFacts, Gap> {
+    let mut found = RuntimeFacts::default();
+    for Precondition { rows, key: columns, required, expected, observed } in preconditions {
+        let told = keyed(tables.rows(rows)?, columns)?;
+        for statement in required {
+            let wanted: Key = columns.iter().cloned().zip(statement.iter().cloned()).collect();
+            if told.iter().all(|(key, _)| *key != wanted) {
+                found.absent.push(format!("{} in table {}", statement.join(", "), rows.table));
+            }
+        }
+        for (key, row) in told {
+            found.told.push(RuntimeFact {
                 name: key.into_values().collect::<Vec<_>>().join(", "),
                 source: source(row),
                 expected: must_text(row, expected)?,

@@ -24,7 +24,7 @@ pub struct Combination {
     pub source: String,
     /// Efficiency of the side compared against, in percent; above 0.
     pub baseline_pct: f64,
-    /// Efficiency of the side compared, in percent.
+    /// Efficiency of the side compared, in percent; not below 0.
     pub candidate_pct: f64,
     /// How far rounding may have moved the difference of the two, in percentage points.
     pub slack_pp: f64,
@@ -41,6 +41,15 @@ pub struct RuntimeFact {
     pub expected: String,
     /// What it was.
     pub observed: String,
+}
+
+/// Everything that must hold before anything is judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuntimeFacts {
+    /// What the rows tell.
+    pub told: Vec<RuntimeFact>,
+    /// What they would have to tell and do not, in words.
+    pub absent: Vec<String>,
 }
 
 /// What the ladder is held against.
@@ -76,10 +85,9 @@ enum Gain {
 
 /// Climbs the ladder.
 #[must_use]
-pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &[RuntimeFact], rules: &LadderRules) -> Ruling {
-    if let Some(bad) = combinations.iter().find(|c| !is_usable(c)) {
-        let reason = format!("{}: an efficiency of {} % cannot be compared against", bad.source, bad.baseline_pct);
-        return Ruling::invalid(reason);
+pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Ruling {
+    if let Some(fault) = combinations.iter().find_map(fault) {
+        return Ruling::invalid(fault);
     }
     let gains: Vec<(f64, Gain)> = combinations.iter().map(|c| gain(c, rules)).collect();
     let shortfalls = shortfalls(combinations.len() as u64, shapes, facts, rules);
@@ -90,7 +98,7 @@ pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &[RuntimeFa
     };
     let sources = combinations.iter().map(|c| &c.source).chain(shapes.iter().map(|shape| &shape.source));
     ruling
-        .resting_on(sources.chain(facts.iter().map(|fact| &fact.source)))
+        .resting_on(sources.chain(facts.told.iter().map(|fact| &fact.source)))
         .tested(tests(combinations, rules))
         .tested(resolution(shapes, rules.bootstrap.confidence))
         .against("improvement_above", rules.improvement_above, unit(rules))
@@ -100,8 +108,13 @@ pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &[RuntimeFa
         .in_parts(combinations.iter().zip(&gains).map(|(combination, gain)| part(combination, gain.1)))
 }
 
-fn is_usable(combination: &Combination) -> bool {
-    combination.baseline_pct > 0.0 && combination.baseline_pct.is_finite() && combination.candidate_pct.is_finite()
+/// What no efficiency can be.
+fn fault(Combination { source, baseline_pct, candidate_pct, .. }: &Combination) -> Option<String> {
+    if !(*baseline_pct > 0.0 && baseline_pct.is_finite()) {
+        return Some(format!("{source}: an efficiency of {baseline_pct} % cannot be compared against"));
+    }
+    let is_one = *candidate_pct >= 0.0 && candidate_pct.is_finite();
+    (!is_one).then(|| format!("{source}: {candidate_pct} % is no efficiency"))
 }
 
 fn unit(rules: &LadderRules) -> &'static str {
@@ -132,12 +145,15 @@ fn gain(combination: &Combination, rules: &LadderRules) -> (f64, Gain) {
     (value, side)
 }
 
-fn shortfalls(combinations: u64, shapes: &[Shape], facts: &[RuntimeFact], rules: &LadderRules) -> Vec<String> {
-    let mut found: Vec<String> = facts
+fn shortfalls(combinations: u64, shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Vec<String> {
+    let mut found: Vec<String> =
+        facts.absent.iter().map(|absent| format!("nothing tells of {absent}, which must hold")).collect();
+    let unmet = facts
+        .told
         .iter()
         .filter(|fact| fact.expected != fact.observed)
-        .map(|fact| format!("{} is {}, and must be {}", fact.name, fact.observed, fact.expected))
-        .collect();
+        .map(|fact| format!("{} is {}, and must be {}", fact.name, fact.observed, fact.expected));
+    found.extend(unmet);
     if combinations < rules.min_combinations {
         found.push(format!("{combinations} combinations were compared, floor {}", rules.min_combinations));
     }
@@ -333,7 +349,7 @@ mod tests {
     fn climbed(gains: &[f64], shapes: &[ShapeState], rules: &LadderRules) -> Ruling {
         let combinations: Vec<Combination> = gains.iter().map(|gain| combination(*gain, 0.0)).collect();
         let shapes: Vec<Shape> = shapes.iter().map(|state| shape(*state)).collect();
-        ladder(&combinations, &shapes, &[], rules)
+        ladder(&combinations, &shapes, &RuntimeFacts::default(), rules)
     }
 
     const RESOLVED: &[ShapeState] = &[ShapeState::Resolved];
@@ -366,7 +382,7 @@ mod tests {
     #[test]
     fn printed_digits_that_do_not_tell_leave_a_gain_on_the_edge() {
         let combinations = [combination(5.01, 0.1), combination(9.0, 0.1), combination(8.0, 0.1)];
-        let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &[], &rules());
+        let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &RuntimeFacts::default(), &rules());
         assert_eq!((ruling.label.as_str(), ruling.parts[0].label.as_str()), ("inconclusive", "edge"));
         let relative = LadderRules { improvement_unit: GainUnit::PctOfBaseline, improvement_above: 10.0, ..rules() };
         // 5 pp of 50 % are exactly 10 %, which does not exceed it.
@@ -386,8 +402,11 @@ mod tests {
             observed: "false".to_owned(),
         };
         let combinations = [9.0, 9.5, 9.1].map(|gain| combination(gain, 0.0));
-        let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &[gil], &rules());
-        assert_eq!(ruling.reasons, ["GIL disabled is false, and must be true"]);
+        let facts = RuntimeFacts { told: vec![gil], absent: vec!["a build in table t".to_owned()] };
+        let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &facts, &rules());
+        let reasons =
+            ["nothing tells of a build in table t, which must hold", "GIL disabled is false, and must be true"];
+        assert_eq!((ruling.label.as_str(), &ruling.reasons[..]), ("abstain", &reasons.map(str::to_owned)[..]));
         assert_eq!(ruling.rests_on.last().map(String::as_str), Some("row:gil"));
     }
 
@@ -413,6 +432,19 @@ mod tests {
         assert_eq!(ruling.label, "H1_pass", "where no shape can be named the gains decide");
         assert!(ruling.reasons.iter().any(|reason| reason.contains("not_testable")), "{:?}", ruling.reasons);
         let none = Combination { baseline_pct: 0.0, ..combination(1.0, 0.0) };
-        assert_eq!(ladder(&[none], &[], &[], &rules).standing, Standing::Invalid);
+        assert_eq!(ladder(&[none], &[], &RuntimeFacts::default(), &rules).standing, Standing::Invalid);
+    }
+
+    #[test]
+    fn what_no_efficiency_can_be_is_refused_however_good_the_others_are() {
+        for candidate_pct in [-0.5, f64::NAN, f64::INFINITY] {
+            let bad = Combination { candidate_pct, source: "row 2".to_owned(), ..combination(0.0, 0.0) };
+            let combinations = [combination(9.0, 0.0), bad, combination(9.0, 0.0)];
+            let shapes = [shape(ShapeState::Resolved)];
+            let ruling = ladder(&combinations, &shapes, &RuntimeFacts::default(), &rules());
+            assert_eq!(ruling.standing, Standing::Invalid);
+            assert!(ruling.reasons[0].starts_with("row 2: "), "{:?}", ruling.reasons);
+        }
+        assert_eq!(climbed(&[-50.0, -49.0, -48.0], RESOLVED, &rules()).label, "H0_pass", "0 % is an efficiency");
     }
 }

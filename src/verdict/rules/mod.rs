@@ -57,7 +57,7 @@ pub(super) use estimate::launches_to_decide;
 pub use estimate::{Estimate, Levels};
 pub use five_gates::{BenchmarkIdentity, PublishedFacts, RegimeOutcomes, five_gates, same_benchmark};
 pub use hangs::{Shape, ShapeState, hang_ledger};
-pub use ladder::{Combination, LadderRules, RuntimeFact, ladder};
+pub use ladder::{Combination, LadderRules, RuntimeFact, RuntimeFacts, ladder};
 pub use licence::{Checked, Claimed, licence};
 pub use pairs::{SideCell, matched_pairs};
 pub(super) use phase_separation::phases_family;
