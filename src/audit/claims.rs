@@ -1,16 +1,18 @@
 //! Claims as strangers write them: one JSON object a line.
 //!
-//! What is wrong in one claim is its own affair: only a line that is no JSON object, or has no id of its own, refuses
-//! the file. A field that cannot be taken leaves its claim without a check, and the reason names it.
+//! What is wrong in one claim is its own affair: only a line that is no JSON object, or repeats the id of another,
+//! refuses the file. A field that cannot be taken leaves its claim without a check, and the reason names it; a claim
+//! without an id that can be taken is called by its line.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Error;
-use super::fields::{field, without_place};
+use super::fields::{beyond_doubles, field, without_place};
 
 /// The longest file of claims that is read, in bytes.
 pub const MAX_CLAIMS_BYTES: u64 = 64 << 20;
@@ -89,7 +91,7 @@ pub enum DataFiles {
 pub struct Claim {
     /// Its line in the file, from 1.
     pub line: usize,
-    /// Its name.
+    /// Its name; `line 3` where the third line has none that can be taken.
     pub id: String,
     /// What was claimed, in words; empty where the line does not say.
     pub claim: String,
@@ -117,7 +119,7 @@ pub(super) struct Check {
 /// Reads claims; `file` is the name that messages give them.
 ///
 /// # Errors
-/// [`Error::Line`] names the first line that is no JSON object, has no id or repeats one; [`Error::NoClaims`];
+/// [`Error::Line`] names the first line that is no JSON object or repeats an id; [`Error::NoClaims`];
 /// [`Error::TooLong`].
 pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
     if bytes.len() as u64 > MAX_CLAIMS_BYTES {
@@ -135,25 +137,28 @@ pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err(at("no JSON object".to_owned(), "one claim is one JSON object on one line"));
         }
-        let id: Option<String> = field(text, "id").map_err(|error| {
-            let found = match error.is_data() {
-                true => format!("the field `id`: {}", without_place(&error)),
-                false => format!("no JSON object: {error}"),
-            };
-            at(found, "one claim is one JSON object on one line, with a text as `id` (`lockstep schema claims`)")
-        })?;
-        let id = match id {
-            Some(id) if !id.trim().is_empty() => id,
-            found => {
-                let found = if found.is_some() { "an empty id" } else { "no `id`" };
-                return Err(at(found.to_owned(), "give each claim an id of its own"));
-            }
-        };
+        let remade = beyond_doubles(text);
+        let text = remade.as_deref().unwrap_or(text);
+        if let Err(error) = field::<IgnoredAny>(text, "id")
+            && !error.is_data()
+        {
+            let hint = "one claim is one JSON object on one line (`lockstep schema claims`)";
+            return Err(at(format!("no JSON object: {error}"), hint));
+        }
+        let mut faults = Vec::new();
+        let id = taken::<String>(text, "id", &mut faults).filter(|id| !id.trim().is_empty());
+        if id.is_none() && faults.is_empty() {
+            faults.push("`id`: there is none; give each claim an id of its own".to_owned());
+        }
+        let id = id.unwrap_or_else(|| format!("line {line}"));
         if let Some(first) = lines.insert(id.clone(), line) {
             let found = format!("the id {id:?} stands in line {first} already");
             return Err(at(found, "give each claim an id of its own"));
         }
-        let (read, faults) = ClaimLine::read(id, text);
+        let read = ClaimLine::read(id, text, &mut faults);
+        if remade.is_some() && !faults.is_empty() {
+            faults.push("NaN and Infinity are no numbers of JSON".to_owned());
+        }
         claims.push(checked(read, faults, line));
     }
     if claims.is_empty() {
@@ -163,24 +168,22 @@ pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
 }
 
 impl ClaimLine {
-    /// What can be taken of a line, and what is wrong with each field that cannot.
-    fn read(id: String, text: &[u8]) -> (Self, Vec<String>) {
-        let mut faults = Vec::new();
-        let read = Self {
+    /// What can be taken of a line; `faults` gets what is wrong with each field that cannot.
+    fn read(id: String, text: &[u8], faults: &mut Vec<String>) -> Self {
+        Self {
             id,
-            claim: taken(text, "claim", &mut faults),
-            data_file: taken(text, "data_file", &mut faults),
-            formula: taken(text, "formula", &mut faults),
-            starlark: taken(text, "starlark", &mut faults),
-            published: taken(text, "published", &mut faults),
-            compare: taken(text, "compare", &mut faults),
-            published_resolution: taken(text, "published_resolution", &mut faults),
-            allowance: taken(text, "allowance", &mut faults),
+            claim: taken(text, "claim", faults),
+            data_file: taken(text, "data_file", faults),
+            formula: taken(text, "formula", faults),
+            starlark: taken(text, "starlark", faults),
+            published: taken(text, "published", faults),
+            compare: taken(text, "compare", faults),
+            published_resolution: taken(text, "published_resolution", faults),
+            allowance: taken(text, "allowance", faults),
             // The order of the report is all that depends on these two.
             claim_type: taken(text, "claim_type", &mut Vec::new()),
             severity: taken(text, "severity", &mut Vec::new()),
-        };
-        (read, faults)
+        }
     }
 }
 

@@ -27,6 +27,33 @@ pub(super) fn without_place(error: &serde_json::Error) -> String {
     told.strip_suffix(&place).map(str::to_owned).unwrap_or(told)
 }
 
+/// The text with a number beyond the doubles for each `NaN`, `Infinity` and `-Infinity` that stands outside of its
+/// strings, as Python's `json.dumps` writes them; `None` where there is none. So the field that holds one cannot be
+/// taken, and its siblings can.
+pub(super) fn beyond_doubles(text: &[u8]) -> Option<Vec<u8>> {
+    let mut remade = Vec::with_capacity(text.len());
+    let (mut rest, mut in_string, mut found) = (text, false, false);
+    while let Some((byte, after)) = rest.split_first() {
+        let word = ["NaN", "Infinity"].iter().find_map(|word| rest.strip_prefix(word.as_bytes()));
+        if let Some(behind) = word.filter(|_| !in_string) {
+            remade.extend_from_slice(b"1e999");
+            (rest, found) = (behind, true);
+            continue;
+        }
+        remade.push(*byte);
+        rest = after;
+        match (byte, after.split_first()) {
+            (b'"', _) => in_string = !in_string,
+            (b'\\', Some((escaped, behind))) if in_string => {
+                remade.push(*escaped);
+                rest = behind;
+            }
+            _ => {}
+        }
+    }
+    found.then_some(remade)
+}
+
 struct Named<'a, T> {
     name: &'a str,
     what: PhantomData<T>,

@@ -352,13 +352,7 @@ fn a_line_that_is_no_claim_is_told_with_its_number() {
         (" \n\r\n", "claims.jsonl: no claim"),
         ("[]", "line 1"),
         ("not json", "line 1"),
-        (&format!("{LINE}\n\n{{\"claim\": \"x\"}}"), "line 3: no `id`"),
         (&format!("{LINE}\n{LINE}"), "line 2: the id \"A\" stands in line 1 already"),
-        (&LINE.replace("\"id\": \"A\"", "\"id\": \" \""), "an empty id"),
-        (&LINE.replace("\"id\": \"A\"", "\"id\": null"), "line 1: no `id`"),
-        (&LINE.replace("\"id\": \"A\"", "\"id\": 7"), "line 1: the field `id`: invalid type: integer `7`"),
-        (&LINE.replace("\"id\": \"A\"", "\"id\": \"A\", \"id\": \"B\""), "the field `id`: it stands twice"),
-        (&LINE.replace("\"allowance\": 0", "\"allowance\": NaN"), "line 1: no JSON object"),
         (&format!("{LINE} 1"), "line 1: no JSON object: trailing characters"),
         (LINE.trim_end_matches('}'), "line 1: no JSON object: EOF"),
         (&"[".repeat(1000), "no JSON object"),
@@ -366,7 +360,41 @@ fn a_line_that_is_no_claim_is_told_with_its_number() {
         let error = refused(text);
         assert!(error.contains(told) && error.starts_with("claims.jsonl"), "{error}, not {told}");
     }
-    assert!(matches!(read_claims("c", b"{\"id\": \"\xff\"}"), Err(Error::Line { line: 1, .. })));
+    assert!(matches!(read_claims("c", b"{\"\xff\": 1}"), Err(Error::Line { line: 1, .. })));
+}
+
+#[test]
+fn a_claim_without_an_id_that_can_be_taken_is_called_by_its_line() {
+    for (id, told) in [
+        ("\"id\": 7", "`id`: invalid type: integer `7`"),
+        ("\"id\": NaN", "`id`: number out of range"),
+        ("\"id\": null", "`id`: there is none"),
+        ("\"id\": \" \"", "`id`: there is none"),
+        ("\"note\": 1", "`id`: there is none"),
+        ("\"id\": \"A\", \"id\": \"B\"", "`id`: it stands twice"),
+    ] {
+        let text = format!("{LINE}\n\n{}\n", LINE.replace("\"id\": \"A\"", id));
+        let read = read_claims("claims.jsonl", text.as_bytes()).unwrap();
+        assert!(read[0].check.is_ok(), "{id} costs the claim before it");
+        let why = read[1].check.as_ref().unwrap_err();
+        assert!(read[1].id == "line 3" && why.contains(told), "{}: {why}, not {told}", read[1].id);
+    }
+    let text = format!("{LINE}\n{}", LINE.replace("\"A\"", "7").replace("\"id\"", "\"note\": \"line 2\", \"id\""));
+    assert_eq!(read_claims("c", text.as_bytes()).unwrap()[1].id, "line 2");
+    assert!(refused(&format!("{}\n{{}}", LINE.replace("\"A\"", "\"line 2\""))).contains("stands in line 1 already"));
+}
+
+#[test]
+fn what_python_writes_for_no_number_costs_the_claim_whose_field_it_is() {
+    let read = |line: &str| read_claims("c", line.as_bytes()).unwrap().remove(0);
+    for word in ["NaN", "Infinity", "-Infinity"] {
+        let why = read(&LINE.replace("\"published\": 1", &format!("\"published\": {word}"))).check.unwrap_err();
+        assert!(why.contains("`published`: number out of range; NaN and Infinity are no numbers of JSON"), "{why}");
+    }
+    // In a field that nobody reads, and inside of a text, it takes nothing.
+    assert_eq!(read(&LINE.replace("{\"id\"", "{\"recomputed\": [NaN], \"id\"")), read(LINE));
+    let quoted = read(&LINE.replace("\"claim\": \"c\"", r#""claim": "a \" NaN \\""#));
+    assert_eq!((quoted.claim.as_str(), quoted.check.is_ok()), ("a \" NaN \\", true));
 }
 
 #[test]
