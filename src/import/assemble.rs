@@ -98,6 +98,10 @@ pub fn import(kind: Kind, files: &[InputFile], plan: &PlanIdentity, axes: Axes) 
         if from.files.iter().any(|known| known.name == file.name) {
             return Err(Error::SameName { name: file.name.clone() });
         }
+        let sha256 = Digest::of(&file.bytes);
+        if let Some(known) = from.files.iter().find(|known| known.sha256 == sha256) {
+            return Err(Error::SameBytes { first: known.name.clone(), second: file.name.clone() });
+        }
         let reading = kind.read(file)?;
         if let Some(first) = reading.summaries.first()
             && let Some(other) = tables.insert(first.table.clone(), file.name.clone())
@@ -107,7 +111,7 @@ pub fn import(kind: Kind, files: &[InputFile], plan: &PlanIdentity, axes: Axes) 
         }
         from.files.push(ImportedFile {
             name: file.name.clone(),
-            sha256: Digest::of(&file.bytes),
+            sha256,
             bytes: file.bytes.len() as u64,
             about: reading.about,
             ignored: reading.ignored.into_iter().collect(),

@@ -55,6 +55,14 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// Two files hold the same bytes.
+    #[error("{first:?} and {second:?} hold the same bytes, and their rows would count twice; leave one of them out")]
+    SameBytes {
+        /// The one.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Nothing to read was found.
     #[error("{place}: no file that ends in {endings}; name the files that the kind `{kind}` reads")]
     NoFiles {

@@ -41,13 +41,23 @@ fn one(file: &InputFile, number: u64, result: &Json, reading: &mut Reading) -> R
         return Err(fault("command", "no text".to_owned()));
     };
     let parameters = result.get("parameters").map(Json::entries).unwrap_or_default();
+    let parameters = || parameters.iter().map(|(name, value)| (parameter(result, name), value));
     let mut cells = BTreeMap::new();
-    for (name, value) in result.entries().iter().chain(parameters) {
+    for (name, value) in result.entries() {
         let unit = SECONDS.contains(&name.as_str()).then_some("s");
+        if unit.is_some() && value.number().is_some_and(|seconds| seconds < 0.0) {
+            return Err(fault(name, format!("{}: no command takes less than no time", value.describe())));
+        }
         match cell(value, unit, None) {
             Some(cell) => drop(cells.insert(name.clone(), cell)),
             None if ["times", "exit_codes", "memory_usage_byte", "parameters"].contains(&name.as_str()) => {}
             None => drop(reading.ignored.insert(name.clone())),
+        }
+    }
+    for (name, value) in parameters() {
+        match cell(value, None, None) {
+            Some(cell) => drop(cells.insert(name, cell)),
+            None => drop(reading.ignored.insert(name)),
         }
     }
     let times = list(result, "times").map_err(|found| fault("times", found))?;
@@ -62,7 +72,7 @@ fn one(file: &InputFile, number: u64, result: &Json, reading: &mut Reading) -> R
     };
     let (codes, memory) = (beside("exit_codes")?, beside("memory_usage_byte")?);
     let mut identity: BTreeMap<String, Scalar> =
-        parameters.iter().filter_map(|(name, value)| Some((name.clone(), scalar(value)?))).collect();
+        parameters().filter_map(|(name, value)| Some((name, scalar(value)?))).collect();
     for (index, time) in times.iter().enumerate() {
         identity.insert("result".to_owned(), Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX)));
         identity.insert("run".to_owned(), Scalar::Int(i64::try_from(index).unwrap_or(i64::MAX)));
@@ -85,6 +95,12 @@ fn one(file: &InputFile, number: u64, result: &Json, reading: &mut Reading) -> R
         });
     }
     Ok(())
+}
+
+/// The name that a parameter gets: its own, unless a field of the result or what tells runs apart is called so.
+fn parameter(result: &Json, name: &str) -> String {
+    let taken = result.get(name).is_some() || ["result", "run"].contains(&name);
+    if taken { format!("parameter.{name}") } else { name.to_owned() }
 }
 
 fn list<'a>(result: &'a Json, name: &str) -> Result<Option<&'a [Json]>, String> {

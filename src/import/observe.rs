@@ -29,6 +29,9 @@ pub(super) const DECODE_FLOOR_MS: f64 = 1.0;
 /// The longest message that a failure keeps, in characters.
 const MAX_MESSAGE_CHARS: usize = 500;
 
+/// Words for a lack of memory, beside "out of memory" itself, whatever stands between its words.
+const OUT_OF_MEMORY: &[&str] = &["oom", "oomkilled", "outofmemory", "outofmemoryerror"];
+
 const STATUS: &[&str] = &["status", "outcome"];
 /// Fields whose text means that the row failed, and those that only say more of a failure.
 const ERRORS: &[&str] = &["error", "error_message", "exception"];
@@ -144,7 +147,9 @@ fn milliseconds(time: &Metric) -> Option<f64> {
 
 pub(super) fn crash(message: &str) -> Failure {
     let lower = message.to_lowercase();
-    let memory = ["out of memory", "outofmemory", "oom"].iter().any(|sign| lower.contains(sign));
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let memory = words.iter().any(|word| OUT_OF_MEMORY.contains(word))
+        || words.windows(3).any(|three| three == ["out", "of", "memory"]);
     Failure::new(if memory { FailureClass::OutOfMemory } else { FailureClass::Exception }, cut(message))
 }
 

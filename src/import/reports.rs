@@ -1,11 +1,14 @@
 //! TR165, TR147, TR126 and TR117: the files of their harnesses, one row per line.
 
+use std::collections::BTreeMap;
+
 use super::Error;
 use super::flat::{self, FlatFile};
 use super::input::InputFile;
-use super::observe::observation;
+use super::observe::{cut, observation};
 use super::reading::{Reading, cells};
 use super::shape::{self, Shape};
+use crate::journal::Observation;
 
 /// Columns that only a summary over attempts can have.
 const TR165_SUMMARY: &[&str] = &["ok_rate", "parallel_efficiency", "p95_latency_multiplier"];
@@ -52,6 +55,26 @@ pub(super) fn tr117(file: &InputFile) -> Result<Reading, Error> {
 }
 
 fn rows(file: &InputFile, flat: FlatFile, shape: &Shape) -> Result<Reading, Error> {
-    let observations = flat.rows.iter().map(|row| observation(file, row, shape)).collect::<Result<_, _>>()?;
+    let observations = flat.rows.iter().map(|row| observation(file, row, shape)).collect::<Result<Vec<_>, _>>()?;
+    each_once(file, &observations, shape)?;
     Ok(Reading { ignored: flat.ignored, observations, ..Reading::default() })
+}
+
+/// Refuses a repetition that the file has twice: it would count twice.
+fn each_once(file: &InputFile, observations: &[Observation], shape: &Shape) -> Result<(), Error> {
+    let mut lines = BTreeMap::new();
+    let numbered = |found: &&Observation| shape.repetitions.iter().any(|name| found.key.contains_key(*name));
+    for found in observations.iter().filter(numbered) {
+        let mut named: Vec<String> = found.key.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        // A count may say what was asked for, and then tells repetitions apart.
+        let counts = found.metrics.iter().filter(|(_, metric)| metric.unit == "count");
+        named.extend(counts.map(|(name, metric)| format!("{name} {}", metric.value)));
+        let named = named.join(", ");
+        if let Some(first) = lines.insert(named.clone(), found.line) {
+            let found_there = format!("the repetition of line {first} again ({})", cut(&named));
+            let hint = "leave one of them out, or add the column that tells them apart";
+            return Err(Error::fault(&file.name, format!("line {}", found.line), found_there, hint));
+        }
+    }
+    Ok(())
 }

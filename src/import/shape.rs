@@ -13,6 +13,8 @@ pub(super) struct Shape {
     pub arm: &'static [&'static str],
     /// Numbers that tell rows apart and are no measurement, although their name may end like a unit.
     pub keys: &'static [&'static str],
+    /// Of `keys` those that number the repetitions of one measurement; empty where rows are samples of a run.
+    pub repetitions: &'static [&'static str],
     /// The attempt's own time; the first that is measured counts. Empty: a row need not have one.
     pub time: &'static [&'static str],
     /// The number of output tokens.
@@ -28,6 +30,7 @@ pub(super) const TR147: Shape = Shape {
     required: &[&["status"], &["wall_ms", "latency_ms", "inference_total_s"]],
     arm: &["compile_mode", "backend", "variant"],
     keys: &["token_len", "token_length", "prompt_tokens", "iteration", "rep", "repetition", "sample", "seed"],
+    repetitions: &["iteration", "rep", "repetition", "sample"],
     time: &["wall_ms", "latency_ms", "inference_total_s"],
     tokens: &["decode_tokens", "tokens", "tokens_generated", "new_tokens", "output_tokens"],
     phase: &["mode", "phase"],
@@ -40,6 +43,7 @@ pub(super) const TR126: Shape = Shape {
     required: &[&["status"], &["latency_ms", "wall_ms"], &["backend"]],
     arm: &["backend"],
     keys: &["repetition", "rep", "iteration", "prompt_tokens", "seed", "max_new_tokens"],
+    repetitions: &["repetition", "rep", "iteration"],
     time: &["latency_ms", "wall_ms"],
     tokens: &["tokens_generated", "completion_tokens", "output_tokens", "new_tokens", "tokens"],
     phase: &["mode", "phase"],
@@ -52,6 +56,7 @@ pub(super) const TR165: Shape = Shape {
     required: &[&["phase"], &["model"], &["workload"], &["n_agents"]],
     arm: &["backend"],
     keys: &["n_agents", "rep", "step", "seed", "prompt_tokens"],
+    repetitions: &["rep"],
     time: &["wall_ms", "latency_ms", "ttft_ms"],
     tokens: &["completion_tokens"],
     phase: &[],
@@ -64,6 +69,7 @@ pub(super) const TR117: Shape = Shape {
     required: &[],
     arm: &["agent_id", "runtime", "language"],
     keys: &["run", "timestamp", "seed"],
+    repetitions: &[],
     time: &[],
     tokens: &[],
     phase: &[],

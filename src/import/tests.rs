@@ -102,6 +102,9 @@ fn a_table_that_contradicts_itself_is_refused_at_its_place() {
 fn one_table_stands_in_one_file() {
     let (first, mut second) = (fixture!("table.json"), fixture!("table.json"));
     second.name = "other.json".into();
+    let error = import(Kind::Table, &[first.clone(), second.clone()], &plan(), Axes::new()).unwrap_err();
+    assert!(error.to_string().starts_with("\"table.json\" and \"other.json\" hold the same bytes"), "{error}");
+    second.bytes.push(b'\n');
     let error = import(Kind::Table, &[first.clone(), second], &plan(), Axes::new()).unwrap_err();
     assert!(error.to_string().starts_with("other.json, table: the table \"demo_ledger\" stands in table.json too"));
     let error = import(Kind::Table, &[first.clone(), first], &plan(), Axes::new()).unwrap_err();
@@ -174,6 +177,39 @@ fn a_status_counts_with_what_stands_beside_it() {
     ] {
         assert_eq!(imported_outcomes(Kind::Tr147, "r.jsonl", &format!("{{{row}}}")), [expected], "{row}");
     }
+}
+
+#[test]
+fn a_lack_of_memory_is_told_by_whole_words() {
+    let class = |message: &str| super::observe::crash(message).class;
+    for message in [
+        "CUDA out of memory",
+        "torch.OutOfMemoryError: tried to allocate",
+        "CUDA_ERROR_OUT_OF_MEMORY",
+        "status oom",
+        "OOM-killed",
+        "OOMKilled",
+    ] {
+        assert_eq!(class(message), FailureClass::OutOfMemory, "{message}");
+    }
+    for message in ["boom", "no room left for rank 0", "the zoom kernel failed", "out of bounds memory access"] {
+        assert_eq!(class(message), FailureClass::Exception, "{message}");
+    }
+}
+
+#[test]
+fn a_repetition_counts_once() {
+    let head = "model,backend,scenario,repetition,latency_ms,tokens,status\n";
+    let row = "m,eager,s,8,0.5,3,ok\n";
+    let error = refused(Kind::Tr126, "m.csv", &format!("{head}{row}m,eager,s,8,0.7,3,error\n"));
+    let told =
+        "m.csv, line 3: the repetition of line 2 again (backend eager, model m, repetition 8, scenario s, tokens 3)";
+    assert!(error.starts_with(told), "{error}");
+    for other in ["m,eager,s,9,0.5,3,ok\n", "m,eager,t,8,0.5,3,ok\n", "m,eager,s,8,0.5,4,ok\n"] {
+        assert_eq!(imported_outcomes(Kind::Tr126, "m.csv", &format!("{head}{row}{other}")).len(), 2, "{other}");
+    }
+    let unnumbered = "model,backend,latency_ms,status\nm,eager,0.5,ok\nm,eager,0.5,ok\n";
+    assert_eq!(imported_outcomes(Kind::Tr126, "m.csv", unnumbered).len(), 2, "nothing says that these are one");
 }
 
 #[test]
@@ -357,6 +393,34 @@ fn hyperfine_runs_carry_their_exit_codes() {
         imported_outcomes(Kind::Hyperfine, "h.json", &good.replacen("0.1010, 0", "NaN, 0", 1))[0],
         Outcome::FellThrough
     );
+}
+
+#[test]
+fn a_parameter_of_hyperfine_takes_no_measured_name_and_no_time_is_below_zero() {
+    let result = |more: &str| {
+        format!(r#"{{"results": [{{"command": "a", "mean": 1.5, "min": 1.0, "times": [1.0, 2.0]{more}}}]}}"#)
+    };
+    let text = result(r#", "parameters": {"mean": "9", "command": "b", "run": "7", "threads": "2"}"#);
+    let imported = imported(Kind::Hyperfine, &[InputFile::new("h.json", text.into_bytes())]);
+    let printed = summaries(&imported)[0];
+    assert_eq!(cell(printed, "mean"), (Some(&Scalar::Float(1.5)), "s", None));
+    assert_eq!(cell(printed, "command").0, Some(&Scalar::Text("a".into())));
+    assert_eq!(cell(printed, "parameter.mean").0, Some(&Scalar::Text("9".into())));
+    assert_eq!(cell(printed, "parameter.command").0, Some(&Scalar::Text("b".into())));
+    assert_eq!(cell(printed, "threads").0, Some(&Scalar::Text("2".into())));
+    let runs = observations(&imported);
+    assert_eq!(runs[1].key.get("run"), Some(&Scalar::Int(1)));
+    assert_eq!(runs[1].key.get("parameter.run"), Some(&Scalar::Text("7".into())));
+    for (name, value) in [("mean", "-1.5"), ("min", "-3"), ("user", "-0.1")] {
+        let text = match name {
+            "user" => result(&format!(r#", "user": {value}"#)),
+            _ => {
+                result("").replacen(&format!("\"{name}\": 1."), &format!("\"{name}\": {value}, \"was {name}\": 1."), 1)
+            }
+        };
+        let error = refused(Kind::Hyperfine, "h.json", &text);
+        assert!(error.starts_with(&format!("h.json, result 1, field {name}: {value}: no command")), "{error}");
+    }
 }
 
 #[test]
