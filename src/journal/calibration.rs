@@ -18,6 +18,9 @@ pub struct Calibration {
     pub lane: String,
     /// The executable that measured.
     pub binary: Digest,
+    /// The class of the host that was measured; absent in calibrations of versions that knew a host by its machine id alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_class: Option<String>,
     /// Launches a side in each pair.
     pub launches: u32,
     /// Level of the tests: the false-positive rate that they promise not to exceed.

@@ -122,6 +122,7 @@ mod tests {
                 plan_sha256: Digest::of(b"p"),
                 lane: "a".into(),
                 binary: Digest::of(b"b"),
+                host_class: None,
                 launches: 4,
                 alpha: 0.05,
                 pairs: Detections { verdicts: 0, found: 0, rate_interval: None },

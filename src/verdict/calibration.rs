@@ -52,6 +52,8 @@ pub struct CalibrationFacts {
     pub lane: String,
     /// The executable.
     pub binary: Digest,
+    /// The class of the host.
+    pub host_class: String,
 }
 
 /// The host's calibration from its pairs; `slowed` holds the pairs of each injected size. `plan` is the plan of a pair.
@@ -64,7 +66,7 @@ pub fn calibration(
     pairs: &[PairFinding],
     slowed: &[(f64, Vec<PairFinding>)],
 ) -> Result<Calibration, Error> {
-    let CalibrationFacts { measured_at, plan: name, lane, binary } = facts;
+    let CalibrationFacts { measured_at, plan: name, lane, binary, host_class } = facts;
     let valid = pairs.iter().filter(|pair| pair.valid);
     let equal = detections(pairs, |pair| pair.different)?;
     let alpha = plan.statistics.alpha;
@@ -81,6 +83,7 @@ pub fn calibration(
         plan_sha256: plan.digest(),
         lane,
         binary,
+        host_class: Some(host_class),
         launches: plan.run.launches,
         alpha,
         order_effects: valid.clone().filter(|pair| pair.order_effect).count() as u64,
@@ -190,6 +193,7 @@ mod tests {
             plan: "p".into(),
             lane: "a".into(),
             binary: Digest::of(b"b"),
+            host_class: "amd-epyc-fam25-mod17-2c".into(),
         };
         calibration(facts, &Plan::parse("pair.toml", PLAN).unwrap(), equal, slowed).unwrap()
     }

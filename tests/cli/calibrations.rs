@@ -2,6 +2,7 @@
 
 use lockstep::journal::{Calibration, CalibrationState, Record, read_file};
 use lockstep::plan::Plan;
+use lockstep::snapshot::host_class;
 use lockstep::verdict::{CalibrationFacts, PairFinding, calibration};
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::{Named, Needs};
 pub const TRIALS: &[Named] = &[
     Named("a_host_is_calibrated_by_pairs_that_are_measured_once", Needs::Nothing, pairs),
     Named("a_host_whose_calibration_failed_accepts_nothing_without_a_written_reason", Needs::Nothing, failed),
+    Named("a_calibration_of_another_host_class_says_nothing_of_this_host", Needs::Nothing, another_class),
     Named("force_is_for_a_failed_calibration_alone", Needs::Nothing, force),
     Named("a_plan_without_a_lane_against_itself_cannot_calibrate", Needs::Nothing, no_control),
     Named("slowdowns_and_counts_that_make_no_sense_are_refused", Needs::Nothing, bad_options),
@@ -86,6 +88,12 @@ fn journals(project: &Project) -> Vec<std::path::PathBuf> {
 
 /// Writes down that the run's host found a difference in so many of 200 equal pairs.
 fn calibrate(project: &Project, run: &Run, found: u64) {
+    let segment = &run.verdict().journal.segments[0];
+    calibrate_as(project, run, found, host_class(&segment.host).as_str());
+}
+
+/// The same, of a host of that class.
+fn calibrate_as(project: &Project, run: &Run, found: u64, class: &str) {
     let segment = run.verdict().journal.segments[0].clone();
     let pair =
         |different| PairFinding { different, slower: different, order_effect: false, contaminated: false, valid: true };
@@ -95,10 +103,11 @@ fn calibrate(project: &Project, run: &Run, found: u64) {
         plan: "quickstart".into(),
         lane: "native".into(),
         binary: segment.binary,
+        host_class: class.to_owned(),
     };
     let plan = Plan::parse("tiny.toml", &project.read("plans/tiny.toml")).expect("the project's plan");
     let calibration = calibration(facts, &plan, &pairs, &[]).expect("counts make a calibration");
-    let name = format!("runs/.calibrations/{}.json", segment.host.machine.short());
+    let name = format!("runs/.calibrations/{}-{class}.json", segment.host.machine.short());
     project.write(&name, serde_json::to_string(&calibration).expect("it has a JSON form"));
 }
 
@@ -117,6 +126,22 @@ fn failed() {
     let forced = project.lockstep(&["accept", &later.id, "--force", "tokens only", "--format", "json"]);
     let snapshot: Value = forced.exits(0).json();
     assert_eq!((&snapshot["forced"], &snapshot["calibration"]["state"]), (&"tokens only".into(), &"failed".into()));
+}
+
+fn another_class() {
+    let (project, run) = own_copy();
+    let told = ["was measured on acme-z80-fam1-mod1-1c, and this host is ", "it says nothing of this host"];
+    calibrate_as(&project, &run, 40, "acme-z80-fam1-mod1-1c");
+    let later = project.run(&["run", "tiny"]);
+    later.ended.tells(&told);
+    assert_eq!(later.verdict().calibration, None);
+    project.lockstep(&["accept", &run.id]).exits(0).tells(&told);
+    // Under the host's own name it stays what it is.
+    let segment = run.verdict().journal.segments[0].clone();
+    let of = |class: &str| format!("runs/.calibrations/{}-{class}.json", segment.host.machine.short());
+    let text = project.read(&of("acme-z80-fam1-mod1-1c"));
+    project.write(&of(host_class(&segment.host).as_str()), text);
+    project.lockstep(&["accept", &run.id]).exits(0).tells(&told);
 }
 
 fn force() {

@@ -30,7 +30,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let path = folder.file("journal.jsonl");
     let journal = std::fs::read(&path).map_err(Error::file("reading", &path))?;
     let known = match verdict.journal.segments.last() {
-        Some(segment) => calibrations::known(project, segment.host.machine)?,
+        Some(segment) => calibrations::known(project, &segment.host)?,
         None => None,
     };
     let forced = options.force.as_deref().map(str::trim);

@@ -16,8 +16,9 @@ use crate::cli::{Error, Exit, Project};
 use crate::journal::{CalibrationState, compress, read_file};
 use crate::plan::Plan;
 use crate::report;
+use crate::snapshot::host_class;
 use crate::supervise::{self, Ended, Event};
-use crate::terms::{Digest, significant};
+use crate::terms::{Digest, HostFacts, significant};
 use crate::verdict::{CalibrationFacts, Conclusion, PAIRS_NEEDED, PairFinding, calibration, judge, pair_finding};
 
 /// Options of `calibrate`.
@@ -64,10 +65,15 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
         let hint = "ask for more with --verdicts or --slowed-verdicts";
         return Err(Error::usage("no pair was asked for".to_owned(), hint));
     };
-    let facts =
-        CalibrationFacts { measured_at, plan: bench.name.clone(), lane: bench.lane.clone(), binary: bench.binary };
+    let facts = CalibrationFacts {
+        measured_at,
+        plan: bench.name.clone(),
+        lane: bench.lane.clone(),
+        binary: bench.binary,
+        host_class: host_class(&bench.host).as_str().to_owned(),
+    };
     let found = calibration(facts, &bench.experiment.plan, &pairs, &slowed)?;
-    let kept = calibrations::keep(project, bench.machine, &found)?;
+    let kept = calibrations::keep(project, &bench.host, &found)?;
     match options.format {
         Format::Json => emit_json(&found)?,
         Format::Text => emit(&report::calibration_text(&found, style()))?,
@@ -92,7 +98,7 @@ struct Bench<'a> {
     name: String,
     lane: String,
     slowed_lane: String,
-    machine: Digest,
+    host: HostFacts,
     binary: Digest,
     folder: PathBuf,
     /// When the first of the pairs was measured.
@@ -111,10 +117,10 @@ impl<'a> Bench<'a> {
         let (lane, slowed_lane) = (contrast.baseline.clone(), contrast.candidate.clone());
         let executable = own_executable()?;
         let binary = Digest::of_file(&executable).map_err(Error::file("reading", &executable))?;
-        let machine = supervise::host_facts().machine;
-        let folder = calibrations::pairs(project, machine, experiment.plan.digest(), binary);
+        let host = supervise::host_facts();
+        let folder = calibrations::pairs(project, &host, experiment.plan.digest(), binary);
         let name = plan.name;
-        Ok(Self { project, experiment, name, lane, slowed_lane, machine, binary, folder, measured_at: None })
+        Ok(Self { project, experiment, name, lane, slowed_lane, host, binary, folder, measured_at: None })
     }
 
     /// The findings of `count` pairs, one lane slowed down by `slowdown_pct`; those that an earlier command measured are

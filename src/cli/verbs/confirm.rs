@@ -46,7 +46,7 @@ pub(super) fn run_again(project: &Project, first: &RunFolder) -> Result<Option<C
     let assembly = Assembly {
         unlocked: facts.unlocked,
         telemetry: !facts.no_telemetry,
-        calibration: calibrations::known(project, supervise::host_facts().machine)?,
+        calibration: calibrations::known(project, &supervise::host_facts())?,
         bundle,
         executables,
         ..Assembly::of(experiment, lanes, &folder)

@@ -43,7 +43,7 @@ pub(super) fn go_on(project: &Project, run: &str, mode: Mode, pause: Pause, form
         unlocked: facts.unlocked,
         telemetry: !facts.no_telemetry,
         mode,
-        calibration: calibrations::known(&project, supervise::host_facts().machine)?,
+        calibration: calibrations::known(&project, &supervise::host_facts())?,
         time_budget: pause.after(),
         bundle: bundle.clone(),
         executables,

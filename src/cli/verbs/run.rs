@@ -194,7 +194,7 @@ pub(super) fn begin(project: &Project, experiment: Experiment, start: Start) -> 
     let assembly = Assembly {
         unlocked,
         telemetry: !no_telemetry,
-        calibration: calibrations::known(project, supervise::host_facts().machine)?,
+        calibration: calibrations::known(project, &supervise::host_facts())?,
         time_budget: pause.after(),
         bundle: bundle.clone(),
         executables,
