@@ -139,6 +139,25 @@ fn prefill_was_done_by_compiled_code_at_every_length_under_either_cache() {
 }
 
 #[test]
+fn decoding_crashed_or_fell_back_over_a_growing_cache_at_every_length_past_one_pass_and_never_over_a_static_one() {
+    let (plan, journal) = committed("matrix-decode");
+    let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+    assert_eq!((cells.len(), journal.rows().count()), (64, 64));
+    for (_, row) in journal.rows() {
+        let cell = &cells[&row.cell];
+        let expected = match (cell.axes["cache"].as_str(), cell.axes["compile_mode"].as_str(), cell.new_tokens) {
+            ("dynamic", "reduce-overhead", _) => (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten)),
+            // Decoding eight tokens is nine passes, one more than the compiler makes graphs for.
+            ("dynamic", "default" | "aot_eager", 8..) => (Outcome::FellBack, Some(FailureClass::RecompileLimit)),
+            _ => (Outcome::Ok, None),
+        };
+        let came = (row.outcome, row.failure.as_ref().map(|failure| failure.class));
+        assert_eq!(came, expected, "{:?} {} tokens", cell.axes, cell.new_tokens);
+    }
+    assert_replayed(&journal);
+}
+
+#[test]
 fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_fits_compiles() {
     let (plan, journal) = committed("triton-ablation");
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
