@@ -253,7 +253,7 @@ fn what_no_table_prints_is_invalid_and_says_what_is_there() {
 
 #[test]
 fn plans_and_journals_of_two_kinds_are_no_pair() {
-    let archive = root().join("snapshots/quickstart/amd-epyc-fam25-mod17-2c.journal.jsonl.gz");
+    let archive = root().join("snapshots/quickstart/amd-epyc-fam25-mod17-2c.journal.jsonl.xz");
     let measured = journal::read_file(&archive).expect("a measured journal");
     let PlanFile::Measured(plan) = PlanFile::parse("quickstart", &plan_text("quickstart")).expect("a plan") else {
         panic!("quickstart is run")

@@ -35,7 +35,7 @@ fn committed(path: &str) -> Vec<u8> {
 
 /// The measured journal as it is committed, compressed.
 pub fn archive() -> Vec<u8> {
-    committed("snapshots/quickstart/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.gz")
+    committed("snapshots/quickstart/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz")
 }
 
 /// The plan by which it was measured.
