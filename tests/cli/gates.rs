@@ -110,6 +110,10 @@ fn script() {
         ("found/gates.json", "\"gates\""),
         ("found/times.md", &digest(&head)),
         ("found/summary.md", "head against base"),
+        ("found/summary.md", "## Identity axes"),
+        ("found/summary.md", &digest(&base)),
+        ("found/summary.md", &digest(&head)),
+        ("found/summary.md", "Identity axes that differ"),
     ] {
         assert!(project.read(file).contains(words), "{file} lacks {words:?}: {ended:?}");
     }
