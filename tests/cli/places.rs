@@ -38,7 +38,11 @@ fn more_cores() {
     let head: Vec<&str> = shipped.lines().take_while(|line| line.starts_with('#')).collect();
     assert!([agents, levels, cpus].iter().all(|words| head.concat().contains(words)), "{head:#?}");
     let plan = edited(shipped, "{ agents = [\"1\", \"2\"]", &format!("{{ {agents}"));
-    project.write("plans/gil-ablation.toml", edited(&plan, "n_agents = [2]", &format!("n_agents = {levels}")));
+    let plan = edited(&plan, "n_agents = [2]", &format!("n_agents = {levels}"));
+    let key = "key = [\"measure\", \"model\", \"workload\", \"kernels\"";
+    assert!(head.concat().contains(&format!("{key}]")), "{head:#?}");
+    let ladders = edited(&plan, &format!("{key}], baseline"), &format!("{key}, \"n_agents\"], baseline"));
+    project.write("plans/gil-ablation.toml", ladders);
     let lanes = [
         ("python-gil", include_str!("../../lanes/python-gil.toml")),
         ("python-nogil", include_str!("../../lanes/python-nogil.toml")),

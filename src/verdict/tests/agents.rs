@@ -147,7 +147,13 @@ fn signals(lane: &str) -> [Signal; 2] {
 fn judged(text: &str, controls: Controls) -> Verdict {
     let plan = Plan::parse("agents.toml", text).unwrap();
     let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
-    let fixture = Fixture { tokens: |_, cell| vec![7; if cell < 2 { 1 } else { 4 }], ..Fixture::default() };
+    // The first half of the cells is prefill, which gives one token.
+    let tokens = match cells.len() {
+        4 => |_: &str, cell| vec![7; if cell < 2 { 1 } else { 4 }],
+        6 => |_: &str, cell| vec![7; if cell < 3 { 1 } else { 4 }],
+        other => panic!("{other} cells"),
+    };
+    let fixture = Fixture { tokens, ..Fixture::default() };
     let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..4))).records;
     // The looks that the header speaks of come before the first launch.
     let probe = |lane: &str| {
@@ -222,6 +228,21 @@ fn two_agents_are_held_against_one_of_the_same_launch_and_the_same_lane() {
     let ttft: Vec<[f64; 2]> =
         ruling(&verdict, "ttft").parts.iter().map(|part| numbers(part, ["left", "right"])).collect();
     assert_eq!(ttft, [[100.0, 100.0], [200.0, 125.0]]);
+}
+
+#[test]
+fn levels_of_agents_are_combinations_of_their_own_where_the_ladders_key_tells_them_apart() {
+    let more = AGENTS
+        .replace("agents = [\"1\", \"2\"]", "agents = [\"1\", \"2\", \"4\"]")
+        .replace("n_agents = [2]", "n_agents = [2, 4]");
+    let key = "key = [\"measure\", \"model\", \"workload\"";
+    let apart = more.replace(&format!("{key}], baseline"), &format!("{key}, \"n_agents\"], baseline"));
+    assert_ne!(apart, more);
+    let verdict = judged(&apart, quiet_host);
+    assert_eq!(ruling(&verdict, "ladder").parts.len(), 4);
+    let verdict = judged(&more, quiet_host);
+    let together = ruling(&verdict, "ladder");
+    assert_eq!(together.standing, Standing::Invalid, "two rows of one key: {:?}", together.reasons);
 }
 
 #[test]
