@@ -39,10 +39,10 @@ mod visible_gpus;
 
 pub use availability::{Availability, EngineFacts, Found, availability};
 pub use docker::{
-    BaseImage, BuiltImage, Engine, ExpectedImage, ImageFacts, ImageStore, ModelMount, PackedImage, PullProgress,
-    ResolvedImage, TreeCache, archive_path, build_arguments, build_lane_image, built_image, built_reference,
-    check_built, create_body, ensure_image, holds_image, import_base, load_packed_image, local_image, missing_bases,
-    prune_bundled_images, prune_lane_images, save_image,
+    BaseImage, BuiltImage, Engine, ExpectedImage, ImageFacts, ImageStore, ModelMount, PackedImage, PrunedBundles,
+    PullProgress, ResolvedImage, TreeCache, archive_path, build_arguments, build_lane_image, built_image,
+    built_reference, check_built, create_body, ensure_image, holds_image, import_base, load_packed_image, local_image,
+    missing_bases, prune_bundled_images, prune_lane_images, save_image,
 };
 pub use error::Error;
 pub use image_layout::{ImageLayout, LaidImage};

@@ -142,7 +142,9 @@ pub fn clean(docker_host: Option<&str>, images: bool) -> Result<Cleaned, Error> 
         if let (true, Some(engine)) = (images, &engine) {
             cleaned.images = prune_self_images(engine, |_| false).await?;
             cleaned.images.extend(prune_lane_images(engine).await?);
-            cleaned.images.extend(prune_bundled_images(engine).await?);
+            let bundled = prune_bundled_images(engine).await?;
+            cleaned.images.extend(bundled.removed);
+            cleaned.left.extend(bundled.left);
         }
         Ok(cleaned)
     })

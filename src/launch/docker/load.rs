@@ -57,41 +57,64 @@ pub async fn load_packed_image(engine: &Engine, packed: &PackedImage) -> Result<
     Ok(ResolvedImage { id: facts.id, expected })
 }
 
-/// Removes the names of images that came from bundles; returns them. One that a container still uses stays, and so does
-/// an image that has another name. A bundle's image is called by the digest of its configuration, which in the classic
-/// store is its id: what somebody else called so is told by that. The containerd store does not show it in a list, so
-/// there the name must be such a digest.
+/// What became of images that bundles may have brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct PrunedBundles {
+    /// Names that are gone.
+    pub removed: Vec<String>,
+    /// Names that nothing proves to be a bundle's, with what to do.
+    pub left: Vec<String>,
+}
+
+/// Removes the names of images that came from bundles. One that a container still uses stays, and so does an image that has
+/// another name. A bundle's image is called by the digest of its configuration, which in the classic store is its id: what
+/// somebody else called so is told by that. The containerd store does not tell that digest, so there such names stay.
 ///
 /// # Errors
 /// The engine does not list its images.
-pub async fn prune_bundled_images(engine: &Engine) -> Result<Vec<String>, Error> {
+pub async fn prune_bundled_images(engine: &Engine) -> Result<PrunedBundles, Error> {
     let filters = HashMap::from([("reference", vec![BUNDLED])]);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let images = engine.ask("listing images", engine.docker().list_images(Some(options))).await?;
-    let mut removed = Vec::new();
-    for (id, name) in
-        images.into_iter().flat_map(|image| image.repo_tags.into_iter().map(move |name| (image.id.clone(), name)))
-    {
-        if !is_bundled(engine.store(), &id, &name) {
-            continue;
-        }
-        let removal = engine.docker().remove_image(&name, None::<RemoveImageOptions>, None);
-        if engine.ask(format!("removing image {name}"), removal).await.is_ok() {
-            removed.push(name);
+    let named =
+        images.into_iter().flat_map(|image| image.repo_tags.into_iter().map(move |name| (image.id.clone(), name)));
+    let mut pruned = PrunedBundles::default();
+    for (id, name) in named {
+        match standing(engine.store(), &id, &name) {
+            Standing::Others => {}
+            Standing::Unproven => pruned.left.push(format!(
+                "image {name}: this engine does not tell the digest it is called by; if a bundle brought it: docker image rm {name}"
+            )),
+            Standing::Bundled => {
+                let removal = engine.docker().remove_image(&name, None::<RemoveImageOptions>, None);
+                if engine.ask(format!("removing image {name}"), removal).await.is_ok() {
+                    pruned.removed.push(name);
+                }
+            }
         }
     }
-    Ok(removed)
+    Ok(pruned)
 }
 
-/// Whether the image `id` is called `name` because a bundle brought it.
-fn is_bundled(store: ImageStore, id: &str, name: &str) -> bool {
-    let Some(tag) = name.strip_prefix(BUNDLED).and_then(|rest| rest.strip_prefix(':')) else { return false };
+/// Whether a bundle brought an image.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    Bundled,
+    Unproven,
+    Others,
+}
+
+/// What is known of the image `id` by its being called `name`.
+fn standing(store: ImageStore, id: &str, name: &str) -> Standing {
+    let Some(tag) = name.strip_prefix(BUNDLED).and_then(|rest| rest.strip_prefix(':')) else { return Standing::Others };
+    let hex = |c: char| c.is_ascii_digit() || matches!(c, 'a'..='f');
+    if tag.len() != Digest::of(b"").short().len() || !tag.chars().all(hex) {
+        return Standing::Others;
+    }
     match store {
-        ImageStore::GraphDriver => id.parse::<Digest>().is_ok_and(|id| id.short() == tag),
-        ImageStore::Containerd => {
-            let hex = |c: char| c.is_ascii_digit() || matches!(c, 'a'..='f');
-            tag.len() == Digest::of(b"").short().len() && tag.chars().all(hex)
-        }
+        ImageStore::GraphDriver if id.parse::<Digest>().is_ok_and(|id| id.short() == tag) => Standing::Bundled,
+        ImageStore::GraphDriver => Standing::Others,
+        ImageStore::Containerd => Standing::Unproven,
     }
 }
 
@@ -161,12 +184,13 @@ mod tests {
     fn an_image_is_of_a_bundle_when_it_is_called_by_its_own_digest() {
         let id = Digest::of(b"configuration");
         let named = |tag: &str| format!("{BUNDLED}:{tag}");
-        let classic = |name: &str| is_bundled(ImageStore::GraphDriver, &id.to_string(), name);
-        assert!(classic(&named(&id.short().to_string())));
+        let classic = |name: &str| standing(ImageStore::GraphDriver, &id.to_string(), name);
+        assert_eq!(classic(&named(&id.short().to_string())), Standing::Bundled);
         for theirs in [named("theirs"), named(&Digest::of(b"other").short().to_string()), "lockstep/bundles:1".into()] {
-            assert!(!classic(&theirs), "{theirs}");
+            assert_eq!(classic(&theirs), Standing::Others, "{theirs}");
         }
-        let containerd = |name: &str| is_bundled(ImageStore::Containerd, "sha256:00", name);
-        assert!(containerd(&named(&id.short().to_string())) && !containerd(&named("theirs")));
+        let containerd = |name: &str| standing(ImageStore::Containerd, "sha256:00", name);
+        assert_eq!(containerd(&named(&id.short().to_string())), Standing::Unproven);
+        assert_eq!(containerd(&named("theirs")), Standing::Others);
     }
 }

@@ -33,7 +33,7 @@ pub(super) use create::{MODEL_DIR_INSIDE, SCRATCH_DIR_INSIDE, USER};
 pub use engine::{Engine, ImageStore};
 pub use image::{ExpectedImage, ImageFacts, ResolvedImage, holds_image, local_image};
 pub(super) use load::load_archive;
-pub use load::{PackedImage, load_packed_image, prune_bundled_images};
+pub use load::{PackedImage, PrunedBundles, load_packed_image, prune_bundled_images};
 pub use model_mounts::ModelMount;
 pub(super) use network::remove_network;
 pub use pull::{PullProgress, ensure_image};
