@@ -179,7 +179,8 @@ fn numbers(verdict: &Verdict) -> Value {
         "low_pct": contrast(&|c| Some(c.interval_pct?[0])), "high_pct": contrast(&|c| Some(c.interval_pct?[1])),
         "tost_low_pct": contrast(&|c| Some(c.tost_interval_pct?[0])),
         "tost_high_pct": contrast(&|c| Some(c.tost_interval_pct?[1])),
-        "p": contrast(&|c| c.p), "p_adjusted": contrast(&|c| c.p_adjusted), "p_tost": contrast(&|c| c.p_tost),
+        "p": contrast(&|c| Some(c.p?.get())), "p_adjusted": contrast(&|c| Some(c.p_adjusted?.get())),
+        "p_tost": contrast(&|c| Some(c.p_tost?.get())),
         "mde_pct": contrast(&|c| c.mde_pct),
     })
 }

@@ -2,6 +2,7 @@
 
 pub(super) use crate::terms::significant;
 
+use crate::stats::PValue;
 use crate::terms::decimals;
 use crate::verdict::TimeSummary;
 
@@ -49,9 +50,9 @@ pub(super) fn share_pct(value: f64) -> String {
     significant(value, 3)
 }
 
-/// A probability.
-pub(super) fn probability(p: Option<f64>) -> String {
-    match p {
+/// A p value.
+pub(super) fn probability(p: Option<PValue>) -> String {
+    match p.map(PValue::get) {
         Some(p) if p < 0.001 => "<0.001".to_owned(),
         Some(p) => format!("{p:.3}"),
         None => NONE.to_owned(),
@@ -94,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_small_probability_is_a_bound() {
-        assert_eq!([Some(0.000_08), Some(0.04), None].map(probability), ["<0.001", "0.040", NONE]);
+        let shown = |p: f64| probability(PValue::new(p).ok());
+        assert_eq!([shown(0.000_08), shown(0.0), shown(0.04), probability(None)], ["<0.001", "<0.001", "0.040", NONE]);
     }
 
     #[test]

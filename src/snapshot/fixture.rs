@@ -183,9 +183,9 @@ fn tokens() -> HypothesisVerdict {
 
 fn a_a() -> HypothesisVerdict {
     let cells = PHASES.iter().map(|(phase, id, _, scale)| ContrastCell {
-        p: Some(0.62),
-        p_adjusted: Some(1.0),
-        p_tost: Some(0.002),
+        p: 0.62_f64.try_into().ok(),
+        p_adjusted: 1.0_f64.try_into().ok(),
+        p_tost: 0.002_f64.try_into().ok(),
         ..contrast_cell(*phase, id, Finding::Equivalent, [20.0 * scale, 20.1 * scale], [-0.8, 1.8])
     });
     HypothesisVerdict {
@@ -231,9 +231,9 @@ fn contrast_cell(phase: Phase, id: &str, finding: Finding, mean_ms: [f64; 2], in
         interval_pct: Some(interval),
         tost_interval_pct: Some([interval[0] + 0.3, interval[1] - 0.3]),
         cohen_d: Some(0.41),
-        p: Some(0.000_02),
-        p_adjusted: Some(0.000_08),
-        p_tost: Some(0.99),
+        p: 0.000_02_f64.try_into().ok(),
+        p_adjusted: 0.000_08_f64.try_into().ok(),
+        p_tost: 0.99_f64.try_into().ok(),
         mde_pct: Some(2.25),
         note: None,
     }

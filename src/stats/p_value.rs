@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,9 @@ const SMALLEST: f64 = f64::from_bits(1);
 /// A p-value: a number above 0 and at most 1, never NaN.
 ///
 /// No test of finite data is impossible under its hypothesis, so a p-value is never 0. Below the smallest normal
-/// double (2.2e-308), where doubles lose their digits and then end, its decimal logarithm carries it; it is written as
-/// `{"below": 2.2250738585072014e-308, "log10": -412.3}` there, and as a plain number elsewhere. Where not even the
-/// logarithm is known, `log10` is absent, and the p-value counts as smaller than any other.
+/// double (2.2e-308), where doubles lose their digits and then end, its decimal logarithm carries it. It is written as a
+/// plain number, and there as a text of six digits, for example `"5.62341e-401"`. Where not even the logarithm is known,
+/// the text is `"<2.2250738585072014e-308"`, and the p-value counts as smaller than any other.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct PValue {
@@ -43,14 +44,8 @@ enum Size {
 enum Written {
     /// The p-value itself.
     Number(f64),
-    /// A p-value below the smallest normal double.
-    Below {
-        /// The smallest normal double.
-        below: f64,
-        /// Decimal logarithm of the p-value; absent where it is not known.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        log10: Option<f64>,
-    },
+    /// One below the doubles, such as `"5.62341e-401"`; `"<2.2250738585072014e-308"` where it is not known how far below.
+    Text(String),
 }
 
 impl PValue {
@@ -117,6 +112,16 @@ impl PValue {
         }
     }
 
+    /// The p-value that its written form gives back: below the doubles six digits stay of it, elsewhere all do.
+    #[must_use]
+    pub fn as_written(self) -> Self {
+        match self.size {
+            Size::Normal => self,
+            // Text that this very type has written.
+            Size::Below { .. } => self.to_string().parse().unwrap_or(self),
+        }
+    }
+
     /// Whether this p-value rejects at `alpha`: `p < alpha`.
     ///
     /// For one test alone. A member of a family is judged by [`super::holm`] and its siblings.
@@ -135,7 +140,7 @@ impl PValue {
     }
 
     /// Order by size. Total, since no p-value is NaN.
-    pub(super) fn order(&self, other: &Self) -> Ordering {
+    pub fn order(&self, other: &Self) -> Ordering {
         let below = |p: &Self| match p.size {
             Size::Normal => f64::INFINITY,
             Size::Below { log10 } => log10.unwrap_or(f64::NEG_INFINITY),
@@ -156,22 +161,16 @@ fn out_of_range(parameter: &'static str, found: f64, range: &'static str) -> Err
 }
 
 impl TryFrom<Written> for PValue {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, Error> {
+    fn try_from(written: Written) -> Result<Self, String> {
         match written {
+            // An older lockstep wrote a subnormal double, 5e-324 for most, whatever the p-value was.
+            Written::Number(value) if value > 0.0 && value < f64::MIN_POSITIVE => Self::new(0.0),
             Written::Number(value) => Self::new(value),
-            Written::Below { below: f64::MIN_POSITIVE, log10: None } => Self::new(0.0),
-            Written::Below { below: f64::MIN_POSITIVE, log10: Some(log10) }
-                if libm::exp10(log10) < f64::MIN_POSITIVE =>
-            {
-                Self::from_decimal_log(log10)
-            }
-            Written::Below { below: f64::MIN_POSITIVE, log10: Some(log10) } => {
-                Err(out_of_range("the decimal logarithm", log10, "that of a number below `below`"))
-            }
-            Written::Below { below, .. } => Err(out_of_range("`below`", below, "2.2250738585072014e-308")),
+            Written::Text(text) => return text.parse(),
         }
+        .map_err(|error| error.to_string())
     }
 }
 
@@ -179,8 +178,30 @@ impl From<PValue> for Written {
     fn from(p: PValue) -> Self {
         match p.size {
             Size::Normal => Written::Number(p.value),
-            Size::Below { log10 } => Written::Below { below: f64::MIN_POSITIVE, log10 },
+            Size::Below { .. } => Written::Text(p.to_string()),
         }
+    }
+}
+
+/// Reads what [`PValue`] writes of one below the doubles.
+impl FromStr for PValue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || {
+            format!(
+                "reading a p-value: found the text {text:?}; below {:e} write it like \"5.62341e-401\", else as a number",
+                f64::MIN_POSITIVE
+            )
+        };
+        if text.strip_prefix('<').and_then(|bound| bound.parse().ok()) == Some(f64::MIN_POSITIVE) {
+            return Self::new(0.0).map_err(|_| fault());
+        }
+        let (digits, exponent) = text.split_once('e').ok_or_else(fault)?;
+        let (digits, exponent): (f64, i32) = digits.parse().ok().zip(exponent.parse().ok()).ok_or_else(fault)?;
+        let log10 = libm::log10(digits) + f64::from(exponent);
+        let is_one = (1.0..10.0).contains(&digits) && libm::exp10(log10) < f64::MIN_POSITIVE;
+        Self::from_decimal_log(log10).ok().filter(|_| is_one).ok_or_else(fault)
     }
 }
 
@@ -202,10 +223,12 @@ impl fmt::Display for PValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.size {
             Size::Normal => self.value.fmt(f),
-            Size::Below { log10: None } => write!(f, "below {:e}", f64::MIN_POSITIVE),
+            Size::Below { log10: None } => write!(f, "<{:e}", f64::MIN_POSITIVE),
             Size::Below { log10: Some(log10) } => {
                 let exponent = log10.floor();
-                write!(f, "{:.3}e{exponent}", libm::exp10(log10 - exponent))
+                let digits = (libm::exp10(log10 - exponent) * 1e5).round() / 1e5;
+                // 9.999996 has the six digits of 10.
+                if digits < 10.0 { write!(f, "{digits}e{exponent}") } else { write!(f, "1e{}", exponent + 1.0) }
             }
         }
     }
@@ -235,7 +258,7 @@ mod tests {
         assert_eq!((small.get(), small.decimal_log()), (5e-324, Some(-400.25)));
         assert!(smaller < small && PValue::new(0.0).expect("a p-value") < smaller);
         assert!(small < PValue::new(5e-324).expect("a p-value"));
-        assert_eq!(small.to_string(), "5.623e-401");
+        assert_eq!(small.to_string(), "5.62341e-401");
         assert_eq!(PValue::from_decimal_log(-2.0).map(PValue::get), Ok(0.01));
     }
 
@@ -249,15 +272,56 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_the_same() {
-        for p in [PValue::new(0.25), PValue::new(3e-310), PValue::from_decimal_log(-5e3), PValue::new(0.0)] {
+    fn what_is_written_is_read_back_and_written_the_same() {
+        let json = |p: PValue| serde_json::to_string(&p).expect("JSON");
+        let below = PValue::from_decimal_log;
+        let written = [
+            (PValue::new(0.25), "0.25"),
+            (PValue::new(f64::MIN_POSITIVE), "2.2250738585072014e-308"),
+            (PValue::new(3e-310), r#""3e-310""#),
+            (below(-400.0), r#""1e-400""#),
+            (below(-400.25), r#""5.62341e-401""#),
+            // One bit to either side of 1e-400, and what rounds to 10.
+            (below((-400.0_f64).next_up()), r#""1e-400""#),
+            (below((-400.0_f64).next_down()), r#""1e-400""#),
+            (below(libm::log10(9.999_996) - 401.0), r#""1e-400""#),
+            (below(-5e3), r#""1e-5000""#),
+            (PValue::new(0.0), r#""<2.2250738585072014e-308""#),
+        ];
+        for (p, text) in written {
             let p = p.expect("a p-value");
-            let written = serde_json::to_string(&p).expect("JSON");
-            assert_eq!(serde_json::from_str::<PValue>(&written).expect("a p-value"), p, "{written}");
+            assert_eq!(json(p), text);
+            let read: PValue = serde_json::from_str(text).expect("a p-value");
+            assert_eq!((json(read).as_str(), read), (text, p.as_written()));
         }
-        assert_eq!(serde_json::to_string(&PValue::new(0.25).expect("a p-value")).expect("JSON"), "0.25");
-        for wrong in ["1.5", r#"{"below": 1, "log10": -400}"#, r#"{"below": 2.2250738585072014e-308, "log10": -3}"#] {
+        for log10 in (0..2_000).map(|step| -307.8 - f64::from(step) * 0.317_21) {
+            let p = below(log10).expect("a p-value");
+            assert_eq!(json(p.as_written()), json(p), "{log10}");
+            let off = p.as_written().decimal_log().expect("its size") - log10;
+            assert!(off.abs() < 2.5e-6, "{log10}: {off}");
+        }
+    }
+
+    #[test]
+    fn what_no_lockstep_writes_of_a_p_value_is_refused_and_an_older_subnormal_bounds_it() {
+        let text = r#""1e-3""#;
+        let fault = serde_json::from_str::<PValue>(text).expect_err("a number stands for itself").to_string();
+        assert!(fault.contains(r#"found the text "1e-3""#), "{fault}");
+        for wrong in [
+            "1.5",
+            "-1",
+            r#""""#,
+            r#""0""#,
+            r#""0e-400""#,
+            r#""10e-400""#,
+            r#""-1e-400""#,
+            r#""NaNe-400""#,
+            r#""<1e-9""#,
+            "{}",
+        ] {
             assert!(serde_json::from_str::<PValue>(wrong).is_err(), "{wrong}");
         }
+        let older: PValue = serde_json::from_str("5e-324").expect("an older verdict is read");
+        assert_eq!(older.decimal_log(), None);
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::decide::{compared, is_control};
 use super::expected::Expectations;
 use super::reduce::{LaunchTime, Table};
-use super::rounding::{round, round_pair};
+use super::rounding::{round, round_p, round_pair};
 use super::{Error, Finding};
 use crate::plan::{Contrast, HypothesisKind, Plan};
 use crate::stats::{
@@ -43,7 +43,7 @@ pub struct BlockControl {
     /// The interval that TOST decides by, at 1 - 2 alpha.
     pub tost_interval_pct: Option<[f64; 2]>,
     /// Two-sided p, adjusted after Holm over all eager cells.
-    pub p_adjusted: Option<f64>,
+    pub p_adjusted: Option<PValue>,
     /// Why no number stands where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -157,7 +157,7 @@ impl Formed {
         control.difference_pct = Some(round(effect.difference()));
         control.interval_pct = Some(round_pair([interval.low, interval.high]));
         control.tost_interval_pct = Some(round_pair([equivalence.interval.low, equivalence.interval.high]));
-        control.p_adjusted = Some(round(adjusted.get()));
+        control.p_adjusted = Some(round_p(adjusted));
         control.finding = match (equivalence.equivalent, adjusted.is_below(alpha)) {
             (true, _) => Finding::Equivalent,
             (false, true) if effect.difference() < 0.0 => Finding::Faster,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reduce::{Entry, LaunchTime, Table};
-use super::rounding::{round, round_pair};
+use super::rounding::{round, round_p, round_pair};
 use super::rules::MIN_LAUNCHES;
 use super::{ContrastCell, Error, Finding, parallel};
 use crate::plan::{Contrast, Plan};
@@ -142,9 +142,9 @@ fn fill(
     result.difference_pct = Some(round(effect.difference()));
     result.interval_pct = Some(round_pair([interval.low, interval.high]));
     result.tost_interval_pct = Some(round_pair([equivalence.interval.low, equivalence.interval.high]));
-    result.p = tested.p.map(|p| round(p.get()));
-    result.p_adjusted = tested.p_adjusted.map(|p| round(p.get()));
-    result.p_tost = Some(round(equivalence.p.get()));
+    result.p = tested.p.map(round_p);
+    result.p_adjusted = tested.p_adjusted.map(round_p);
+    result.p_tost = Some(round_p(equivalence.p));
     result.mde_pct = tested.mde_pct.map(round);
     if tested.note.is_some() {
         return Ok(());
@@ -157,7 +157,7 @@ fn fill(
             result.note = Some(format!(
                 "the difference depends on which lane goes first by {} percentage points (adjusted p {})",
                 round(order.effect.difference()),
-                round(order.p_adjusted.get())
+                round_p(order.p_adjusted)
             ));
             Finding::Void
         }
@@ -185,7 +185,7 @@ fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
     match pooled_effect(&base.launches, &cand.launches) {
         Ok((pooled, p, d)) => {
             if let Some(apart) = pooled.heterogeneity.filter(|h| h.p.get() < plan.statistics.alpha) {
-                let note = format!("the segments do not agree on one difference (p {})", round(apart.p.get()));
+                let note = format!("the segments do not agree on one difference (p {})", round_p(apart.p));
                 tested.note = tested.note.or(Some(note));
             }
             tested.effect = Some(pooled.effect);

@@ -279,3 +279,30 @@ fn apart(cells: &[ContrastCell], margin_pct: f64) -> Option<String> {
 pub(super) fn is_control(hypothesis: &Hypothesis) -> bool {
     matches!(&hypothesis.kind, HypothesisKind::Contrast(contrast) if contrast.negative_control)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_on_a_cell_has_its_p_value_in_the_form_of_the_verdict() {
+        let p_adjusted = PValue::from_decimal_log(-400.25).ok();
+        let cell = ContrastCell {
+            cell: "/0a1b2c3d".parse().expect("an id"),
+            phase: Phase::Prefill,
+            finding: Finding::Slower,
+            launches: [64, 64],
+            mean_ms: [10.0, 20.0],
+            difference_pct: Some(100.0),
+            interval_pct: Some([99.0, 101.0]),
+            tost_interval_pct: None,
+            cohen_d: None,
+            p: p_adjusted,
+            p_adjusted,
+            p_tost: None,
+            mde_pct: None,
+            note: None,
+        };
+        assert_eq!(extremes(&[cell]), ["/0a1b2c3d prefill: 100 % [99, 101], adjusted p 5.62341e-401"]);
+    }
+}

@@ -1,6 +1,8 @@
 //! Numbers as a verdict prints them: six significant digits, so that the file can be read and the last bits of a
 //! float decide nothing.
 
+use crate::stats::PValue;
+
 /// `value` with six significant digits.
 pub(super) fn round(value: f64) -> f64 {
     let rounded = by_powers(value).unwrap_or_else(|| by_text(value));
@@ -36,6 +38,14 @@ fn by_powers(value: f64) -> Option<f64> {
     clear.then_some(rounded.copysign(value))
 }
 
+/// `p` with six significant digits, also where it is below the doubles.
+pub(super) fn round_p(p: PValue) -> PValue {
+    if p.get() < f64::MIN_POSITIVE {
+        return p.as_written();
+    }
+    PValue::new(round(p.get())).expect("a number above 0 and at most 1 stays one when it is rounded to six digits")
+}
+
 /// Both ends of an interval.
 pub(super) fn round_pair(pair: [f64; 2]) -> [f64; 2] {
     pair.map(round)
@@ -66,6 +76,17 @@ mod tests {
             }
         }
         assert!(fast > 80_000, "{fast}");
+    }
+
+    #[test]
+    fn a_p_value_keeps_six_digits_on_either_side_of_the_smallest_double() {
+        let told = |p: PValue| round_p(p).to_string();
+        let below = |log10| PValue::from_decimal_log(log10).expect("a p-value");
+        assert_eq!(told(PValue::new(0.012_345_678).expect("a p-value")), "0.0123457");
+        assert_eq!([-400.0, -400.25].map(|log10| told(below(log10))), ["1e-400", "5.62341e-401"]);
+        // What is a double with all its digits may round to one that is none.
+        assert_eq!(told(PValue::new(f64::MIN_POSITIVE).expect("a p-value")), "2.22507e-308");
+        assert_eq!(told(PValue::new(1.0).expect("a p-value")), "1");
     }
 
     #[test]

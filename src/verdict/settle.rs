@@ -52,7 +52,7 @@ fn family_size(verdicts: &[HypothesisVerdict], control: bool) -> usize {
 fn small_but_there(cells: &[ContrastCell], margin_pct: f64, alpha: Alpha) -> Option<String> {
     let small = cells.iter().filter(|cell| cell.finding == Finding::Equivalent);
     let sizes: Vec<f64> = small
-        .filter(|cell| cell.p_adjusted.is_some_and(|p| p < alpha.get()))
+        .filter(|cell| cell.p_adjusted.is_some_and(|p| p.is_below(alpha)))
         .filter_map(|cell| cell.difference_pct)
         .collect();
     let largest = sizes.iter().copied().max_by(|one, other| one.abs().total_cmp(&other.abs()))?;
@@ -103,6 +103,7 @@ fn effect(cell: &ContrastCell, alpha: Alpha) -> Option<(Effect, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::PValue;
     use crate::terms::Phase;
 
     fn cell(finding: Finding, difference: f64, reach: f64, p_adjusted: f64) -> ContrastCell {
@@ -116,8 +117,8 @@ mod tests {
             interval_pct: Some([difference - reach, difference + reach]),
             tost_interval_pct: None,
             cohen_d: None,
-            p: Some(p_adjusted),
-            p_adjusted: Some(p_adjusted),
+            p: PValue::new(p_adjusted).ok(),
+            p_adjusted: PValue::new(p_adjusted).ok(),
             p_tost: None,
             mde_pct: None,
             note: None,

@@ -287,7 +287,7 @@ fn on_a_quiet_host_everything_is_decided_as_expected() {
     assert_eq!(cell.difference_pct, Some(-50.0));
     let [low, high] = cell.interval_pct.unwrap();
     assert!(low < -50.0 && -50.0 < high && high < -49.0, "{:?}", cell.interval_pct);
-    assert!(cell.cohen_d.unwrap() < -100.0 && cell.p_adjusted.unwrap() < 1.0e-6);
+    assert!(cell.cohen_d.unwrap() < -100.0 && cell.p_adjusted.unwrap().get() < 1.0e-6);
     let floor = verdict.hypotheses.iter().find(|h| h.name == "a-a").unwrap().noise_floor.clone().unwrap();
     assert!(floor.bound_pct > 0.05 && floor.bound_pct < 1.0, "{floor:?}");
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::rules::Ruling;
 use super::{BlockControl, ExpectedFailureVerdict};
 use crate::journal::{Calibration, LaneState};
+use crate::stats::PValue;
 use crate::terms::{Axes, CellId, Digest, Failure, HostFacts, Outcome, Phase};
 
 /// What the rows of a journal say about a plan.
@@ -323,11 +324,11 @@ pub struct ContrastCell {
     /// Cohen's d, pooled.
     pub cohen_d: Option<f64>,
     /// Welch's p, two-sided.
-    pub p: Option<f64>,
+    pub p: Option<PValue>,
     /// The same after Holm's adjustment over all contrast cells of the plan.
-    pub p_adjusted: Option<f64>,
+    pub p_adjusted: Option<PValue>,
     /// The larger of TOST's two p.
-    pub p_tost: Option<f64>,
+    pub p_tost: Option<PValue>,
     /// Minimal detectable effect at the plan's power, in percent.
     pub mde_pct: Option<f64>,
     /// Why no number stands where none does.

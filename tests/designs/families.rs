@@ -47,14 +47,14 @@ fn judged(rules: &[String]) -> Vec<Ruling> {
 
 /// Unadjusted and adjusted p of every test for a difference.
 fn p_of(ruling: &Ruling) -> Vec<(f64, f64)> {
-    ruling.tests.iter().filter_map(|test| Some((test.p?, test.p_adjusted?))).collect()
+    ruling.tests.iter().filter_map(|test| Some((test.p?.get(), test.p_adjusted?.get()))).collect()
 }
 
 #[test]
 fn six_contrasts_come_out_alike_as_six_hypotheses_and_as_one() {
     let alone = judged(&[contrast(1)]).remove(0);
     assert_eq!((alone.label.as_str(), p_of(&alone).len()), ("higher", 1));
-    let p = alone.tests[0].p.expect("a p");
+    let p = alone.tests[0].p.expect("a p").get();
     // scipy.stats.ttest_ind_from_stats(100.8, 1, 16, 100, 1, 16, equal_var=False).pvalue
     assert!((p - 0.031_051_5).abs() < 1e-5, "{p}");
     let apart = judged(&(1..=6).map(contrast).collect::<Vec<_>>());

@@ -7,6 +7,7 @@ use crate::report::{
 };
 use crate::snapshot::fixture::{self, cell_id, lane_cell_mut};
 use crate::snapshot::{Comparison, RunComparison, Snapshot, compare, compare_runs};
+use crate::stats::PValue;
 use crate::terms::{Digest, Failure, FailureClass, Outcome, StopReason};
 use crate::verdict::{Conclusion, ExpectationStanding, Finding, Verdict};
 
@@ -46,6 +47,21 @@ fn a_verdict_for_review() {
 fn a_verdict_for_a_ci_system() {
     for (name, verdict) in fixtures() {
         insta::assert_snapshot!(format!("junit_{name}"), junit(&verdict).unwrap());
+    }
+}
+
+#[test]
+fn a_p_value_below_the_doubles_is_no_smallest_double_in_any_form() {
+    let mut verdict = fixture::good();
+    let cell = &mut verdict.hypotheses[1].cells[0];
+    (cell.p, cell.p_adjusted) = (PValue::from_decimal_log(-400.0).ok(), PValue::from_decimal_log(-399.0).ok());
+    let text_of_json = json(&verdict).unwrap();
+    assert!(text_of_json.contains("\"p\": \"1e-400\",") && text_of_json.contains("\"p_adjusted\": \"1e-399\","));
+    assert_eq!(serde_json::from_str::<Verdict>(&text_of_json).unwrap(), verdict);
+    let page = markdown(&verdict);
+    assert!(page.contains("<0.001"), "{page}");
+    for form in [text_of_json, page, text(&verdict, WIDE), junit(&verdict).unwrap()] {
+        assert!(!form.contains("e-324") && !form.contains("below\":"), "{form}");
     }
 }
 

@@ -114,7 +114,7 @@ impl Pair<'_> {
         let interval = Confidence::new(1.0 - alpha.get()).and_then(|level| difference_interval(&self.effect, level));
         RulingTest::of(format!("Welch t, total of {} minus {}, ms, Holm over {}", other.lane, one.lane, self.family))
             .estimating(self.effect.difference(), interval.ok().map(|interval| [interval.low, interval.high]))
-            .p(self.decision.p.get(), Some(self.decision.adjusted.get()))
+            .p(self.decision.p, Some(self.decision.adjusted))
     }
 
     fn is_of(&self, one: &ColdLane, other: &ColdLane) -> bool {

@@ -6,7 +6,7 @@ use super::estimate::{Estimate, p_of_clearing};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::distribution::student_t_upper_quantile;
 use crate::stats::{Alpha, Confidence, FamilyDecision, PValue, Pairing, Power, holm, launches_for_difference};
-use crate::verdict::rounding::round;
+use crate::verdict::rounding::{round, round_p};
 
 /// One provider and task family; each number of a score or cost with half of its last printed digit.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,7 +148,7 @@ impl Tested {
         let of = format!("{}, {}", words(&family.key), input.in_unit);
         RulingTest::of(format!("confidence interval of matched pairs, {of}, Holm over {}", self.size))
             .estimating(family.difference, Some(family.interval))
-            .p(p.get(), Some(adjusted.get()))
+            .p(p, Some(adjusted))
     }
 }
 
@@ -228,7 +228,7 @@ fn part(input: &CommercialRouting, family: &RoutedFamily, tested: Option<&Tested
                 Some(Tested { decision, size }) => {
                     format!(
                         "{interval} is one of {size} in the plan's family: adjusted p {}",
-                        round(decision.adjusted.get())
+                        round_p(decision.adjusted)
                     )
                 }
                 None => format!("{interval} holds 0"),
@@ -331,7 +331,7 @@ mod tests {
         let wins = family("a", 100.0, [30.0, 170.0]);
         // t = 100 / (70 / 2.030108) = 2.900154 with 35 degrees of freedom: p = 0.0064049.
         let among = in_family(std::slice::from_ref(&wins), vec![p(0.9); 6]);
-        assert_eq!((among.label.as_str(), among.tests[0].p_adjusted), ("internal_wins", Some(0.0448341)));
+        assert_eq!((among.label.as_str(), among.tests[0].p_adjusted), ("internal_wins", Some(p(0.0448341))));
         let lost = in_family(std::slice::from_ref(&wins), vec![p(0.9); 7]);
         assert_eq!((lost.standing, lost.parts[0].label.as_str()), (Standing::Inconclusive, "could_not_tell"));
         assert!(lost.parts[0].reason.as_ref().is_some_and(|reason| reason.contains("one of 8")), "{lost:?}");

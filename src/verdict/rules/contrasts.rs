@@ -411,7 +411,7 @@ mod tests {
     fn significant_but_inside_the_margin_is_equivalent_with_its_size() {
         let ruling = by_launch(&[100.0, 100.1, 99.9, 100.0], &[101.0, 101.1, 100.9, 101.0]);
         assert_eq!(ruling.label, "equivalent");
-        assert!(ruling.tests[0].p_adjusted.is_some_and(|p| p < 0.001), "{:?}", ruling.tests);
+        assert!(ruling.tests[0].p_adjusted.is_some_and(|p| p.get() < 0.001), "{:?}", ruling.tests);
         assert!(ruling.reasons[1].contains("the difference of 1 % is significant"), "{:?}", ruling.reasons);
     }
 

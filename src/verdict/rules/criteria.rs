@@ -32,7 +32,7 @@ pub fn correlation_criterion(points: &Points, above: f64, levels: Levels, source
         };
     let test = RulingTest::of("Pearson's correlation").estimating(found.r, interval);
     let test = match correlation_test(&found) {
-        Ok(tested) => test.p(tested.p.get(), None),
+        Ok(tested) => test.p(tested.p, None),
         Err(_) => test,
     };
     ruling.tested([test]).resting_on(sources).against("above", above, "r")
@@ -266,7 +266,7 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels) -> 
         };
         let test = RulingTest::of(format!("Welch of right minus left, {}", means.unit));
         let ends = Some([interval.low, interval.high]);
-        Ok(ruling.tested([test.estimating(effect.difference(), ends).p(difference_test(&effect)?.p.get(), None)]))
+        Ok(ruling.tested([test.estimating(effect.difference(), ends).p(difference_test(&effect)?.p, None)]))
     };
     let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
     ruling.resting_on(&means.sources).against("at_least", at_least, &means.unit)

@@ -5,7 +5,7 @@ use std::fmt;
 use super::estimate::{Estimate, Levels, p_of_clearing};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::{Alpha, FamilyDecision, PValue, holm};
-use crate::verdict::rounding::round;
+use crate::verdict::rounding::round_p;
 
 /// What an effect is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,7 +143,7 @@ pub fn effect_band(input: &EffectBand) -> Ruling {
         .estimating(change_pct.value, change_pct.interval);
     if let Some((FamilyDecision { p, adjusted, .. }, size)) = &decision {
         test.test = format!("{}, Holm over {size}", test.test);
-        test = test.p(p.get(), Some(adjusted.get()));
+        test = test.p(*p, Some(*adjusted));
     }
     let mut ruling = rule(phase, change_pct, edges, (*levels, decision)).tested([test]).resting_on(sources).against(
         "neutral",
@@ -161,7 +161,7 @@ pub(in crate::verdict) fn band_p(input: &EffectBand) -> Option<PValue> {
     let EffectBand { change_pct, df, edges, levels, .. } = input;
     let edges = edges.around(change_pct.value);
     let tests = edges.iter().map(|edge| p_of_clearing(change_pct, *edge, levels.confidence, (*df)?));
-    tests.collect::<Option<Vec<PValue>>>()?.into_iter().max_by(|one, other| one.get().total_cmp(&other.get()))
+    tests.collect::<Option<Vec<PValue>>>()?.into_iter().max_by(PValue::order)
 }
 
 /// The band's p value in the plan's family, and how large that is.
@@ -207,7 +207,7 @@ fn rule(
         return Ruling::inconclusive(format!(
             "the whole interval of the change of {phase} lies in {band}, and of {size} tests in the plan's family one may do so by \
              chance: adjusted p {}",
-            round(decision.adjusted.get())
+            round_p(decision.adjusted)
         ))
         .in_parts([part])
         .settled_by(needed.and_then(|needed| needed.into_iter().max()));
@@ -281,10 +281,10 @@ mod tests {
         let alone = with(Vec::new());
         assert_eq!(alone.label, "win");
         // The edge at -3 is 7 away, the interval reaches 5 = 2.306004 standard errors: t = 3.228406 with 8 degrees of freedom.
-        assert_eq!((alone.tests[0].p, alone.tests[0].p_adjusted), (Some(0.0120858), Some(0.0120858)));
+        assert_eq!((alone.tests[0].p, alone.tests[0].p_adjusted), (Some(p(0.0120858)), Some(p(0.0120858))));
         assert_eq!(with(vec![p(0.9); 3]).label, "win");
         let among_many = with(vec![p(0.9); 4]);
-        assert_eq!((among_many.standing, among_many.tests[0].p_adjusted), (Standing::Inconclusive, Some(0.0604292)));
+        assert_eq!((among_many.standing, among_many.tests[0].p_adjusted), (Standing::Inconclusive, Some(p(0.0604292))));
         assert!(among_many.reasons[0].contains("of 5 tests"), "{:?}", among_many.reasons);
         assert!(among_many.settled_by.is_some_and(|launches| launches > 5), "{among_many:?}");
         assert_eq!(with(vec![p(1e-9); 4]).label, "win", "what is surer is stepped over");

@@ -275,9 +275,9 @@ fn tests(combinations: &[Combination], rules: &LadderRules) -> Vec<RulingTest> {
     if let Ok(test) = one_sample_t(&deltas, 0.0) {
         let ends = difference_interval(&test.effect, confidence).ok().map(|i| [i.low, i.high]);
         let named = RulingTest::of("one-sample t of the mean gain against 0, pp").estimating(test.mean, ends);
-        tests.push(named.p(test.test.p.get(), None));
+        tests.push(named.p(test.test.p, None));
         if let Ok(test) = tost(&test.effect, rules.null_margin, rules.alpha) {
-            tests.push(RulingTest::of("TOST of the mean gain within the margin, pp").p(test.p.get(), None));
+            tests.push(RulingTest::of("TOST of the mean gain within the margin, pp").p(test.p, None));
         }
     }
     if let Ok(interval) = bootstrap_mean_interval(&deltas, rules.bootstrap) {

@@ -70,7 +70,7 @@ fn difference(right: Vec<f64>, left: Vec<f64>, confidence: Confidence) -> Option
     let test = paired_t(&Pairs::new(right, left).ok()?).ok()?;
     let interval = difference_interval(&test.effect, confidence).ok()?;
     let named = RulingTest::of("paired t of right minus left over the matched cells");
-    Some(named.estimating(test.mean, Some([interval.low, interval.high])).p(test.test.p.get(), None))
+    Some(named.estimating(test.mean, Some([interval.low, interval.high])).p(test.test.p, None))
 }
 
 #[cfg(test)]

@@ -202,7 +202,7 @@ mod tests {
         let ruling = ruled(vec![phase("prefill", -1.0, 0.1, 5), phase("kv_decode", 1.0, 0.1, 5)]);
         assert_eq!(ruling.label, "not_required");
         assert!(ruling.reasons[1].contains("do differ, by 2 pp"), "{:?}", ruling.reasons);
-        assert!(ruling.tests[0].p_adjusted.is_some_and(|p| p < 0.001), "{:?}", ruling.tests);
+        assert!(ruling.tests[0].p_adjusted.is_some_and(|p| p.get() < 0.001), "{:?}", ruling.tests);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::rounding::{round, round_pair};
+use crate::stats::PValue;
+use crate::verdict::rounding::{round, round_p, round_pair};
 
 /// What a rule found, and everything that the finding rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -56,10 +57,10 @@ pub struct RulingTest {
     pub interval: Option<[f64; 2]>,
     /// p value as it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p: Option<f64>,
+    pub p: Option<PValue>,
     /// p value adjusted over the plan's family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p_adjusted: Option<f64>,
+    pub p_adjusted: Option<PValue>,
 }
 
 /// A number that the rule was held against.
@@ -175,9 +176,9 @@ impl RulingTest {
         self
     }
 
-    pub(super) fn p(mut self, p: f64, p_adjusted: Option<f64>) -> Self {
-        self.p = Some(round(p));
-        self.p_adjusted = p_adjusted.map(round);
+    pub(super) fn p(mut self, p: PValue, p_adjusted: Option<PValue>) -> Self {
+        self.p = Some(round_p(p));
+        self.p_adjusted = p_adjusted.map(round_p);
         self
     }
 }
@@ -202,5 +203,30 @@ impl Part {
     pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Alpha, holm};
+
+    #[test]
+    fn a_p_value_below_the_doubles_is_written_with_its_size_alone_and_adjusted() {
+        let p = PValue::from_decimal_log(-400.0).expect("a p-value");
+        let family = [p, PValue::new(0.5).expect("a p-value"), PValue::new(0.0).expect("a p-value")];
+        let decided = holm(&family, Alpha::new(0.05).expect("a level"));
+        let [test, unknown] = [decided[0], decided[2]].map(|it| RulingTest::of("a test").p(it.p, Some(it.adjusted)));
+        let json = serde_json::to_string(&[&test, &unknown]).expect("JSON");
+        assert_eq!(
+            json,
+            "[{\"test\":\"a test\",\"p\":\"1e-400\",\"p_adjusted\":\"2e-400\"},\
+             {\"test\":\"a test\",\"p\":\"<2.2250738585072014e-308\",\"p_adjusted\":\"<2.2250738585072014e-308\"}]"
+        );
+        let read: [RulingTest; 2] = serde_json::from_str(&json).expect("it reads its own form");
+        assert_eq!(read, [test, unknown]);
+        // A verdict of an older lockstep is still read: of its 5e-324 no more is known than that it is below the doubles.
+        let older: RulingTest = serde_json::from_str(r#"{"test": "a test", "p": 5e-324}"#).expect("it is read");
+        assert_eq!(older.p, PValue::new(0.0).ok());
     }
 }

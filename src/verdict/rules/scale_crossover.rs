@@ -163,7 +163,7 @@ fn interaction(rows: &InteractionRows, input: &ScaleCrossover, tests: &mut Vec<R
     ));
     let family: Vec<PValue> = [term.p].into_iter().chain(input.also_in_family.iter().copied()).collect();
     let adjusted = holm(&family, input.alpha).first().map_or(term.p, |decision| decision.adjusted);
-    tests.push(test.p(term.p.get(), Some(adjusted.get())));
+    tests.push(test.p(term.p, Some(adjusted)));
     Ok(adjusted.is_below(input.alpha))
 }
 

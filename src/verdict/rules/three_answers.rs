@@ -94,10 +94,10 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
         let tests = [
             RulingTest::of(format!("Welch t, {name}, Holm over {size}"))
                 .estimating(effect.difference(), Some(interval))
-                .p(decision.p.get(), Some(decision.adjusted.get())),
+                .p(decision.p, Some(decision.adjusted)),
             RulingTest::of(format!("TOST within ±{}, {name}", margin.get()))
                 .estimating(effect.difference(), Some([equivalence.interval.low, equivalence.interval.high]))
-                .p(equivalence.p.get(), None),
+                .p(equivalence.p, None),
         ];
         answered.push(Answered { answer, significant, effect: *effect, interval, tests, settled_by });
     }

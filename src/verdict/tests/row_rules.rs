@@ -346,10 +346,10 @@ fn asked(lane: &str, by_rule: bool) -> String {
 fn adjusted(hypothesis: &HypothesisVerdict) -> BTreeMap<String, f64> {
     match &hypothesis.ruling {
         Some(ruling) => {
-            let tests = ruling.tests.iter().filter_map(|test| test.p_adjusted);
+            let tests = ruling.tests.iter().filter_map(|test| Some(test.p_adjusted?.get()));
             ruling.parts.iter().map(|part| part.key["cell"].clone()).zip(tests).collect()
         }
-        None => hypothesis.cells.iter().map(|cell| (cell.cell.to_string(), cell.p_adjusted.unwrap())).collect(),
+        None => hypothesis.cells.iter().map(|cell| (cell.cell.to_string(), cell.p_adjusted.unwrap().get())).collect(),
     }
 }
 
