@@ -18,6 +18,10 @@ mod promotions;
 
 /// A design with `published` added to its table of that name.
 fn design(published: &str, rules: &[&str]) -> Design {
+    Design::parse("observed", &design_text(published, rules)).expect("a design")
+}
+
+fn design_text(published: &str, rules: &[&str]) -> String {
     let mut text = format!(
         "schema = 1\nname = \"observed\"\n[published]\nreport = \"Rows\"\nreplication = \"iteration\"\nalpha = 0.05\n\
          bootstrap_resamples = 1000\nbootstrap_seed = 1\n{published}\n"
@@ -25,7 +29,7 @@ fn design(published: &str, rules: &[&str]) -> Design {
     for (at, rule) in rules.iter().enumerate() {
         text.push_str(&format!("[[hypothesis]]\nname = \"h{at}\"\n[hypothesis.rule]\n{rule}\n"));
     }
-    Design::parse("observed", &text).expect("a design")
+    text
 }
 
 fn journal_of(design: &Design, kind: Kind, name: &str, text: &str) -> Journal {

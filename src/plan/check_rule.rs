@@ -6,7 +6,7 @@ use super::check_plan::between;
 use super::document::Document;
 use super::{
     AxisDecomposition, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs, MeanSide, Need,
-    Precondition, Rule, SingleDelta, TokenParity,
+    Precondition, PromotionGates, Rule, SingleDelta, TokenParity,
 };
 use crate::terms::nearest;
 
@@ -273,12 +273,7 @@ impl RulePlace<'_> {
                 share("target", rule.target, 0.0, f64::MAX)?;
                 self.some("rule.bands", rule.bands.len())
             }
-            Rule::Promotion(rule) => {
-                self.some("rule.near_flat_ms", rule.near_flat_ms.len())?;
-                self.finite("rule.small_effect_ms", rule.small_effect_ms)?;
-                let mut tolerances = rule.near_flat_ms.iter();
-                tolerances.try_for_each(|(metric, value)| self.finite(&format!("rule.near_flat_ms.{metric}"), *value))
-            }
+            Rule::Promotion(rule) => self.promotion(rule),
             Rule::ColdStart(rule) => {
                 let ways = [rule.launch.is_some(), rule.n.is_some(), rule.launches.is_some()];
                 if ways.into_iter().filter(|given| *given).count() != 1 || (rule.sd.is_some() && rule.n.is_none()) {
@@ -290,6 +285,29 @@ impl RulePlace<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A gate that no delta could pass, and an interval of what is not judged, say nothing.
+    fn promotion(&self, rule: &PromotionGates) -> Result<(), Error> {
+        let PromotionGates { near_flat_ms, intervals, values_without_interval, judged_by, .. } = rule;
+        self.some("rule.near_flat_ms", near_flat_ms.len())?;
+        self.finite("rule.small_effect_ms", rule.small_effect_ms)?;
+        near_flat_ms
+            .iter()
+            .try_for_each(|(metric, value)| self.finite(&format!("rule.near_flat_ms.{metric}"), *value))?;
+        if let Some(metric) = intervals.keys().find(|metric| !near_flat_ms.contains_key(*metric)) {
+            let message =
+                format!("`near_flat_ms` states no tolerance for {metric}, so that its interval is never read");
+            return Err(self.fault("rule.intervals", message, None));
+        }
+        let judged = [&judged_by.warm, &judged_by.cold, &judged_by.mixed];
+        let bare = judged.into_iter().find(|metric| !values_without_interval && !intervals.contains_key(*metric));
+        bare.map_or(Ok(()), |metric| {
+            let message =
+                format!("{metric} is judged, `intervals` names no interval of it, and its value alone passes no gate");
+            let hint = "name the columns of its interval in `intervals`, or set `values_without_interval = true`";
+            Err(self.fault("rule.values_without_interval", message, Some(hint.to_owned())))
+        })
     }
 
     /// A printed spread without its count, or the other way round, is no side.

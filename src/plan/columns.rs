@@ -352,6 +352,7 @@ impl Reads {
                 for rows in [Some(&rule.deltas), rule.foundation.as_ref()].into_iter().flatten() {
                     self.one("rule.mode", rows, &rule.mode);
                     self.all("rule.near_flat_ms", rows, rule.near_flat_ms.keys());
+                    self.all("rule.intervals", rows, rule.intervals.values().flatten());
                 }
             }
             Rule::ColdStart(rule) => {

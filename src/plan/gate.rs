@@ -25,6 +25,11 @@ pub struct PromotionGates {
     pub modes: ModeWords,
     /// Column of a delta to the largest one that counts as near-flat, in milliseconds; other columns are not read.
     pub near_flat_ms: BTreeMap<String, f64>,
+    /// Column of a delta to those of the ends of its interval, in milliseconds, where a table prints one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, [String; 2]>,
+    /// Whether a gate may be passed by the value of a delta of which no interval is printed. Otherwise such a delta is open.
+    pub values_without_interval: bool,
     /// For each mode the column by which it is judged.
     pub judged_by: ModeColumns,
     /// The column of the tail, which must not get worse where the judged one is near-flat.

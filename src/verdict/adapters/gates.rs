@@ -12,9 +12,6 @@ use crate::verdict::rules::{
     cold_start, promotion,
 };
 
-/// Deltas are printed without intervals, and the authors judge their values.
-const VALUES_WITHOUT_INTERVAL: bool = true;
-
 pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Result<Ruling, Gap> {
     let mut stages: BTreeMap<Stage, Vec<GateDelta>> = BTreeMap::new();
     for row in tables.rows(&rule.deltas)? {
@@ -39,7 +36,7 @@ pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Resu
         judged_by: judged_by.map(|(mode, metric)| (mode, metric.clone())).into(),
         tail: rule.tail.clone(),
         small_effect_ms: rule.small_effect_ms,
-        values_without_interval: VALUES_WITHOUT_INTERVAL,
+        values_without_interval: rule.values_without_interval,
         evidence: match &rule.evidence {
             Some(columns) => evidence(tables, columns)?,
             None => None,
@@ -55,10 +52,16 @@ fn deltas(row: &TableRow<'_>, rule: &PromotionGates) -> Result<Vec<GateDelta>, G
     let (mode, mut found) = (mode(row, rule)?, Vec::new());
     for metric in rule.near_flat_ms.keys() {
         let Some(delta) = number(row, metric)? else { continue };
-        let (metric, delta_ms) = (metric.clone(), Estimate::printed(delta.value));
-        found.push(GateDelta { mode, metric, delta_ms, source: source(row) });
+        let interval = rule.intervals.get(metric).map(|ends| interval(row, ends)).transpose()?.flatten();
+        let delta_ms = Estimate { interval, ..Estimate::printed(delta.value) };
+        found.push(GateDelta { mode, metric: metric.clone(), delta_ms, source: source(row) });
     }
     Ok(found)
+}
+
+/// Both ends of an interval; nothing where the row prints one end at most.
+fn interval(row: &TableRow<'_>, [low, high]: &[String; 2]) -> Result<Option<[f64; 2]>, Gap> {
+    Ok(number(row, low)?.zip(number(row, high)?).map(|(low, high)| [low.value, high.value]))
 }
 
 /// What every row of both arms records; nothing where one records nothing.
