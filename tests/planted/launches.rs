@@ -231,6 +231,15 @@ pub fn busy() -> Vec<Mutation> {
         of("the measured window is shorter than what was measured in it", &GOOD, |d| {
             d.change_first("launch_end", |_| true, |end| end["busy"]["window_ms"] = json!(1));
         }),
+        of("the measured window is stretched until others' share of it is small", &GOOD, |d| {
+            d.change(
+                "launch_end",
+                |_| true,
+                |end| {
+                    end["busy"]["window_ms"] = json!(number(&end["busy"], "window_ms") + 60_000);
+                },
+            );
+        }),
         of("the window counts processors that the host does not have", &GOOD, |d| {
             d.change("launch_end", |_| true, |end| end["busy"]["cores"] = json!(1_024));
         }),

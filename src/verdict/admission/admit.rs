@@ -186,7 +186,7 @@ impl<'a> Admission<'a> {
         let Some((open, times)) = self.open.take_if(|(open, _)| open.number == end.launch) else { return Ok(()) };
         let (launch, lane) = (open.number, open.lane.clone());
         let cores = self.header.as_ref().and_then(Header::measured).map_or(0, |measured| measured.host.cpu.cores);
-        if let Some(what) = open.end(end, cores) {
+        if let Some(what) = open.end(end, cores, self.plan.run.order) {
             return Err(Error::Launch { line, launch, lane, what });
         }
         if let Some((first, of)) = self.copies.find(launch, &lane, times) {
@@ -239,7 +239,6 @@ impl<'a> Admission<'a> {
             times.take(index, row.rep, wall_ns);
         }
         let at = Repetition { cell: index, rep: row.rep };
-        let outside_ns = row.outside_ns.unwrap_or(0);
-        open.row(&self.order.1, at, row.outcome, outside_ns).map_or(Ok(()), |what| Err(wrong(what)))
+        open.row(&self.order.1, at, row.outcome, row.outside_ns).map_or(Ok(()), |what| Err(wrong(what)))
     }
 }

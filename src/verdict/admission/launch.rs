@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::journal::{LaneDeclaration, LaunchEnd, LaunchStart, Preflight};
-use crate::plan::Repetition;
+use crate::journal::{Busy, LaneDeclaration, LaunchEnd, LaunchStart, Preflight};
+use crate::plan::{CellOrder, Repetition};
 use crate::terms::{Outcome, Stage, axis_contradictions, observed_axes};
 
 /// The looks at a launch, in order; the first three precede its first repetition, the last follows the last one.
@@ -11,6 +11,12 @@ const LOOKS: [Stage; 4] = [Stage::BeforeImports, Stage::AfterImports, Stage::Aft
 
 /// Slack between the measured windows and what lies in them: windows are cut to whole milliseconds.
 const WINDOW_SLACK_NS: u64 = 1_000_000;
+
+/// How much longer measuring may last than its rows, and than the samples of its GPUs: both begin and end beside it.
+const BESIDE_MS: u64 = 1_000;
+
+/// What may pass between two rows: one is written down and synced, and the kernel's accounts are read.
+const BETWEEN_ROWS_MS: u64 = 250;
 
 /// A launch that has begun and not ended.
 #[derive(Debug)]
@@ -27,8 +33,11 @@ pub(super) struct OpenLaunch {
     contradiction: Option<String>,
     /// Repetitions that are `ok`, by cell and repetition.
     pub ok: Vec<(usize, u32)>,
+    rows: u64,
     /// Sum over its rows, on the supervisor's clock.
     outside_ns: u64,
+    /// Whether a repetition failed in it, of which no time is known.
+    lacks_time: bool,
     last: Option<Outcome>,
 }
 
@@ -43,7 +52,9 @@ impl OpenLaunch {
             seen: BTreeSet::new(),
             contradiction: None,
             ok: Vec::new(),
+            rows: 0,
             outside_ns: 0,
+            lacks_time: false,
             last: None,
         }
     }
@@ -78,7 +89,7 @@ impl OpenLaunch {
         order: &[Repetition],
         at: Repetition,
         outcome: Outcome,
-        outside_ns: u64,
+        outside_ns: Option<u64>,
     ) -> Option<String> {
         // One that the host disturbed is tried again before the next; that it was, the journal's structure shows.
         let before = self.next.checked_sub(1).and_then(|last| order.get(last));
@@ -88,7 +99,9 @@ impl OpenLaunch {
             self.next += ahead + 1;
         }
         self.last = Some(outcome);
-        self.outside_ns = self.outside_ns.saturating_add(outside_ns);
+        self.rows += 1;
+        self.outside_ns = self.outside_ns.saturating_add(outside_ns.unwrap_or(0));
+        self.lacks_time |= outside_ns.is_none() && outcome == Outcome::Crashed;
         if outcome != Outcome::Ok {
             return None;
         }
@@ -113,8 +126,8 @@ impl OpenLaunch {
         end.disowned.is_none() && !self.is_complete() && self.last == Some(Outcome::Ok)
     }
 
-    /// What is wrong with its end.
-    pub(super) fn end(&self, end: &LaunchEnd, cores: u32) -> Option<String> {
+    /// What is wrong with its end, on a host of so many processors, under a plan of that order.
+    pub(super) fn end(&self, end: &LaunchEnd, cores: u32, order: CellOrder) -> Option<String> {
         if let (Some(found), None, false) = (&self.contradiction, &end.disowned, self.ok.is_empty()) {
             return Some(format!("was not the header's stack as it left, and is not disowned: {found}"));
         }
@@ -123,9 +136,81 @@ impl OpenLaunch {
             return Some(format!("counts {} processors, and the header's host has {cores}", busy.cores));
         }
         let window_ns = busy.window_ms.saturating_mul(1_000_000).saturating_add(WINDOW_SLACK_NS);
-        (self.is_complete() && self.outside_ns > window_ns).then(|| {
-            let claimed_ms = self.outside_ns / 1_000_000;
-            format!("was measured for {} ms, and its rows claim {claimed_ms} ms", busy.window_ms)
+        let claimed_ms = self.outside_ns / 1_000_000;
+        if self.is_complete() && self.outside_ns > window_ns {
+            return Some(format!("was measured for {} ms, and its rows claim {claimed_ms} ms", busy.window_ms));
+        }
+        self.too_long(busy, end, order)
+    }
+
+    /// Why its window cannot be that long, if it cannot: others' share of a longer one looks smaller.
+    ///
+    /// The GPUs are sampled for as long as is measured. Rows fill the window, but for what failed without a time, and for
+    /// the warmup of each cell where cells come one after the other.
+    fn too_long(&self, busy: &Busy, end: &LaunchEnd, order: CellOrder) -> Option<String> {
+        let window_ms = busy.window_ms;
+        let sampled_ms = end.telemetry.iter().map(|gpu| gpu.window_ms).min();
+        if let Some(sampled_ms) = sampled_ms.filter(|most| window_ms > most.saturating_add(BESIDE_MS)) {
+            return Some(format!("was measured for {window_ms} ms, and its GPUs were sampled for {sampled_ms} ms"));
+        }
+        let is_filled = order == CellOrder::Interleaved && !self.lacks_time;
+        let between_ms = BESIDE_MS.saturating_add(self.rows.saturating_mul(BETWEEN_ROWS_MS));
+        let claimed_ms = self.outside_ns.div_ceil(1_000_000);
+        (is_filled && window_ms > claimed_ms.saturating_add(between_ms)).then(|| {
+            let rows = self.rows;
+            format!("was measured for {window_ms} ms, and its {rows} rows fill {claimed_ms} ms of them")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{GpuTelemetry, LaunchTelemetry};
+
+    /// What is wrong with a launch of two rows of 2 s each that says it was measured for so long.
+    fn end(window_ms: u64, sampled_ms: Option<u64>, order: CellOrder, last: (Outcome, Option<u64>)) -> Option<String> {
+        let start = LaunchStart { launch: 0, lane: "native".into(), block: 0, position: 0 };
+        let mut launch = OpenLaunch { looks: LOOKS.len() - 1, ..OpenLaunch::new(&start) };
+        let places = [0, 1].map(|rep| Repetition { cell: 0, rep });
+        for (place, (outcome, ns)) in places.into_iter().zip([(Outcome::Ok, Some(2_000_000_000)), last]) {
+            assert_eq!(launch.row(&places, place, outcome, ns), None);
+        }
+        let busy = Busy { window_ms, others_ms: 0, steal_ms: 0, pressure_ms: None, own_ms: None, cores: 2 };
+        let seen = GpuTelemetry::default();
+        let sampled = sampled_ms.map(|window_ms| LaunchTelemetry {
+            window_ms,
+            seen,
+            before_mib: None,
+            after_mib: None,
+            failed: Default::default(),
+        });
+        let telemetry = sampled.into_iter().collect();
+        let busy = Some(busy);
+        launch.end(&LaunchEnd { launch: 0, exit_status: None, signal: None, busy, disowned: None, telemetry }, 2, order)
+    }
+
+    const TIMED: (Outcome, Option<u64>) = (Outcome::Ok, Some(2_000_000_000));
+
+    #[test]
+    fn a_window_is_no_longer_than_its_rows_and_what_lies_between_them() {
+        let interleaved = |window_ms| end(window_ms, None, CellOrder::Interleaved, TIMED);
+        assert_eq!(interleaved(5_500), None);
+        let fault = interleaved(5_501).expect("its rows do not fill it");
+        assert_eq!(fault, "was measured for 5501 ms, and its 2 rows fill 4000 ms of them");
+        // A cell's warmup lies in the window, and has no row.
+        assert_eq!(end(60_000, None, CellOrder::CellByCell, TIMED), None);
+        // How long it took until a repetition failed is in no row; one that hung was not waited for in the window.
+        assert_eq!(end(60_000, None, CellOrder::Interleaved, (Outcome::Crashed, None)), None);
+        assert!(end(60_000, None, CellOrder::Interleaved, (Outcome::Hung, None)).is_some());
+    }
+
+    #[test]
+    fn a_window_is_no_longer_than_the_samples_of_its_gpus() {
+        for order in [CellOrder::Interleaved, CellOrder::CellByCell] {
+            assert_eq!(end(5_000, Some(4_000), order, TIMED), None);
+            let fault = end(5_001, Some(4_000), order, TIMED).expect("nothing was sampled in the rest of it");
+            assert_eq!(fault, "was measured for 5001 ms, and its GPUs were sampled for 4000 ms");
+        }
     }
 }

@@ -175,7 +175,7 @@ fn judged(text: &str, controls: Controls) -> Verdict {
             }
             Record::Seal(seal) => seal.records += 2,
             // Long enough for the times below.
-            Record::LaunchEnd(end) => end.busy.iter_mut().for_each(|busy| busy.window_ms = 4_000),
+            Record::LaunchEnd(end) => end.busy.iter_mut().for_each(|busy| busy.window_ms = 3_000),
             Record::Row(row) => {
                 let agents: u64 = cells[&row.cell].axes["agents"].parse().unwrap();
                 // No two launches take the same time to the nanosecond.
