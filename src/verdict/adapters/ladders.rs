@@ -55,7 +55,14 @@ fn combinations(tables: &Tables<'_>, efficiencies: &Efficiencies) -> Result<Vec<
 fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<RuntimeFacts, Gap> {
     let mut found = RuntimeFacts::default();
     for Precondition { rows, key: columns, required, expected, observed } in preconditions {
-        let told = keyed(tables.rows(rows)?, columns)?;
+        let chosen = tables.rows(rows)?;
+        // Where the plan lists no statements, each word that it chooses rows by has to stand in one.
+        for (column, words) in rows.only.iter().filter(|_| required.is_empty()) {
+            let told = chosen.iter().map(|row| text(row, column)).collect::<Result<Vec<_>, Gap>>()?;
+            let unsaid = words.iter().filter(|word| !told.contains(&Some(word.to_string())));
+            found.absent.extend(unsaid.map(|word| format!("{column} {word} in table {}", rows.table)));
+        }
+        let told = keyed(chosen, columns)?;
         for statement in required {
             let wanted: Key = columns.iter().cloned().zip(statement.iter().cloned()).collect();
             if told.iter().all(|(key, _)| *key != wanted) {

@@ -1,7 +1,7 @@
 //! Decision rules over repetitions of agents: efficiencies, pairs, stacks, and samples that the control refuses.
 
 use super::*;
-use crate::terms::{Signal, SignalValue};
+use crate::terms::{Signal, SignalValue, observed_axes};
 use crate::verdict::rules::{Part, Ruling, Standing};
 
 const AGENTS: &str = r#"
@@ -140,11 +140,16 @@ const HANGS: f64 = 0.0;
 type Controls = fn(&str, u64, u32) -> f64;
 
 /// What shows a lane's interpreter from outside.
-fn signals(lane: &str) -> [Signal; 2] {
-    [Signal::outside("python.gil_enabled", lane == "base"), Signal::outside("python.version", "3.13.5")]
+fn signals(lane: &str) -> Vec<Signal> {
+    vec![Signal::outside("python.gil_enabled", lane == "base"), Signal::outside("python.version", "3.13.5")]
 }
 
 fn judged(text: &str, controls: Controls) -> Verdict {
+    shown(text, controls, signals)
+}
+
+/// The verdict where `signals` are all that shows a lane's interpreter.
+fn shown(text: &str, controls: Controls, signals: fn(&str) -> Vec<Signal>) -> Verdict {
     let plan = Plan::parse("agents.toml", text).unwrap();
     let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
     // The first half of the cells is prefill, which gives one token.
@@ -157,7 +162,7 @@ fn judged(text: &str, controls: Controls) -> Verdict {
     let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..4))).records;
     // The looks that the header speaks of come before the first launch.
     let probe = |lane: &str| {
-        let signals = signals(lane).to_vec();
+        let signals = signals(lane);
         Record::Preflight(Preflight { lane: lane.into(), launch: None, stage: Stage::AfterImports, signals })
     };
     records.splice(1..1, ["base", "same"].map(probe));
@@ -166,7 +171,7 @@ fn judged(text: &str, controls: Controls) -> Verdict {
             Record::Header(header) => {
                 for (lane, gil) in header.lanes.iter_mut().zip(["true", "false"]) {
                     lane.declared = Axes::from([("gil".into(), gil.into()), ("python".into(), "3.13.5".into())]);
-                    lane.observed = lane.declared.clone();
+                    lane.observed = observed_axes(&lane.declared, &signals(&lane.lane));
                 }
             }
             // A look has to show what the header observed.
@@ -259,6 +264,29 @@ fn samples_pair_by_repetition_over_all_blocks_and_none_is_dropped() {
     assert_eq!(pairs.label, "some_unmatched");
     assert_eq!(pairs.parts.iter().filter(|part| part.label == "only_right").count(), 4);
     assert_ne!(lacking.conclusion, Conclusion::Refused, "a sample that the plan refuses is nothing against its lane");
+}
+
+#[test]
+fn an_axis_that_must_hold_and_that_nothing_tells_of_makes_the_ladder_abstain() {
+    let abstains = |text: &str, signals: fn(&str) -> Vec<Signal>| {
+        let verdict = shown(text, quiet_host, signals);
+        let ladder = ruling(&verdict, "ladder");
+        assert_eq!(
+            (ladder.label.as_str(), ladder.standing),
+            ("abstain", Standing::Inconclusive),
+            "{:?}",
+            ladder.reasons
+        );
+        ladder.reasons.clone()
+    };
+    // Declared by both lanes, and seen in one.
+    let blind = |lane: &str| -> Vec<Signal> {
+        signals(lane).into_iter().filter(|it| lane == "base" || it.name == "python.version").collect()
+    };
+    assert_eq!(abstains(AGENTS, blind), ["gil, same is not recorded, and must be false"]);
+    // Declared by none.
+    let asked = AGENTS.replace("axis = [\"gil\"]", "axis = [\"gil\", \"threads\"]");
+    assert_eq!(abstains(&asked, signals), ["nothing tells of axis threads in table lane_axes, which must hold"]);
 }
 
 #[test]
