@@ -1,9 +1,10 @@
 //! Audits by the real executable: the published claims, claims that want to do harm, and what may decide an answer.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use lockstep::audit::{DataFolder, Evaluator, Limits, audit, read_claims};
 use serde_json::{Value, json};
 
 fn claims_folder() -> PathBuf {
@@ -153,18 +154,23 @@ fn a_claim_that_wants_to_do_harm_costs_itself_alone() {
     assert!(otherwise.is_empty(), "{}", otherwise.join("\n"));
 }
 
+/// What is said of the formula `1`, computed by this program in place of lockstep.
+fn computed_by(program: &str, arguments: &[&str], limits: Limits) -> Result<String, lockstep::audit::Error> {
+    said_of("1", program, arguments, limits)
+}
+
+fn said_of(formula: &str, program: &str, arguments: &[&str], limits: Limits) -> Result<String, lockstep::audit::Error> {
+    let data = DataFolder::open(&claims_folder().join("data")).expect("the tables are there");
+    let text = claim("A", formula).to_string();
+    let claims = read_claims("claims.jsonl", text.as_bytes()).expect("it is a claim");
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let evaluator = Evaluator { program: program.into(), arguments, limits };
+    audit("claims.jsonl", &claims, &data, &evaluator).map(|mut audited| audited.remove(0).reason)
+}
+
 #[test]
 fn a_process_that_does_not_end_is_killed() {
-    use lockstep::audit::{DataFolder, Evaluator, Limits, audit, read_claims};
-    let data = DataFolder::open(&claims_folder().join("data")).expect("the tables are there");
-    let text = claim("A", "1").to_string();
-    let claims = read_claims("claims.jsonl", text.as_bytes()).expect("it is a claim");
-    let limits = Limits { budget_ms: 100, wall_ms: 200 };
-    let with = |program: &str, arguments: &[&str]| {
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let evaluator = Evaluator { program: program.into(), arguments, limits };
-        audit("claims.jsonl", &claims, &data, &evaluator).map(|mut audited| audited.remove(0).reason)
-    };
+    let with = |program, arguments| computed_by(program, arguments, Limits { budget_ms: 100, wall_ms: 200 });
     let began = Instant::now();
     assert_eq!(with("/bin/sleep", &["60"]).expect("it starts"), "the formula ran longer than 0.2 s");
     assert!(began.elapsed() < Duration::from_secs(30));
@@ -177,11 +183,53 @@ fn a_process_that_does_not_end_is_killed() {
 }
 
 #[test]
-fn the_formula_process_has_its_limits_and_no_environment() {
-    // What it says of a job that is none shows that it read it; its limits are those of `/proc/self/limits`.
-    let output = Command::new(env!("CARGO_BIN_EXE_lockstep")).arg("audit-formula").output().expect("lockstep starts");
+fn the_formula_process_limits_itself_before_it_reads_its_job() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep"));
+    command.arg("audit-formula").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("lockstep starts");
+    let path = format!("/proc/{}/limits", process.id());
+    // Soft and hard, as proc_pid_limits(5) prints them; the open files are limited last.
+    let in_force = |wanted: &str| {
+        let limits = std::fs::read_to_string(&path).expect("the process waits for its job");
+        let line = limits.lines().find_map(|line| line.strip_prefix(wanted)).unwrap_or_default();
+        line.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let began = Instant::now();
+    while in_force("Max open files") != ["16", "16"] {
+        assert!(began.elapsed() < Duration::from_secs(60), "open files: {:?}", in_force("Max open files"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let gib = (1_u64 << 30).to_string();
+    for (limit, values) in [
+        ("Max address space", [gib.as_str(), &gib]),
+        ("Max cpu time", ["8", "9"]),
+        ("Max file size", ["0", "0"]),
+        ("Max core file size", ["0", "0"]),
+    ] {
+        assert_eq!(in_force(limit), values, "{limit}");
+    }
+    drop(process.stdin.take());
+    let output = process.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(70), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("reading a formula's job"), "{output:?}");
+}
+
+#[test]
+fn a_formula_that_outlives_its_budget_is_ended_by_the_limit_on_processor_time() {
+    // Nobody asks it to stop in time, so that the kernel has to.
+    let patient = Limits { budget_ms: 3_600_000, wall_ms: 110_000 };
+    let endless = "len([1 for a in range(1000000) for b in range(1000000) if a < 0])";
+    let said = said_of(endless, env!("CARGO_BIN_EXE_lockstep"), &["audit-formula"], patient);
+    assert_eq!(said.expect("it starts"), "the formula used more than 8 s of processor time");
+}
+
+#[test]
+fn the_formula_process_is_started_without_an_environment() {
+    assert!(std::env::vars_os().next().is_some(), "there is one to be kept from it");
+    // The shell's own variables are not in this file, which holds what it was started with.
+    let tell = "read -r all < /proc/$$/environ; echo \"found: ${all:-nothing}\" >&2; exit 3";
+    let said = computed_by("/bin/sh", &["-c", tell], Limits::FORMULA).expect("it starts");
+    assert_eq!(said, "the formula brought its process down (exit status: 3): found: nothing");
 }
 
 #[test]
