@@ -4,6 +4,7 @@
 //! refuses the file. A field that cannot be taken leaves its claim without a check, and the reason names it; a claim
 //! without an id that can be taken is called by its line.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -137,8 +138,8 @@ pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err(at("no JSON object".to_owned(), "one claim is one JSON object on one line"));
         }
-        let remade = beyond_doubles(text);
-        let text = remade.as_deref().unwrap_or(text);
+        let readable = beyond_doubles(text);
+        let text: &[u8] = &readable;
         if let Err(error) = field::<IgnoredAny>(text, "id")
             && !error.is_data()
         {
@@ -156,7 +157,7 @@ pub fn read_claims(file: &str, bytes: &[u8]) -> Result<Vec<Claim>, Error> {
             return Err(at(found, "give each claim an id of its own"));
         }
         let read = ClaimLine::read(id, text, &mut faults);
-        if remade.is_some() && !faults.is_empty() {
+        if matches!(readable, Cow::Owned(_)) && !faults.is_empty() {
             faults.push("NaN and Infinity are no numbers of JSON".to_owned());
         }
         claims.push(checked(read, faults, line));

@@ -1,5 +1,6 @@
 //! One field of a JSON object, whatever its siblings hold.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -28,30 +29,33 @@ pub(super) fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// The text with a number beyond the doubles for each `NaN`, `Infinity` and `-Infinity` that stands outside of its
-/// strings, as Python's `json.dumps` writes them; `None` where there is none. So the field that holds one cannot be
-/// taken, and its siblings can.
-pub(super) fn beyond_doubles(text: &[u8]) -> Option<Vec<u8>> {
-    let mut remade = Vec::with_capacity(text.len());
-    let (mut rest, mut in_string, mut found) = (text, false, false);
-    while let Some((byte, after)) = rest.split_first() {
-        let word = ["NaN", "Infinity"].iter().find_map(|word| rest.strip_prefix(word.as_bytes()));
-        if let Some(behind) = word.filter(|_| !in_string) {
+/// strings, as Python's `json.dumps` writes them; the text itself where there is none. So the field that holds one cannot
+/// be taken, and its siblings can.
+pub(super) fn beyond_doubles(text: &[u8]) -> Cow<'_, [u8]> {
+    let (mut remade, mut copied) = (Vec::new(), 0);
+    let (mut at, mut in_string) = (0, false);
+    while let Some((byte, after)) = text.get(at..).and_then(<[u8]>::split_first) {
+        let word = ["NaN", "Infinity"].into_iter().find(|word| text[at..].starts_with(word.as_bytes()));
+        if let Some(word) = word.filter(|_| !in_string) {
+            remade.extend_from_slice(&text[copied..at]);
             remade.extend_from_slice(b"1e999");
-            (rest, found) = (behind, true);
+            at += word.len();
+            copied = at;
             continue;
         }
-        remade.push(*byte);
-        rest = after;
-        match (byte, after.split_first()) {
-            (b'"', _) => in_string = !in_string,
-            (b'\\', Some((escaped, behind))) if in_string => {
-                remade.push(*escaped);
-                rest = behind;
-            }
+        match byte {
+            b'"' => in_string = !in_string,
+            // What is escaped ends no string.
+            b'\\' if in_string && !after.is_empty() => at += 1,
             _ => {}
         }
+        at += 1;
     }
-    found.then_some(remade)
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    remade.extend_from_slice(&text[copied..]);
+    Cow::Owned(remade)
 }
 
 struct Named<'a, T> {
@@ -84,5 +88,22 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<'_, T> {
             }
         }
         Ok(found.flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_text_with_a_number_that_is_none_is_copied() {
+        let remade = |text: &'static str| beyond_doubles(text.as_bytes());
+        for plain in ["", "{}", r#"{"a": "NaN", "b": "\\\"Infinity\\", "c": 1}"#, r#"{"a": "open"#, r#""\"#] {
+            assert!(matches!(remade(plain), Cow::Borrowed(same) if same == plain.as_bytes()), "{plain}");
+        }
+        let written = r#"{"a": NaN, "NaN\"": [-Infinity, Infinity], "é": 2}"#;
+        let expected = r#"{"a": 1e999, "NaN\"": [-1e999, 1e999], "é": 2}"#;
+        assert!(matches!(remade(written), Cow::Owned(text) if text == expected.as_bytes()));
+        assert_eq!(remade("NaN").as_ref(), b"1e999");
     }
 }
