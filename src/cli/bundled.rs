@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::leftovers::partial_folder;
+use super::leftovers::{Passing, partial_folder};
 use super::project::FoundLane;
 use super::{Error, Project};
 use crate::bundle::{self, Bundle};
@@ -55,15 +55,11 @@ impl BundleFacts {
 pub(super) fn unpack(project: &Project, file: &Path, expected: Option<Digest>) -> Result<Bundle, Error> {
     std::fs::File::open(file).map_err(Error::file("opening the bundle", file))?;
     let folder = project.bundles();
-    std::fs::create_dir_all(&folder).map_err(Error::file("creating", &folder))?;
-    let partial = partial_folder(&folder);
+    let partial = Passing::place(partial_folder(&folder))?;
     let _extracting = tracing::debug_span!("extracting the bundle", file = %file.display()).entered();
-    let bundle = bundle::extract(file, &partial)?;
-    let settled = check_fits(&bundle, file, expected).and_then(|()| settle(&bundle, &folder));
-    if settled.is_err() {
-        let _ = std::fs::remove_dir_all(&partial);
-    }
-    settled
+    let bundle = bundle::extract(file, partial.path())?;
+    check_fits(&bundle, file, expected)?;
+    settle(&bundle, &folder)
 }
 
 fn check_fits(bundle: &Bundle, file: &Path, expected: Option<Digest>) -> Result<(), Error> {

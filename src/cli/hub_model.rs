@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::leftovers::Around;
 use super::output::note;
 use super::prepare::replace;
 use super::{Error, Project, environment};
@@ -27,9 +28,14 @@ pub(super) fn hub_model(project: &Project, plan: &Plan, hub: &Hub) -> Result<Pat
     let Hub { repository, revision, files } = hub;
     let _downloading = tracing::debug_span!("downloading the model", repository, revision).entered();
     note(&format!("preparing {repository} at revision {revision}, {} files, in {}", files.len(), models.display()));
+    // Where nothing has arrived, nothing stays.
+    let _around = Around::of(&arriving)?;
     let mut progress = Arriving::new();
     let fetched = fetch_checkpoint(&options, hub, sha256, &arriving, &mut |news| progress.show(news));
     progress.finish();
+    if fetched.is_err() {
+        let _ = std::fs::remove_dir(&arriving);
+    }
     fetched?;
     let found = folder_digest(&arriving)?.digest;
     if found != sha256 {

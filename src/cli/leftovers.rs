@@ -1,4 +1,4 @@
-//! Folders below `runs/` that a lockstep left half-made when it was killed.
+//! Folders below `runs/` that go with the command that needs them, and those that a lockstep left when it was killed.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,62 @@ pub(super) fn preflight_folder(project: &Project) -> PathBuf {
 /// The folder in which this process generates a model.
 pub(super) fn partial_folder(models: &Path) -> PathBuf {
     models.join(format!("{PARTIAL}{}", std::process::id()))
+}
+
+/// The folders around a path, made where they were not there. Those that were made go again with this value, unless
+/// something stays in them: a verb that fails leaves no empty `runs/` behind.
+#[derive(Debug)]
+pub(super) struct Around(Vec<PathBuf>);
+
+impl Around {
+    /// Of what is going to stand at `path`.
+    pub(super) fn of(path: &Path) -> Result<Self, Error> {
+        let absent = path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let made = Self(absent.map(Path::to_owned).collect());
+        if let Some(parent) = made.0.first() {
+            std::fs::create_dir_all(parent).map_err(Error::file("creating", parent))?;
+        }
+        Ok(made)
+    }
+}
+
+impl Drop for Around {
+    fn drop(&mut self) {
+        // The innermost comes first; one that holds something stays, and with it those around it.
+        let _ = self.0.iter().try_for_each(std::fs::remove_dir);
+    }
+}
+
+/// A folder for as long as this value lives, which goes with all that is in it, however the command ends.
+#[derive(Debug)]
+pub(super) struct Passing {
+    path: PathBuf,
+    _around: Around,
+}
+
+impl Passing {
+    /// The place for a folder that somebody else makes.
+    pub(super) fn place(path: PathBuf) -> Result<Self, Error> {
+        let around = Around::of(&path)?;
+        Ok(Self { path, _around: around })
+    }
+
+    pub(super) fn create(path: PathBuf) -> Result<Self, Error> {
+        let passing = Self::place(path)?;
+        std::fs::create_dir_all(&passing.path).map_err(Error::file("creating", &passing.path))?;
+        Ok(passing)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        // What cannot be removed now is what `clean` removes later.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
 }
 
 /// Removes what processes that are no more left in `runs/` and among the models; the names of what went.
@@ -56,6 +112,30 @@ fn is_left(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_passing_folder_goes_with_the_empty_ones_around_it_that_were_made_for_it() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let project = Project::at(root.path().to_owned());
+        let there = || std::fs::read_dir(root.path()).expect("it can be listed").count();
+        let passing = Passing::create(partial_folder(&project.models())).expect("it can be made");
+        std::fs::write(passing.path().join("half"), "x").expect("a file in a new folder");
+        assert!(project.runs().is_dir());
+        drop(passing);
+        assert_eq!(there(), 0);
+        // Nobody made the folder itself.
+        drop(Passing::place(partial_folder(&project.models())).expect("a place for it"));
+        assert_eq!(there(), 0);
+        let kept = project.models().join("kept");
+        let passing = Passing::create(partial_folder(&project.models())).expect("it can be made");
+        std::fs::rename(passing.path(), &kept).expect("it moves into place");
+        drop(passing);
+        assert!(kept.is_dir());
+        // What was there before stays, empty as it is.
+        std::fs::remove_dir(&kept).expect("it is empty");
+        drop(Passing::create(partial_folder(&project.models())).expect("it can be made"));
+        assert!(project.models().is_dir() && std::fs::read_dir(project.models()).expect("a list").next().is_none());
+    }
 
     #[test]
     fn what_is_removed_whole_is_named_piece_by_piece() {

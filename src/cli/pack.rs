@@ -1,10 +1,10 @@
 //! Everything that a run of a plan uses, gathered for a bundle.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::assemble::{check_cells, docker_host, lock_faults_of, own_executable};
-use super::leftovers::partial_folder;
+use super::leftovers::{Passing, partial_folder};
 use super::output::note;
 use super::prepare::Experiment;
 use super::project::{FoundLane, OWN_MODELS};
@@ -28,38 +28,27 @@ pub(super) struct Gathered {
     /// The day on which the last accepted verdict was measured, `YYYY-MM-DD`.
     pub measured: Option<String>,
     /// Holds the images until the bundle is written.
-    _staging: Staging,
+    _staging: Passing,
 }
 
-/// A folder that goes with the command, however that ends.
-struct Staging(PathBuf);
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Gathers what the plan, its lanes and its model are made of.
-pub(super) fn gather(project: &Project, experiment: &Experiment) -> Result<Gathered, Error> {
+/// Gathers what the plan, its lanes (those that were `found` of it) and its model are made of.
+pub(super) fn gather(project: &Project, experiment: &Experiment, found: &[FoundLane]) -> Result<Gathered, Error> {
     let plan = &experiment.plan;
-    let staging = Staging(partial_folder(&project.bundles()));
-    std::fs::create_dir_all(&staging.0).map_err(Error::file("creating", &staging.0))?;
+    let staging = Passing::create(partial_folder(&project.bundles()))?;
     let mut sources = BTreeMap::new();
     sources.insert(format!("plans/{}.toml", plan.name), Source::Bytes(experiment.text.clone().into_bytes()));
     let executable = own_executable()?;
     let sha256 = Digest::of_file(&executable).map_err(Error::file("reading", &executable))?;
-    let mut images = ImageLayout::create(&staging.0.join("images")).map_err(crate::supervise::Error::from)?;
+    let mut images = ImageLayout::create(&staging.path().join("images")).map_err(crate::supervise::Error::from)?;
     let mut lanes = Vec::new();
-    for planned in &plan.lanes {
-        let found = project.lane(&planned.name)?;
-        check_cells(plan, std::slice::from_ref(&found))?;
-        add_lane(&mut sources, project, &found)?;
-        lanes.push(lane_of(&found, planned.optional, &executable, &mut images, &staging.0)?);
+    check_cells(plan, found)?;
+    for (planned, found) in plan.lanes.iter().zip(found) {
+        add_lane(&mut sources, project, found)?;
+        lanes.push(lane_of(found, planned.optional, &executable, &mut images, staging.path())?);
     }
     if lanes.iter().any(|lane| lane.image.is_some()) {
         images.finish().map_err(crate::supervise::Error::from)?;
-        add_below(&mut sources, &staging.0.join("images"), "images")?;
+        add_below(&mut sources, &staging.path().join("images"), "images")?;
     }
     let folder = format!("models/{}", plan.model.name);
     for name in experiment.model.files.keys() {

@@ -6,7 +6,7 @@ use toml_edit::{Array, DocumentMut, Item, value};
 
 use super::counts::Counts;
 use super::hub_model::hub_model;
-use super::leftovers::partial_folder;
+use super::leftovers::{Passing, partial_folder};
 use super::output::note;
 use super::{Error, Project};
 use crate::engine::{Architecture, ModelConfig, SyntheticSpec, Tokenizer, WeightsDtype, generate_checkpoint};
@@ -230,18 +230,13 @@ fn synthetic_model(project: &Project, plan: &Plan, synthetic: &Synthetic) -> Res
     if folder_digest(&folder).is_ok_and(|found| found.digest == plan.model.sha256) {
         return Ok(folder);
     }
-    let partial = partial_folder(&models);
+    let spec = synthetic_spec(plan, synthetic)?;
+    let partial = Passing::create(partial_folder(&models))?;
     let _generating = tracing::debug_span!("generating the model", name = plan.model.name).entered();
-    std::fs::create_dir_all(&partial).map_err(Error::file("creating", &partial))?;
-    let made = generate_checkpoint(&synthetic_spec(plan, synthetic)?, &partial)
-        .map_err(Error::from)
-        .and_then(|()| Ok(folder_digest(&partial)?.digest))
-        .and_then(|digest| check_generated(plan, digest))
-        .and_then(|()| replace(&partial, &folder));
-    if made.is_err() {
-        let _ = std::fs::remove_dir_all(&partial);
-    }
-    made.map(|()| folder)
+    generate_checkpoint(&spec, partial.path())?;
+    check_generated(plan, folder_digest(partial.path())?.digest)?;
+    replace(partial.path(), &folder)?;
+    Ok(folder)
 }
 
 fn check_generated(plan: &Plan, digest: Digest) -> Result<(), Error> {

@@ -92,16 +92,38 @@ pub fn fetch_checkpoint(
     check_pins(hub, sha256)?;
     std::fs::create_dir_all(folder).map_err(io("creating the folder", folder))?;
     let claim = claim(hub, folder)?;
-    let missing = missing(hub, folder)?;
-    check_room(folder, &missing)?;
-    if !missing.is_empty() {
-        let conversation = Conversation::open(options, &hub.repository)?;
-        block_on(async { conversation.fetch(hub, &missing, folder, told).await })?;
+    let filled = fill(options, hub, folder, told);
+    if filled.is_err() {
+        remove_empty(folder);
     }
+    filled?;
     let path = folder.join(CLAIM);
     std::fs::remove_file(&path).map_err(io("removing", &path))?;
     drop(claim);
     Ok(())
+}
+
+fn fill(
+    options: &HubOptions,
+    hub: &Hub,
+    folder: &Path,
+    told: &mut (dyn FnMut(Fetched<'_>) + Send),
+) -> Result<(), Error> {
+    let missing = missing(hub, folder)?;
+    check_room(folder, &missing)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let conversation = Conversation::open(options, &hub.repository)?;
+    block_on(async { conversation.fetch(hub, &missing, folder, told).await })
+}
+
+/// Removes the files of which no byte has arrived, and the claim with them; the fault that led here is the one to tell.
+fn remove_empty(folder: &Path) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    for file in files.filter(|file| file.metadata().is_ok_and(|found| found.is_file() && found.len() == 0)) {
+        let _ = std::fs::remove_file(file.path());
+    }
 }
 
 fn fault(repository: &str, problem: impl Into<String>, hint: impl Into<String>) -> Error {

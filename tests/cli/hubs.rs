@@ -205,8 +205,9 @@ fn refused() {
         "the token in HF_TOKEN may not read it",
         "/org/tiny with its account",
     ]);
+    assert!(!project.file("runs").exists(), "a model that was refused left a folder behind");
     asked(&project, &hub, &["model", "pin", "org/tiny"]).exits(2).tells(&["HTTP 403"]);
-    assert!(project.runs().is_empty(), "a refused model left a run behind");
+    assert!(!project.file("runs").exists(), "a pin that was refused left a folder behind");
     let mut odd = project.command(&["model", "pin", "org/tiny"]);
     odd.env("HF_TOKEN", "a secret\n");
     let odd = Started::of(odd).finish();

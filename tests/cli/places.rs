@@ -12,6 +12,7 @@ pub const TRIALS: &[Named] = &[
     Named("a_projects_files_win_over_the_shipped_ones_and_the_run_says_so", Needs::Nothing, project_wins),
     Named("a_project_is_named_by_option_or_variable", Needs::Nothing, named_project),
     Named("a_copy_for_more_cores_is_written_as_the_plan_says", Needs::Nothing, more_cores),
+    Named("a_verb_that_fails_before_anything_runs_leaves_no_folder", Needs::Nothing, nothing_left),
     Named("a_runs_folder_holds_what_was_used_and_what_came_of_it", Needs::Nothing, run_folder),
 ];
 
@@ -121,6 +122,54 @@ fn named_project() {
     run.exits(0);
     assert_eq!(run.path, project.only_run());
     assert!(elsewhere.runs().is_empty());
+}
+
+fn nothing_left() {
+    let (project, elsewhere) = (Project::new(), Project::new());
+    let garbage = elsewhere.write("garbage.bundle", "no bundle at all").to_string_lossy().into_owned();
+    let unknown = PlanText::new("unknown", &["native", "no-such-lane"]);
+    let unknown = elsewhere.write("unknown.toml", unknown.text()).to_string_lossy().into_owned();
+    let verbs: &[&[&str]] = &[
+        &["run", "nowhere"],
+        &["run", &unknown],
+        &["run", "quickstart", "--model", "nowhere"],
+        &["run", "quickstart", "--executable", "nowhere=/bin/true"],
+        &["run", "quickstart", "--executable", "python-reference=/bin/true"],
+        &["run", "--bundle", "nowhere.bundle"],
+        &["run", "--bundle", &garbage],
+        &["lane", "nowhere"],
+        &["preflight", "nowhere"],
+        &["preflight", "native", "--plan", "nowhere"],
+        &["calibrate", "nowhere"],
+        &["calibrate", &unknown],
+        &["calibrate", "quickstart", "--slowdown", "0"],
+        &["bundle", &unknown, "-o", "own.bundle"],
+        &["resume"],
+        &["resume", "latest"],
+        &["rerun", "latest", "--failed"],
+        &["verify"],
+        &["accept", "latest"],
+        &["report", "latest"],
+        &["explain", "/0a1b2c3d"],
+        &["compare", "latest", "latest"],
+        &["judge", "quickstart", "nowhere.jsonl"],
+        &["judge", "nowhere", &garbage],
+        &["import", "table", &garbage, "--plan", "tr165", "--out", "own.jsonl"],
+        &["audit", "nowhere.jsonl"],
+        &["lock", "nowhere"],
+        &["lock", "--requirements", "torch-2.11.0"],
+        &["image", "build", "nowhere"],
+        &["model", "pin", "org/model"],
+    ];
+    for arguments in verbs {
+        let mut command = project.command(arguments);
+        // No uv, and no hub that answers.
+        command.env("PATH", "/nonexistent").env("HF_ENDPOINT", "no address");
+        let ended = Started::of(command).finish();
+        assert_ne!(ended.status.code(), Some(0), "{arguments:?} did not fail: {ended:?}");
+        let left: Vec<_> = std::fs::read_dir(project.root()).expect("a list").filter_map(Result::ok).collect();
+        assert!(left.is_empty(), "{arguments:?} left {left:?}: {ended:?}");
+    }
 }
 
 fn run_folder() {

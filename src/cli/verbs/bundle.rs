@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::run::lanes_of;
 use crate::bundle::{self, About, Contents};
 use crate::cli::counts::Counts;
 use crate::cli::output::{Format, emit, emit_json, note};
@@ -42,10 +43,11 @@ pub(in crate::cli) struct Options {
 }
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
-    let (_, found) = project.plan(&options.plan)?;
+    let (plan, found) = project.plan(&options.plan)?;
+    let lanes = lanes_of(project, &plan)?;
     let model = Model::chosen(options.model.as_deref());
     let experiment = experiment(project, &options.plan, &found.text, model, options.counts)?;
-    let Gathered { contents, sources, measured, .. } = &gather(project, &experiment)?;
+    let Gathered { contents, sources, measured, .. } = &gather(project, &experiment, &lanes)?;
     let today = || jiff::Zoned::now().date().to_string();
     let about = About {
         description: experiment.plan.description.clone(),

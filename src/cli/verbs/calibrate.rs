@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::run::lanes_of;
 use crate::cli::assemble::{Assembly, check_cells, own_executable};
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
@@ -109,10 +110,10 @@ impl<'a> Bench<'a> {
     fn set_up(project: &'a Project, options: &Options) -> Result<Self, Error> {
         let (plan, found) = project.plan(&options.plan)?;
         let text = pair_text(&found.text, &plan)?;
+        let lanes = lanes_of(project, &Plan::parse(&options.plan, &text)?)?;
         let model = Model::chosen(options.model.as_deref());
         let experiment = experiment(project, &options.plan, &text, model, options.counts.or(PAIR))?;
         let contrast = control(&experiment.plan)?;
-        let lanes = experiment.plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
         check_cells(&experiment.plan, &lanes)?;
         let (lane, slowed_lane) = (contrast.baseline.clone(), contrast.candidate.clone());
         let executable = own_executable()?;
@@ -171,7 +172,7 @@ impl<'a> Bench<'a> {
         let passing = self.folder.join(format!(".{name}"));
         remove(&passing)?;
         let folder = RunFolder::aside(passing.clone());
-        let lanes = plan.lanes.iter().map(|lane| self.project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
+        let lanes = lanes_of(self.project, plan)?;
         let mut facts = RunFacts {
             schema: 1,
             run: String::new(),

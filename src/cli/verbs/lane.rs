@@ -49,13 +49,14 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             other => other,
         });
     }
+    let lanes = vec![found];
     let (plan, found) = project.plan(&options.plan)?;
     let text = with_lane_alone(&found.text, &plan, &options.name)?;
     let experiment =
         experiment(project, &options.plan, &text, Model::chosen(options.model.as_deref()), options.counts)?;
     let Options { way, format, .. } = *options;
     let executables = BTreeMap::new();
-    let start = Start { plan_source: found.source, way, format, executables, bundle: None };
+    let start = Start { plan_source: found.source, lanes, way, format, executables, bundle: None };
     begin(project, experiment, start)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::cli::durable::write_whole;
 use crate::cli::environment::{proxy, variable};
-use crate::cli::leftovers::partial_folder;
+use crate::cli::leftovers::{Passing, partial_folder};
 use crate::cli::output::{Format, emit, emit_json, note};
 use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
@@ -194,7 +194,6 @@ fn check_sets(project: &Project, found: &FoundLane) -> Result<(), Error> {
 
 /// Resolves package sets anew.
 fn requirements(project: &Project, sets: &[String]) -> Result<Exit, Error> {
-    let scratch = partial_folder(&project.runs());
     for set in sets {
         let Some(asked) = project.shipped(&format!("requirements/{set}.in"))? else {
             let found = format!("there is no file containers/requirements/{set}.in");
@@ -203,9 +202,10 @@ fn requirements(project: &Project, sets: &[String]) -> Result<Exit, Error> {
                 "write into it what the set is to hold, NAME or NAME==VERSION on each line",
             ));
         };
-        let resolved = resolve_requirements(set, &String::from_utf8_lossy(&asked), &package_index(), &scratch);
-        let _ = std::fs::remove_dir_all(&scratch);
-        let resolved = resolved?;
+        let scratch = Passing::create(partial_folder(&project.runs()))?;
+        let asked = String::from_utf8_lossy(&asked);
+        let resolved = resolve_requirements(set, &asked, &package_index(), scratch.path())?;
+        drop(scratch);
         let path = project.root().join("containers/requirements").join(format!("{set}.txt"));
         let before = project.shipped(&format!("requirements/{set}.txt"))?;
         let same = before.is_some_and(|before| before == resolved.as_bytes());

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::cli::leftovers::partial_folder;
+use crate::cli::leftovers::{Passing, partial_folder};
 use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::prepare::file_name;
 use crate::cli::{Error, Exit, Project, environment};
@@ -44,11 +44,7 @@ enum Action {
 
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let Action::Pin { repository, revision, format } = &options.action;
-    let scratch = partial_folder(&project.models());
-    std::fs::create_dir_all(&scratch).map_err(Error::file("creating", &scratch))?;
-    let pinned = pinned(repository, revision, &scratch);
-    std::fs::remove_dir_all(&scratch).map_err(Error::file("removing", &scratch))?;
-    let model = pinned?;
+    let model = pinned(repository, revision, Passing::create(partial_folder(&project.models()))?.path())?;
     match format {
         Format::Json => emit_json(&model)?,
         Format::Text => emit(&text(&model))?,

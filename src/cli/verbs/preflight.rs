@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::assemble::Assembly;
 use crate::cli::counts::Counts;
-use crate::cli::leftovers::preflight_folder;
+use crate::cli::leftovers::{Passing, preflight_folder};
 use crate::cli::output::{Format, emit, emit_json, note, style};
 use crate::cli::prepare::{Model, experiment, with_lane_alone};
 use crate::cli::progress::Progress;
@@ -71,14 +71,16 @@ pub(super) fn look(project: &Project, options: &Looking<'_>) -> Result<Exit, Err
         bundle: None,
         executables: BTreeMap::new(),
     };
-    let folder = Passing(RunFolder::aside(preflight_folder(project)));
-    folder.0.fill(&mut facts, &experiment.text, &lanes)?;
-    let assembly = Assembly { unlocked: options.unlocked, ..Assembly::of(experiment, lanes, &folder.0) };
+    // Nothing is measured, so no run stays behind.
+    let passing = Passing::place(preflight_folder(project))?;
+    let folder = RunFolder::aside(passing.path().to_owned());
+    folder.fill(&mut facts, &experiment.text, &lanes)?;
+    let assembly = Assembly { unlocked: options.unlocked, ..Assembly::of(experiment, lanes, &folder) };
     let inputs = assembly.inputs()?;
     let mut progress = Progress::new();
     let lane = inputs.lanes.first().ok_or_else(|| Error::Internal("a lane that was assembled is gone".to_owned()))?;
     let look = look_at_lane(&inputs, lane, &mut |event| progress.show(event));
-    drop(folder);
+    drop(passing);
     let Some(look) = look? else {
         note("stopped");
         return Ok(Exit::Inconclusive);
@@ -94,16 +96,6 @@ pub(super) fn look(project: &Project, options: &Looking<'_>) -> Result<Exit, Err
         LaneState::Ready => Exit::AsExpected,
         LaneState::Skipped | LaneState::Refused => Exit::Refused,
     })
-}
-
-/// A folder that goes with the command, however that ends: nothing was measured, so no run stays behind.
-struct Passing(RunFolder);
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        // What cannot be removed now is what `clean` removes later.
-        let _ = std::fs::remove_dir_all(&self.0.path);
-    }
 }
 
 fn text(look: &LaneLook) -> String {

@@ -12,8 +12,10 @@ use crate::cli::calibrations;
 use crate::cli::counts::Counts;
 use crate::cli::output::{Format, note};
 use crate::cli::prepare::{Experiment, Model, experiment};
+use crate::cli::project::FoundLane;
 use crate::cli::run_folder::{ExecutableFacts, RunFacts, RunFolder};
 use crate::cli::{Error, Exit, Project};
+use crate::plan::Plan;
 use crate::supervise::{self, LaneExecutable};
 use crate::terms::Digest;
 
@@ -91,12 +93,13 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let Some(name) = &options.plan else {
         return Err(Error::usage("neither a plan nor a bundle", "name a plan, or a bundle by --bundle FILE"));
     };
-    let (_, found) = project.plan(name)?;
+    let (plan, found) = project.plan(name)?;
+    let lanes = lanes_of(project, &plan)?;
+    let executables = executables(&plan, &lanes, &options.executable)?;
     let model = Model::chosen(options.model.as_deref());
     let experiment = experiment(project, name, &found.text, model, options.counts)?;
-    let executables = executables(&experiment, &options.executable)?;
     let Options { way, format, .. } = *options;
-    let start = Start { plan_source: found.source, way, format, executables, bundle: None };
+    let start = Start { plan_source: found.source, lanes, way, format, executables, bundle: None };
     begin(project, experiment, start)
 }
 
@@ -111,7 +114,8 @@ fn of_bundle(project: &Project, file: &Path, options: &Options) -> Result<Exit, 
     }
     lay_out_overlays(project, &bundle)?;
     let project = project.within(bundle.folder.clone());
-    let (_, found) = project.plan(&contents.plan)?;
+    let (plan, found) = project.plan(&contents.plan)?;
+    let lanes = lanes_of(&project, &plan)?;
     let model_dir = bundle.path(&contents.model.folder);
     let experiment = experiment(&project, &contents.plan, &found.text, Model::Known(&model_dir), Counts::default())?;
     if experiment.plan.digest() != contents.plan_sha256 {
@@ -122,6 +126,7 @@ fn of_bundle(project: &Project, file: &Path, options: &Options) -> Result<Exit, 
     let Options { way, format, .. } = *options;
     let start = Start {
         plan_source: found.source,
+        lanes,
         way: Way { unlocked: false, ..way },
         format,
         executables: BTreeMap::new(),
@@ -130,18 +135,27 @@ fn of_bundle(project: &Project, file: &Path, options: &Options) -> Result<Exit, 
     begin(&project, experiment, start)
 }
 
+/// The plan's lanes: looked for before a model is made for them, since a run that cannot begin leaves nothing behind.
+pub(super) fn lanes_of(project: &Project, plan: &Plan) -> Result<Vec<FoundLane>, Error> {
+    plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect()
+}
+
 /// The executables that lanes were given, each read now.
 fn executables(
-    experiment: &Experiment,
+    plan: &Plan,
+    lanes: &[FoundLane],
     given: &[(String, PathBuf)],
 ) -> Result<BTreeMap<String, LaneExecutable>, Error> {
     let mut executables = BTreeMap::new();
     for (lane, path) in given {
-        if experiment.plan.lane(lane).is_none() {
-            let names: Vec<&str> = experiment.plan.lanes.iter().map(|lane| lane.name.as_str()).collect();
-            let found =
-                format!("--executable names the lane {lane:?}, which plan {} does not have", experiment.plan.name);
+        let Some(found) = lanes.iter().find(|found| found.lane.name == *lane) else {
+            let names: Vec<&str> = plan.lanes.iter().map(|lane| lane.name.as_str()).collect();
+            let found = format!("--executable names the lane {lane:?}, which plan {} does not have", plan.name);
             return Err(Error::usage(found, format!("its lanes: {}", names.join(", "))));
+        };
+        if !found.lane.launcher.is_own_executable() {
+            let found = format!("lane {lane} does not run lockstep itself");
+            return Err(Error::usage(found, "--executable is for lanes of the built-in engine"));
         }
         let path = std::path::absolute(path).map_err(Error::file("finding", path))?;
         let digest = Digest::of_file(&path).map_err(Error::file("reading the executable", &path))?;
@@ -155,6 +169,8 @@ fn executables(
 /// What differs between the ways to begin a run.
 pub(super) struct Start {
     pub plan_source: String,
+    /// Those of the plan.
+    pub lanes: Vec<FoundLane>,
     pub way: Way,
     pub format: Format,
     pub executables: BTreeMap<String, LaneExecutable>,
@@ -163,17 +179,9 @@ pub(super) struct Start {
 
 /// Makes the run's folder, measures and concludes.
 pub(super) fn begin(project: &Project, experiment: Experiment, start: Start) -> Result<Exit, Error> {
-    let Start { plan_source, way, format, executables, bundle } = start;
+    let Start { plan_source, lanes, way, format, executables, bundle } = start;
     let Way { unlocked, no_telemetry, pause } = way;
-    let lanes = experiment.plan.lanes.iter().map(|lane| project.lane(&lane.name)).collect::<Result<Vec<_>, _>>()?;
     check_cells(&experiment.plan, &lanes)?;
-    if let Some(found) = lanes
-        .iter()
-        .find(|found| executables.contains_key(&found.lane.name) && !found.lane.launcher.is_own_executable())
-    {
-        let text = format!("lane {} does not run lockstep itself", found.lane.name);
-        return Err(Error::usage(text, "--executable is for lanes of the built-in engine"));
-    }
     let named = |(lane, own): (&String, &LaneExecutable)| {
         (lane.clone(), ExecutableFacts { path: own.path.clone(), sha256: own.digest })
     };

@@ -145,6 +145,7 @@ fn a_server_that_is_gone_is_waited_for_only_where_something_has_come() {
     let folder = tempfile::tempdir().unwrap();
     let fetch = || fetch_checkpoint(&gone, &hub(), pinned_digest(&hub()), folder.path(), &mut |_| {});
     assert!(matches!(fetch(), Err(Error::Connect { .. })));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing has come, and nothing stays");
     fs::write(folder.path().join("config.json.part"), "{").unwrap();
     assert!(matches!(fetch(), Err(Error::Interrupted { attempts: 3, .. })));
 }
@@ -175,7 +176,7 @@ fn a_file_other_than_the_pinned_one_is_refused_by_name_and_removed() {
     let expected = Digest::of(&weights());
     assert!(matches!(&error, Error::WrongDigest { by: "the plan", expected: e, .. } if *e == expected), "{error}");
     assert!(error.to_string().contains("model.safetensors of org/model"), "{error}");
-    assert_eq!(names, [".downloading", "config.json"]);
+    assert_eq!(names, ["config.json"]);
     // So is one whose beginning was damaged here.
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("model.safetensors.part"), [0; 600]).unwrap();
@@ -199,7 +200,7 @@ fn a_file_of_another_size_is_refused_without_being_read_to_its_end() {
         let (result, names) = fetched(&server);
         let error = result.unwrap_err();
         assert!(matches!(error, Error::WrongSize { expected_bytes: 1000, .. }), "{error}");
-        assert_eq!(names, [".downloading", "config.json"], "{error}");
+        assert_eq!(names, ["config.json"], "{error}");
     }
 }
 
