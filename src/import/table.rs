@@ -1,5 +1,8 @@
 //! Printed tables as JSON: `table`, `source`, `section`, `title`, `units`, `resolution`, `derived_columns`, `n_rows`,
 //! `notes` and `rows`. Every printed row becomes one summary; the resolution of each number goes with it.
+//!
+//! That a row was lost shows where `n_rows` counts another number of them, and where a column `rank` leaves one out. Other
+//! columns that look like numbers of rows are none: of five runs a report may print the first, the second and the fifth.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +16,9 @@ use crate::journal::{Summary, SummaryCell};
 /// Keys of a table that are read; others are noted as ignored.
 const KEYS: &[&str] =
     &["table", "source", "section", "title", "units", "resolution", "derived_columns", "n_rows", "notes", "rows"];
+
+/// The column that numbers the rows of a ranking, where its unit is `int`.
+const RANK: &str = "rank";
 
 /// The printed rows of a table's file, for those who read tables without making a journal of them.
 ///
@@ -44,6 +50,7 @@ pub(super) fn read(file: &InputFile) -> Result<Reading, Error> {
         let found = format!("{} where {} rows stand", counted.describe(), rows.len());
         return Err(table.fault("n_rows", found, "take the table again: rows were lost or added"));
     }
+    table.check_ranks(units, rows)?;
     let mut reading = Reading { about: table.about()?, ..Reading::default() };
     reading
         .ignored
@@ -111,6 +118,27 @@ impl<'a> Table<'a> {
         let mut about: Vec<String> = ["source", "title"].into_iter().filter_map(of).collect();
         about.extend(self.texts("notes")?);
         Ok(about)
+    }
+
+    /// Rows that tie share a rank; the rank after it is the next one, or leaves out as many as tied.
+    fn check_ranks(&self, units: &[(String, Json)], rows: &[Json]) -> Result<(), Error> {
+        if !units.iter().any(|(column, unit)| column == RANK && unit.text() == Some("int")) {
+            return Ok(());
+        }
+        let rank = |row: &Json| if let Some(Json::Int(rank)) = row.get(RANK) { Some(*rank) } else { None };
+        let mut ranks: Vec<i64> = rows.iter().filter_map(rank).collect();
+        ranks.sort_unstable();
+        let mut previous = 0;
+        for (before, rank) in (0..).zip(ranks) {
+            if rank != previous && rank != previous + 1 && rank != before + 1 {
+                let found = format!("rank {rank} follows rank {previous}, with {before} rows before it");
+                let hint =
+                    "take the table again: rows were lost; a column that does not rank its own rows needs another name";
+                return Err(self.fault(&format!("column {RANK:?}"), found, hint));
+            }
+            previous = rank;
+        }
+        Ok(())
     }
 
     fn row(

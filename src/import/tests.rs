@@ -99,6 +99,34 @@ fn a_table_that_contradicts_itself_is_refused_at_its_place() {
 }
 
 #[test]
+fn a_ranking_that_leaves_a_rank_out_lost_a_row() {
+    let table = |ranks: &[i64]| {
+        let rows: Vec<String> = ranks.iter().map(|rank| format!("{{\"rank\": {rank}}}")).collect();
+        format!(
+            "{{\"table\": \"t\", \"section\": \"1\", \"units\": {{\"rank\": \"int\"}}, \"resolution\": {{\"rank\": 0}}, \
+             \"rows\": [{}]}}",
+            rows.join(", ")
+        )
+    };
+    // In any order, one ranking for each of two groups, and both ways of counting on after a tie.
+    for whole in [&[1, 2, 3, 4][..], &[3, 1, 2], &[1, 2, 1, 2], &[1, 1, 2], &[1, 1, 3], &[1, 2, 2, 2, 5], &[]] {
+        let file = InputFile::new("t.json", table(whole).into_bytes());
+        let taken = import(Kind::Table, &[file, fixture!("table.json")], &plan(), Axes::new());
+        assert_eq!(taken.unwrap().summaries, 3 + whole.len() as u64);
+    }
+    for (lost, told) in [
+        (&[1, 2, 4][..], "rank 4 follows rank 2, with 2 rows before it"),
+        (&[2, 3][..], "rank 2 follows rank 0, with 0 rows before it"),
+        (&[1, 1, 4][..], "rank 4 follows rank 1, with 2 rows before it"),
+    ] {
+        let error = refused(Kind::Table, "t.json", &table(lost));
+        assert!(error.starts_with(&format!("t.json, column \"rank\": {told}; ")), "{error}");
+    }
+    let named = table(&[1, 2, 5]).replace("\"rank\"", "\"run\"");
+    assert_eq!(summaries(&imported(Kind::Table, &[InputFile::new("t.json", named.into_bytes())])).len(), 3);
+}
+
+#[test]
 fn one_table_stands_in_one_file() {
     let (first, mut second) = (fixture!("table.json"), fixture!("table.json"));
     second.name = "other.json".into();

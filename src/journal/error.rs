@@ -227,6 +227,20 @@ pub enum Error {
         /// The place found.
         found: u64,
     },
+    /// Rows of a table are left out.
+    #[error(
+        "line {line}: row {found} of table {table:?} comes after row {previous} of it, the rows between are missing; {EDITED}"
+    )]
+    RowsMissing {
+        /// The line.
+        line: usize,
+        /// The table.
+        table: String,
+        /// The row before; 0 where there is none.
+        previous: u64,
+        /// The row found.
+        found: u64,
+    },
     /// An imported record contradicts itself.
     #[error("line {line}: {what}; {EDITED}")]
     Imported {
@@ -379,6 +393,7 @@ impl Error {
             | Self::Misplaced { line, .. }
             | Self::UnknownSource { line, .. }
             | Self::ImportOrder { line, .. }
+            | Self::RowsMissing { line, .. }
             | Self::Imported { line, .. }
             | Self::OtherRun { line, .. }
             | Self::LaneTwice { line, .. }

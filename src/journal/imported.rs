@@ -282,9 +282,16 @@ mod tests {
 
     #[test]
     fn rows_of_a_table_and_lines_of_a_file_ascend() {
+        for rows in [&[1, 1][..], &[1, 2, 1], &[0]] {
+            let summaries: Vec<Record> = rows.iter().map(|row| summary("t", *row)).collect();
+            let error = fault(&imported(&summaries));
+            let last = rows.last();
+            assert!(
+                matches!(&error, Error::ImportOrder { what: "table", found, .. } if Some(found) == last),
+                "{error}"
+            );
+        }
         for (first, again) in [(1, 1), (2, 1), (0, 0)] {
-            let error = fault(&imported(&[summary("t", first), summary("t", again)]));
-            assert!(matches!(&error, Error::ImportOrder { what: "table", found, .. } if *found == again), "{error}");
             let error = fault(&imported(&[observation("a.json", first), observation("a.json", again)]));
             assert!(matches!(&error, Error::ImportOrder { what: "file", found, .. } if *found == again), "{error}");
         }
@@ -294,5 +301,21 @@ mod tests {
             "line 2: the file \"c.json\" is none of the imported ones (a.json, b.csv); Lockstep writes no such file, so it \
              was edited or damaged: take back the archived copy, or run the plan again"
         );
+    }
+
+    #[test]
+    fn no_row_of_a_table_is_left_out_and_lines_of_a_file_may_be() {
+        for (before, found) in [(&[][..], 2), (&[1][..], 3), (&[1, 2][..], u64::MAX)] {
+            let rows: Vec<Record> = before.iter().chain([&found]).map(|row| summary("t", *row)).collect();
+            let error = fault(&imported(&[&[summary("u", 1)], &rows[..]].concat()));
+            let expected = (3 + before.len(), before.len() as u64, found);
+            assert!(
+                matches!(&error, Error::RowsMissing { line, previous, found, .. } if (*line, *previous, *found) == expected),
+                "{error}"
+            );
+        }
+        // Lines are those of the file, which may hold a header, a remark or a blank line.
+        let lines = imported(&[observation("b.csv", 2), observation("b.csv", 9)]);
+        assert_eq!(read(&chained(&lines)).expect("a journal").observations().count(), 2);
     }
 }

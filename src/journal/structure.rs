@@ -239,6 +239,10 @@ impl Structure {
     fn check_summary(&self, line: usize, summary: &Summary) -> Result<(), Error> {
         let place = self.tables.get(&summary.table).copied().unwrap_or_default();
         check_ascent(line, "table", &summary.table, place, summary.row)?;
+        if summary.row > place + 1 {
+            let (table, found) = (summary.table.clone(), summary.row);
+            return Err(Error::RowsMissing { line, table, previous: place, found });
+        }
         summary.contradiction().map_or(Ok(()), |what| Err(Error::Imported { line, what }))
     }
 
