@@ -10,7 +10,7 @@ use super::launch::OpenLaunch;
 use super::{header, row, telemetry};
 use crate::journal::{Header, LaneDeclaration, LaneState, LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::plan::{Plan, Repetition, Schedule};
-use crate::terms::{Axes, Outcome, Proven, observed_axes};
+use crate::terms::{Axes, FailureClass, Outcome, Proven, observed_axes};
 
 /// What is known after some records.
 pub(in super::super) struct Admission<'a> {
@@ -43,6 +43,8 @@ struct Lane {
     declared: Option<usize>,
     /// Repetitions that have a row.
     met: u64,
+    /// Whether a repetition broke it down: only then is one given up.
+    broke: bool,
     proven: Proven,
 }
 
@@ -223,6 +225,11 @@ impl<'a> Admission<'a> {
         if let Some(what) = row::contradiction(self.plan, declared, cell, row, &mut known.proven).or_else(of_gpus) {
             return Err(wrong(what));
         }
+        let is_given_up = row.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Launch);
+        if declared.state == LaneState::Ready && row.outcome == Outcome::Skipped && !(is_given_up && known.broke) {
+            return Err(wrong("is skipped, and no breakdown of its lane before it is the reason".to_owned()));
+        }
+        known.broke |= matches!(row.outcome, Outcome::Crashed | Outcome::Hung);
         let place = || (row.lane.clone(), row.block, index, row.rep);
         if row.attempt == 0 {
             known.met += 1;

@@ -65,6 +65,9 @@ impl OpenLaunch {
         if LOOKS.get(self.looks) != Some(&stage) {
             return Some(format!("was looked at `{stage}`, and that is not the look that comes next"));
         }
+        if self.is_broken() {
+            return Some(format!("was looked at `{stage}`, after a repetition that ended its process"));
+        }
         self.looks += 1;
         let seen = observed_axes(&declared.declared, &preflight.signals);
         self.seen.extend(seen.keys().cloned());
@@ -91,6 +94,11 @@ impl OpenLaunch {
         outcome: Outcome,
         outside_ns: Option<u64>,
     ) -> Option<String> {
+        if self.is_broken() {
+            return Some(
+                "comes after one that crashed or hung in the same launch, whose process takes no other".to_owned(),
+            );
+        }
         // One that the host disturbed is tried again before the next; that it was, the journal's structure shows.
         let before = self.next.checked_sub(1).and_then(|last| order.get(last));
         if self.last != Some(Outcome::Refused) || before != Some(&at) {
@@ -114,6 +122,11 @@ impl OpenLaunch {
         self.contradiction
             .as_ref()
             .map(|found| format!("is ok, and its launch is not shown to be the header's stack: {found}"))
+    }
+
+    /// Whether its last repetition ended its process: one that something crashed or hung in is not trusted with another.
+    fn is_broken(&self) -> bool {
+        matches!(self.last, Some(Outcome::Crashed | Outcome::Hung))
     }
 
     /// Whether it was looked at as it left.

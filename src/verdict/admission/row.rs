@@ -47,8 +47,7 @@ pub(super) fn contradiction(
 /// What is wrong with a row that names no launch, or stands in a lane that takes no part.
 fn without_launch(declared: &LaneDeclaration, row: &Row) -> Option<String> {
     let fits = match (declared.state, row.outcome, row.launch) {
-        (LaneState::Ready, Outcome::Skipped, None) => true,
-        (LaneState::Ready, _, launch) => launch.is_some(),
+        (LaneState::Ready, outcome, launch) => launch.is_some() != (outcome == Outcome::Skipped),
         (LaneState::Skipped, outcome, launch) => outcome == Outcome::Skipped && launch.is_none(),
         (LaneState::Refused, outcome, launch) => outcome == Outcome::Refused && launch.is_none(),
     };

@@ -178,7 +178,6 @@ fn shown(text: &str, controls: Controls, signals: fn(&str) -> Vec<Signal>) -> Ve
             Record::Preflight(look) if look.lane != "other" && look.launch.is_some() => {
                 look.signals.extend(signals(&look.lane));
             }
-            Record::Seal(seal) => seal.records += 2,
             // Long enough for the times below.
             Record::LaunchEnd(end) => end.busy.iter_mut().for_each(|busy| busy.window_ms = 3_000),
             Record::Row(row) => {
@@ -203,7 +202,7 @@ fn shown(text: &str, controls: Controls, signals: fn(&str) -> Vec<Signal>) -> Ve
             _ => {}
         }
     }
-    judge(&plan, &journal::read(&journal::encode(&records).unwrap()).unwrap()).unwrap()
+    judge(&plan, &processes::journal_of(records)).unwrap()
 }
 
 fn quiet_host(_: &str, _: u64, _: u32) -> f64 {

@@ -107,7 +107,7 @@ fn a_repetition_that_crashed_after_minutes_keeps_its_samples() {
     row.tokens.clear();
     row.failure = Some(Failure::new(FailureClass::Died, "its process ended"));
     row.telemetry = vec![GpuTelemetry { samples: 1_012, ..quiet_gpu() }];
-    let verdict = judged(&journal::read(&journal::encode(&records).unwrap()).unwrap()).unwrap();
+    let verdict = judged(&processes::journal_of(records)).unwrap();
     let crashed =
         verdict.lanes.iter().find(|found| found.lane == lane).and_then(|it| it.outcomes.get(&Outcome::Crashed));
     assert_eq!(crashed, Some(&1));

@@ -87,7 +87,7 @@ fn judged(plan: &Plan, fixture: &Fixture, fate: Fate, segments: &[std::ops::Rang
             row.tokens.clear();
         }
     }
-    judge(plan, &journal::read(&journal::encode(&records).unwrap()).unwrap()).unwrap()
+    judge(plan, &processes::journal_of(records)).unwrap()
 }
 
 fn whole(hypotheses: &str, fate: Fate) -> Verdict {
