@@ -28,7 +28,8 @@ impl Base {
     }
 }
 
-fn committed(path: &str) -> Vec<u8> {
+/// A file of the repository.
+pub fn committed(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{} is committed: {error}", path.display()))
 }

@@ -97,11 +97,13 @@ pub fn facts() -> Vec<Mutation> {
         }),
         of("the host's processor is another", &GOOD, |d| {
             d.header(|header| header["host"]["cpu"]["model_name"] = json!("another processor"));
-        }),
+        })
+        .told_in("journal/segments/0/host"),
         of("another executable of lockstep measured", &GOOD, |d| {
             let other = lockstep::terms::Digest::of(b"another executable").to_string();
             d.header(|header| header["tool"]["binary"] = json!(other));
-        }),
+        })
+        .told_in("journal/segments/0/binary"),
         of("a failed calibration passes", &GOOD, |d| {
             d.header(|header| {
                 header["calibration"] = calibration();
@@ -130,7 +132,8 @@ pub fn lanes() -> Vec<Mutation> {
         }),
         of("a declared axis is dropped", &GOOD, |d| {
             d.declaration("native", |lane| drop(lane["declared"].as_object_mut().expect("axes").remove("cache")));
-        }),
+        })
+        .told_in("lanes/native/declared"),
         of("an observed axis is dropped", &GOOD, |d| {
             d.declaration("native", |lane| drop(lane["observed"].as_object_mut().expect("axes").remove("cache")));
         }),
@@ -185,7 +188,8 @@ pub fn states() -> Vec<Mutation> {
             d.declaration("python-reference", |lane| {
                 (lane["state"], lane["failure"]) = (json!("skipped"), failure.clone());
             });
-        }),
+        })
+        .told_in("lanes/python-reference/state"),
         of("a locked lane loses its lock", &GOOD, |d| {
             d.declaration("native", |lane| lane["lock"] = json!(null));
         }),

@@ -1,121 +1,99 @@
-//! Faults in a journal of what others printed and measured. No lane can be judged from it, so the good one gives no
-//! verdict: its faults are caught by the reader, or by what the records say having changed.
+//! Faults in journals of what others printed and measured, chained and sealed again after each.
 
-use std::path::Path;
-use std::sync::LazyLock;
+use serde_json::{Value, json};
 
-use lockstep::import::{Kind, PlanIdentity, gather, import};
-use lockstep::journal::{Journal, Record, read};
-use lockstep::terms::Axes;
-use serde_json::json;
-
-use crate::bases::{GOOD, whole_plan};
-use crate::caught::Caught;
+use crate::bases::GOOD;
 use crate::draft::Draft;
+use crate::mutation::{Mutation, in_import};
+use crate::reports::{RAW, TR117, TR165};
 
-/// A published table and a file of raw rows, imported into two segments.
-static IMPORTED: LazyLock<Draft> = LazyLock::new(|| {
-    let plan = whole_plan();
-    let plan = PlanIdentity { sha256: plan.digest(), name: plan.name };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/claims/data/tr165");
-    let files = gather(Kind::Table, &[folder]).expect("the tables are committed");
-    let imported = import(Kind::Table, &files, &plan, Axes::new()).expect("the tables are tables");
-    let journal = String::from_utf8(imported.encode().expect("a journal")).expect("a journal is text");
-    let mut draft = Draft::of(&journal);
-    let mut header = draft.value(0);
-    header["segment"] = json!(1);
-    header["imported"] = json!({"kind": "jsonl", "files": [
-        {"name": "rows.jsonl", "sha256": lockstep::terms::Digest::of(b"rows").to_string(), "bytes": 4}
-    ]});
-    let observation = |line: u64| {
-        json!({
-            "type": "observation", "source": "rows.jsonl", "line": line, "arm": "compiled", "outcome": "ok",
-            "metrics": {"wall": {"value": 12.25, "unit": "ms"}}
-        })
-    };
-    let seal = draft.lines.len() - 1;
-    let second = [header, observation(1), observation(2), observation(3)].map(|value| value.to_string());
-    draft.lines.splice(seal..seal, second);
-    draft
-});
-
-pub struct Mutation {
-    pub name: &'static str,
-    plant: fn(&mut Draft),
+/// Changes a cell of every printed row for which `which` holds.
+fn cell(d: &mut Draft, table: &'static str, column: &str, which: impl Fn(&Value) -> bool, change: impl Fn(&mut Value)) {
+    let is = move |row: &Value| row["table"] == table && which(&row["values"]);
+    d.change("summary", is, |row| change(&mut row["values"][column]));
 }
 
-impl Mutation {
-    /// Plants the fault and asks the reader.
-    pub fn caught(&self) -> Caught {
-        let mut draft = IMPORTED.clone();
-        (self.plant)(&mut draft);
-        let good = read(&IMPORTED.sealed()).expect("the base is a journal");
-        match read(&draft.sealed()) {
-            Err(error) => Caught::Reader(error.to_string()),
-            Ok(journal) if told(&journal) == told(&good) && journal.sealed == good.sealed => Caught::Nothing,
-            Ok(_) => Caught::Verdict(vec!["tables"]),
-        }
-    }
+/// The printed row whose model is gemma3: its 100 tok/s lie on the edge of a band, unless they are taken to the last digit.
+fn on_the_edge(d: &mut Draft, change: impl Fn(&mut Value)) {
+    cell(d, "tr117_ranking", "tok_s", |row| row["model"]["value"] == "gemma3", change);
 }
 
-/// What stands in the tables and rows.
-fn told(journal: &Journal) -> Vec<&Record> {
-    journal.records.iter().filter(|record| matches!(record, Record::Summary(_) | Record::Observation(_))).collect()
+fn of_table(table: &'static str) -> impl Fn(&Value) -> bool {
+    move |row| row["table"] == table
 }
 
-fn of(name: &'static str, plant: fn(&mut Draft)) -> Mutation {
-    Mutation { name, plant }
-}
-
-/// Changes the first number of the first table.
-fn first_number(d: &mut Draft, change: impl Fn(&mut serde_json::Value)) {
-    let is_number = |cell: &serde_json::Value| cell["value"].is_number();
-    let has = |summary: &serde_json::Value| summary["values"].as_object().is_some_and(|v| v.values().any(is_number));
-    d.change_first("summary", has, |summary| {
-        let cells = summary["values"].as_object_mut().expect("columns");
-        change(cells.values_mut().find(|cell| is_number(cell)).expect("a number"));
-    });
+fn any(_: &Value) -> bool {
+    true
 }
 
 pub fn tables() -> Vec<Mutation> {
     vec![
-        of("imported: a number loses its resolution", |d| {
-            first_number(d, |cell| drop(cell.as_object_mut().expect("a cell").remove("resolution")));
+        in_import("imported: a number loses its resolution", &TR117, |d| {
+            on_the_edge(d, |cell| drop(cell.as_object_mut().expect("a cell").remove("resolution")));
         }),
-        of("imported: a resolution is negative", |d| first_number(d, |cell| cell["resolution"] = json!(-0.5))),
-        of("imported: a number becomes a text", |d| {
-            first_number(d, |cell| cell["value"] = json!(cell["value"].to_string()));
+        in_import("imported: a resolution is negative", &TR117, |d| {
+            on_the_edge(d, |it| it["resolution"] = json!(-0.5))
         }),
-        of("imported: a number is edited", |d| {
-            first_number(d, |cell| cell["value"] = json!(cell["value"].as_f64().unwrap_or(0.0) + 1_000.0));
+        in_import("imported: a number becomes a text", &TR117, |d| on_the_edge(d, |cell| cell["value"] = json!("100"))),
+        in_import("imported: a number becomes a text without a resolution", &TR117, |d| {
+            on_the_edge(d, |cell| *cell = json!({"value": "many", "unit": "tok/s"}));
         }),
-        of("imported: a row of a table stands twice", |d| {
-            let at = d.first("summary", |_| true);
+        in_import("imported: a number is edited", &TR117, |d| on_the_edge(d, |cell| cell["value"] = json!(1_100))),
+        in_import("imported: a number is emptied", &TR117, |d| {
+            on_the_edge(d, |cell| *cell = json!({"value": null, "unit": "tok/s"}));
+        }),
+        in_import("imported: a share becomes percent", &TR165, |d| {
+            cell(d, "tr165_n2_efficiency", "tr165_eff", any, |cell| cell["unit"] = json!("percent"));
+        }),
+        in_import("imported: a share becomes a time", &TR165, |d| {
+            cell(d, "tr165_n2_efficiency", "tr165_eff", any, |cell| cell["unit"] = json!("ms"));
+        }),
+        in_import("imported: a row of a table stands twice", &TR165, |d| {
+            let at = d.first("summary", any);
             let line = d.lines[at].clone();
             d.lines.insert(at, line);
         }),
-        of("imported: rows of a table change places", |d| {
+        in_import("imported: rows of a table change places", &TR165, |d| {
             let at = d.first("summary", |summary| summary["row"] == 1);
             d.lines.swap(at, at + 1);
         }),
-        of("imported: a row of a table is taken out", |d| {
+        in_import("imported: a row of a table is taken out", &TR165, |d| {
             let at = d.first("summary", |summary| summary["row"] == 2);
             d.lines.remove(at);
+        }),
+        in_import("imported: the last row of a table is taken out", &TR165, |d| {
+            let last = *d.all("summary", of_table("tr165_hang_ledger")).last().expect("it has rows");
+            d.lines.remove(last);
+        }),
+        in_import("imported: a table is taken out", &TR165, |d| d.remove("summary", of_table("tr165_n2_efficiency"))),
+        in_import("imported: a table that no hypothesis reads is taken out", &TR165, |d| {
+            d.remove("summary", of_table("tr165_headline"));
+        })
+        .told_in("imported/summaries"),
+        in_import("imported: two tables change names", &TR117, |d| {
+            let names = ["tr117_per_run", "tr117_throttled"];
+            d.change(
+                "summary",
+                |row| row["table"] == names[0] || row["table"] == names[1],
+                |row| {
+                    row["table"] = json!(if row["table"] == names[0] { names[1] } else { names[0] });
+                },
+            );
         }),
     ]
 }
 
-pub fn segments() -> Vec<Mutation> {
+pub fn headers() -> Vec<Mutation> {
     vec![
-        of("imported: a measured row stands in it", |d| {
-            let row = GOOD.draft.lines[GOOD.draft.first("row", |_| true)].clone();
+        in_import("imported: a measured row stands in it", &TR165, |d| {
+            let row = GOOD.draft.lines[GOOD.draft.first("row", any)].clone();
             d.lines.insert(1, row);
         }),
-        of("imported: a launch starts in it", |d| {
-            let start = GOOD.draft.lines[GOOD.draft.first("launch_start", |_| true)].clone();
+        in_import("imported: a launch starts in it", &TR165, |d| {
+            let start = GOOD.draft.lines[GOOD.draft.first("launch_start", any)].clone();
             d.lines.insert(1, start);
         }),
-        of("imported: the header says when and by what it was measured", |d| {
+        in_import("imported: the header says when and by what it was measured", &TR165, |d| {
             let measured = GOOD.draft.value(0);
             d.header(|header| {
                 for key in ["started_at", "tool", "host"] {
@@ -123,7 +101,7 @@ pub fn segments() -> Vec<Mutation> {
                 }
             });
         }),
-        of("imported: the header says that it was measured", |d| {
+        in_import("imported: the header says that it was measured", &TR165, |d| {
             let measured = GOOD.draft.value(0);
             d.header(|header| {
                 for key in ["started_at", "tool", "host", "lanes", "signals"] {
@@ -132,35 +110,97 @@ pub fn segments() -> Vec<Mutation> {
                 header["imported"] = json!(null);
             });
         }),
-        of("imported: the header names no file", |d| d.header(|header| header["imported"]["files"] = json!([]))),
-        of("imported: a raw row is of a file that the header does not name", |d| {
-            d.change_first("observation", |_| true, |row| row["source"] = json!("other.jsonl"));
+        in_import("imported: the header says that it was measured, and holds no table", &TR165, |d| {
+            let measured = GOOD.draft.value(0);
+            d.header(|header| {
+                for key in ["started_at", "tool", "host", "lanes", "signals"] {
+                    header[key] = measured[key].clone();
+                }
+                header["imported"] = json!(null);
+            });
+            d.remove("summary", any);
         }),
-        of("imported: a raw row stands twice", |d| {
-            let at = d.first("observation", |_| true);
+        in_import("imported: the header names no file", &TR165, |d| {
+            d.header(|header| header["imported"]["files"] = json!([]));
+        }),
+        in_import("imported: it was imported with another plan", &TR165, |d| {
+            d.header(|header| header["plan_sha256"] = json!(TR117.design.digest().to_string()));
+        }),
+        in_import("imported: the header claims an axis", &TR165, |d| {
+            d.header(|header| header["imported"]["axes"] = json!({"gpu": "NVIDIA H200"}));
+        })
+        .told_in("imported/axes"),
+        in_import("imported: the seal is gone", &TR165, |d| drop(d.lines.pop())),
+        in_import("imported: the journal ends in the middle", &TR165, |d| d.lines.truncate(d.lines.len() / 2)),
+        in_import("imported: the journal ends in the middle and is sealed there", &TR165, |d| {
+            let seal = d.lines.pop().expect("the last line is the seal");
+            d.lines.truncate(d.lines.len() / 2);
+            d.lines.push(seal);
+        }),
+        in_import("imported: a later segment is of another import", &TR165, |d| {
+            let mut header = d.value(0);
+            (header["segment"], header["run"]) = (json!(1), json!("another"));
+            d.insert(d.lines.len() - 1, &header);
+        }),
+    ]
+}
+
+fn in_arm(arm: &'static str) -> impl Fn(&Value) -> bool {
+    move |row| row["arm"] == arm && row["outcome"] == "ok"
+}
+
+pub fn rows() -> Vec<Mutation> {
+    vec![
+        in_import("imported: a raw row is of a file that the header does not name", &RAW, |d| {
+            d.change_first("observation", any, |row| row["source"] = json!("other.jsonl"));
+        }),
+        in_import("imported: a raw row stands twice", &RAW, |d| {
+            let at = d.first("observation", any);
             let line = d.lines[at].clone();
             d.lines.insert(at, line);
         }),
-        of("imported: a metric has no unit", |d| {
-            d.change_first(
+        in_import("imported: a metric has no unit", &RAW, |d| {
+            let unit =
+                |row: &mut Value| drop(row["metrics"]["wall_ms"].as_object_mut().expect("a metric").remove("unit"));
+            d.change_first("observation", any, unit);
+        }),
+        in_import("imported: a metric is in another unit in one row", &RAW, |d| {
+            d.change_first("observation", in_arm("default"), |row| row["metrics"]["wall_ms"]["unit"] = json!("s"));
+        }),
+        in_import("imported: a raw row is ok and names a failure", &RAW, |d| {
+            d.change_first("observation", in_arm("default"), |row| {
+                row["failure"] = json!({"class": "exception", "message": "it broke"});
+            });
+        }),
+        in_import("imported: a raw row failed and does not say why", &RAW, |d| {
+            d.change_first("observation", in_arm("default"), |row| row["outcome"] = json!("crashed"));
+        }),
+        in_import("imported: raw rows that crashed are ok", &RAW, |d| {
+            d.change(
                 "observation",
-                |_| true,
+                |row| row["outcome"] == "crashed",
                 |row| {
-                    drop(row["metrics"]["wall"].as_object_mut().expect("a metric").remove("unit"));
+                    row["outcome"] = json!("ok");
+                    row.as_object_mut().expect("a row").remove("failure");
                 },
             );
         }),
-        of("imported: a raw row is ok and names a failure", |d| {
-            d.change_first(
-                "observation",
-                |_| true,
-                |row| {
-                    row["failure"] = json!({"class": "exception", "message": "it broke"});
-                },
-            );
+        in_import("imported: raw rows that crashed are taken out", &RAW, |d| {
+            d.remove("observation", |row| row["outcome"] == "crashed");
         }),
-        of("imported: a raw row failed and does not say why", |d| {
-            d.change_first("observation", |_| true, |row| row["outcome"] = json!("crashed"));
+        in_import("imported: the arms of raw rows change names", &RAW, |d| {
+            d.change("observation", any, |row| {
+                row["arm"] = json!(if row["arm"] == "eager" { "default" } else { "eager" });
+            });
+        }),
+        in_import("imported: the times of an arm are null, as JSON writes NaN", &RAW, |d| {
+            d.change("observation", in_arm("default"), |row| row["metrics"]["wall_ms"]["value"] = json!(null));
+        }),
+        in_import("imported: the times of an arm are in another unit", &RAW, |d| {
+            d.change("observation", in_arm("default"), |row| row["metrics"]["wall_ms"]["unit"] = json!("us"));
+        }),
+        in_import("imported: the times of an arm are gone", &RAW, |d| {
+            d.change("observation", in_arm("default"), |row| row["metrics"] = json!({}));
         }),
     ]
 }

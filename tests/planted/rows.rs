@@ -17,6 +17,23 @@ fn without_result(row: &mut Value) {
     }
 }
 
+/// Has the row of a line be one that crashed.
+fn crash(d: &mut Draft, line: usize) {
+    let mut row = d.value(line);
+    without_result(&mut row);
+    (row["outcome"], row["failure"]) = (json!("crashed"), failure());
+    d.set(line, &row);
+}
+
+/// Has the row of a line be one that was not attempted, because launches broke down before it.
+fn give_up(d: &mut Draft, line: usize) {
+    let mut row = d.value(line);
+    without_result(&mut row);
+    (row["outcome"], row["launch"]) = (json!("skipped"), json!(null));
+    row["failure"] = json!({"class": "launch", "message": "not attempted"});
+    d.set(line, &row);
+}
+
 /// A copy of the first row of `native` behind it, changed.
 fn again(d: &mut Draft, change: impl Fn(&mut Value)) {
     let at = d.first("row", ok_in(&["native"]));
@@ -165,18 +182,6 @@ pub fn outcomes() -> Vec<Mutation> {
                 (row["outcome"], row["failure"]) = (json!("crashed"), failure());
             });
         }),
-        of("ok becomes crashed with a failure and no numbers", &GOOD, |d| {
-            d.change_first("row", ok_in(&["native"]), |row| {
-                without_result(row);
-                (row["outcome"], row["failure"]) = (json!("crashed"), failure());
-            });
-        }),
-        of("ok becomes skipped", &GOOD, |d| {
-            d.change_first("row", ok_in(&["native"]), |row| {
-                without_result(row);
-                (row["outcome"], row["failure"]) = (json!("skipped"), failure());
-            });
-        }),
         of("crashed becomes ok and has no time", &CRASHED, |d| {
             d.change("row", |row| row["outcome"] == "crashed", |row| row["outcome"] = json!("ok"));
         }),
@@ -201,6 +206,49 @@ pub fn outcomes() -> Vec<Mutation> {
     ]
 }
 
+pub fn breakdowns() -> Vec<Mutation> {
+    vec![
+        of("ok becomes crashed with a failure and no numbers", &GOOD, |d| {
+            let first = d.first("row", ok_in(&["native"]));
+            crash(d, first);
+        }),
+        of("a launch's last repetition becomes crashed, its launch was looked at as it left", &GOOD, |d| {
+            let launch = d.launches("native")[0];
+            let last = *d.all("row", of_launch(launch)).last().expect("the launch has rows");
+            crash(d, last);
+        }),
+        of("a launch's last repetition becomes crashed, its last look is taken out", &GOOD, |d| {
+            let launch = d.launches("native")[0];
+            let last = *d.all("row", of_launch(launch)).last().expect("the launch has rows");
+            crash(d, last);
+            let look = d.first("preflight", |look| look["launch"] == launch && look["stage"] == "at_exit");
+            d.lines.remove(look);
+        })
+        .told_in("lanes/native/outcomes"),
+        of("ok becomes skipped", &GOOD, |d| {
+            d.change_first("row", ok_in(&["native"]), |row| {
+                without_result(row);
+                (row["outcome"], row["failure"]) = (json!("skipped"), failure());
+            });
+        }),
+        of("ok becomes skipped and names no launch", &GOOD, |d| {
+            d.change_first("row", ok_in(&["native"]), |row| {
+                without_result(row);
+                (row["outcome"], row["failure"], row["launch"]) = (json!("skipped"), failure(), json!(null));
+            });
+        }),
+        of("ok becomes given up in a lane that never broke down", &GOOD, |d| {
+            let first = d.first("row", ok_in(&["native"]));
+            give_up(d, first);
+        }),
+        of("ok becomes given up in a lane that broke down before", &CRASHED, |d| {
+            let later = d.all("row", ok_in(&["native"]))[400];
+            give_up(d, later);
+        })
+        .told_in("lanes/native/outcomes"),
+    ]
+}
+
 pub fn paths() -> Vec<Mutation> {
     vec![
         of("the evidence says that another path ran", &GOOD, |d| {
@@ -222,7 +270,8 @@ pub fn paths() -> Vec<Mutation> {
             let lock = lockstep::terms::Digest::of(b"a lock").to_string();
             d.declaration("native", |lane| lane["lock"] = json!(lock));
             d.change("row", of_lane("native"), |row| row["unlocked"] = json!(false));
-        }),
+        })
+        .told_in("lanes/native/unlocked"),
         of("a row of a skipped lane is ok", &GOOD, |d| {
             let ok = d.value(d.first("row", ok_in(&["native"])));
             d.change_first("row", of_lane("native-container"), |row| {

@@ -183,7 +183,8 @@ pub fn other_outputs() -> Vec<Mutation> {
                 tokens[0] = json!((tokens[0].as_u64().unwrap_or(0) + 1) % 512);
                 put_tokens(row, tokens);
             });
-        }),
+        })
+        .told_in("cells/"),
         of("one lane sampled with another seed", &GOOD, |d| {
             let cell = cell_with(24);
             d.change(
