@@ -178,8 +178,6 @@ fn shown(text: &str, controls: Controls, signals: fn(&str) -> Vec<Signal>) -> Ve
             Record::Preflight(look) if look.lane != "other" && look.launch.is_some() => {
                 look.signals.extend(signals(&look.lane));
             }
-            // Long enough for the times below.
-            Record::LaunchEnd(end) => end.busy.iter_mut().for_each(|busy| busy.window_ms = 3_000),
             Record::Row(row) => {
                 let agents: u64 = cells[&row.cell].axes["agents"].parse().unwrap();
                 // No two launches take the same time to the nanosecond.
@@ -202,7 +200,7 @@ fn shown(text: &str, controls: Controls, signals: fn(&str) -> Vec<Signal>) -> Ve
             _ => {}
         }
     }
-    judge(&plan, &processes::journal_of(records)).unwrap()
+    judge(&plan, &processes::filled_journal_of(records)).unwrap()
 }
 
 fn quiet_host(_: &str, _: u64, _: u32) -> f64 {

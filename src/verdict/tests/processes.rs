@@ -7,6 +7,23 @@ pub(super) fn journal_of(records: Vec<Record>) -> Journal {
     journal::read(&journal::encode(&one_breakdown_each(records)).unwrap()).unwrap()
 }
 
+/// The same, every launch measured for as long as its rows took.
+pub(super) fn filled_journal_of(records: Vec<Record>) -> Journal {
+    let mut records = one_breakdown_each(records);
+    let mut outside_ns = 0;
+    for record in &mut records {
+        match record {
+            Record::LaunchStart(_) => outside_ns = 0,
+            Record::Row(row) => outside_ns += row.outside_ns.unwrap_or(0),
+            Record::LaunchEnd(end) => {
+                end.busy.iter_mut().for_each(|busy| busy.window_ms = outside_ns.div_ceil(1_000_000));
+            }
+            _ => {}
+        }
+    }
+    journal::read(&journal::encode(&records).unwrap()).unwrap()
+}
+
 /// Launches with a repetition that crashed or hung are taken apart: what went well stays together, and each of the others
 /// is made in another process after it. Launches are numbered as they then stand, and the seal counts anew.
 fn one_breakdown_each(records: Vec<Record>) -> Vec<Record> {
