@@ -170,11 +170,7 @@ impl<'a> Admission<'a> {
         let mut observed = declared.observed.clone();
         // The supervisor hashes the model's folder itself; no signal shows it.
         observed.remove("model");
-        let mut seen = self.looks.get(&declared.lane).cloned().unwrap_or_default();
-        // The compiler is read out of a look since later than other axes; a header from before is held to what it declares.
-        if !observed.contains_key("gcc") && seen.get("gcc") == declared.declared.get("gcc") {
-            seen.remove("gcc");
-        }
+        let seen = self.looks.get(&declared.lane).cloned().unwrap_or_default();
         let differs = observed.keys().chain(seen.keys()).find(|axis| observed.get(*axis) != seen.get(*axis))?;
         let told = |axes: &Axes| axes.get(differs).map_or("nothing".to_owned(), |value| format!("{value:?}"));
         Some(format!(
