@@ -10,7 +10,8 @@ the fastest parser there is for Python. Every cell is one row of an array; nothi
 The same checks of the file as Lockstep makes: the SHA-256 chain of every line, the digest of every row's tokens, rows
 that stand twice, launches that were started. The same statistics for every cell: launch means, their mean, standard
 deviation and Student interval, percentiles over repetitions, the bootstrap interval of the mean in both lanes with the
-same resamples, Welch's test with its interval, Cohen's d, TOST, Holm's adjustment and the minimal detectable effect.
+same resamples, Welch's test, the relative difference with the interval of the ratio, Cohen's d, TOST, Holm's adjustment and
+the minimal detectable effect.
 """
 
 import hashlib
@@ -116,13 +117,19 @@ def judge(path, design):
     percentiles = np.percentile(flat, [50, 90, 95, 99], axis=2)
     resampled = bootstrap(launches, design["seed"], design["resamples"], alpha)
 
-    # Candidate against baseline in percent of the baseline's mean.
+    # Candidate against baseline in percent of the baseline's mean: the error of the ratio for intervals and TOST, the
+    # error at a ratio of 1 for what Welch's test detects.
     base, candidate = mean[0], mean[1]
     scale = 100 / base
     difference = (candidate - base) * scale
-    variance = sd**2 / n * scale**2
-    se = np.sqrt(variance.sum(axis=0))
-    df = se**4 / (variance**2 / (n - 1)).sum(axis=0)
+
+    def error(ratio):
+        variance = sd**2 / n * scale**2 * np.stack([ratio**2, np.ones_like(ratio)])
+        se = np.sqrt(variance.sum(axis=0))
+        return se, se**4 / (variance**2 / (n - 1)).sum(axis=0)
+
+    se, df = error(candidate / base)
+    null_se, null_df = error(np.ones_like(base))
     p = stats.ttest_ind(launches[1], launches[0], axis=1, equal_var=False).pvalue
     cohen_d = (candidate - base) / np.sqrt((sd**2).mean(axis=0))
     half = stats.t.isf(alpha / 2, df) * se
@@ -136,7 +143,7 @@ def judge(path, design):
         "difference_pct": difference, "low_pct": difference - half, "high_pct": difference + half,
         "tost_low_pct": difference - tost_half, "tost_high_pct": difference + tost_half,
         "cohen_d": cohen_d, "p": p, "p_adjusted": holm(p), "p_tost": p_tost,
-        "mde_pct": detectable(df, alpha, design["power"]) * se,
+        "mde_pct": detectable(null_df, alpha, design["power"]) * null_se,
     }
 
 

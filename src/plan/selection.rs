@@ -43,6 +43,10 @@ impl Rule {
     pub fn question(&self) -> Option<String> {
         let asked = match self {
             Self::MeanContrast(rule) => json!(["means", rule.left, rule.right]),
+            Self::DifferenceCriterion(rule) => json!(["difference", rule.at_least, rule.left, rule.right]),
+            Self::CorrelationCriterion(rule) => {
+                json!(["correlation", rule.above, rule.direction, rule.rows, rule.x, rule.y])
+            }
             Self::MatchedContrasts(rule) => {
                 json!(["matched means", rule.key, rule.pair_by_block, rule.baseline, rule.candidate])
             }

@@ -8,6 +8,7 @@ use super::published_page::grounds;
 use super::sections;
 use super::terminal::{self, Style};
 use crate::snapshot::host_class;
+use crate::verdict::rules::Threshold;
 use crate::verdict::{HypothesisVerdict, Verdict};
 
 /// What a reader meets in the tables, once.
@@ -16,8 +17,9 @@ const TERMS: &[&str] = &[
     "Launch: one start of a lane's process or container. It is the unit of replication: each launch gives one number per \
      cell, and every test and interval of a mean is over launches. Percentiles are over repetitions.",
     "Difference: candidate minus baseline, in percent of the baseline's mean; negative means that the candidate takes \
-     less time.",
-    "p adjusted: Welch's two-sided p after Holm's adjustment over all contrasts of the plan.",
+     less time. Its intervals count the error of both means.",
+    "p adjusted: Welch's two-sided p after Holm's adjustment over all tests of the plan, those of its decision rules among \
+     them, or over its negative controls.",
     "Equivalent: two one-sided tests (TOST) put the difference inside the margin. Could not tell: neither different \
      nor equivalent.",
     "d: Cohen's d with pooled standard deviation. MDE: the smallest true difference that would be found at the plan's \
@@ -82,7 +84,7 @@ fn reasons(verdict: &Verdict, page: &mut Page) {
     page.bullets(verdict.hypotheses.iter().flat_map(lines).collect());
 }
 
-/// What each decision rule over the rows rests on.
+/// What each hypothesis rests on: every decision rule by itself, all others as a list.
 fn rulings(verdict: &Verdict, page: &mut Page) {
     for hypothesis in &verdict.hypotheses {
         let (Some(rule), Some(ruling)) = (&hypothesis.rule, &hypothesis.ruling) else { continue };
@@ -90,6 +92,29 @@ fn rulings(verdict: &Verdict, page: &mut Page) {
         page.paragraph(format!("Rule: {}, over tables that the rows give.", crate::terms::words(rule)));
         grounds(ruling, page);
     }
+    let others = verdict.hypotheses.iter().filter(|hypothesis| !hypothesis.tests.is_empty());
+    let others: Vec<String> = others.map(rests_on).collect();
+    if !others.is_empty() {
+        page.heading("What contrasts and comparisons of tokens rest on");
+        page.bullets(others);
+    }
+}
+
+/// Tests, thresholds and rows in one line: the numbers of the tests stand in the table of contrasts.
+fn rests_on(hypothesis: &HypothesisVerdict) -> String {
+    let tests: Vec<&str> = hypothesis.tests.iter().map(|test| test.test.as_str()).collect();
+    let thresholds: Vec<String> = hypothesis
+        .thresholds
+        .iter()
+        .map(|Threshold { name, value, unit }| format!("{} {value} {unit}", crate::terms::words(name)))
+        .collect();
+    format!(
+        "{}: {}. Held against {}. Rests on {}.",
+        hypothesis.name,
+        tests.join("; "),
+        thresholds.join(", "),
+        hypothesis.rests_on.join(", ")
+    )
 }
 
 /// The identity of each lane: what it declares beside what preflight observed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::terms::{Axes, CellId, CpuFacts, Digest, Failure, FailureClass, HostFacts, Outcome, Phase};
-use crate::verdict::rules::{Part, Ruling, Standing, Threshold};
+use crate::verdict::rules::{Part, Ruling, RulingTest, Standing, Threshold};
 use crate::verdict::{
     CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, ExpectationStanding, ExpectedFailureVerdict,
     Finding, HypothesisVerdict, JournalFacts, LaneCell, LaneState, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts,
@@ -169,6 +169,9 @@ fn hypothesis(name: &str, claim: &str, finding: Finding, lanes: &[&str], reason:
         reasons: vec![reason.into()],
         rule: None,
         ruling: None,
+        rests_on: Vec::new(),
+        tests: Vec::new(),
+        thresholds: Vec::new(),
         cells: Vec::new(),
         noise_floor: None,
         launches_to_settle: None,
@@ -178,7 +181,20 @@ fn hypothesis(name: &str, claim: &str, finding: Finding, lanes: &[&str], reason:
 fn tokens() -> HypothesisVerdict {
     let names: Vec<&str> = LANES.iter().map(|(name, _)| *name).collect();
     let reason = format!("{} gave the same tokens in all 3 cells", names.join(", "));
-    hypothesis("tokens", "Every lane gives the same tokens.", Finding::Identical, &names, &reason)
+    HypothesisVerdict {
+        rests_on: PHASES.iter().flat_map(|(_, id, ..)| names.iter().map(move |lane| format!("{id} {lane}"))).collect(),
+        tests: vec![test("SHA-256 of the output tokens, the same in every lane and row of a cell")],
+        thresholds: vec![threshold("distinct_outputs", 1.0, "count")],
+        ..hypothesis("tokens", "Every lane gives the same tokens.", Finding::Identical, &names, &reason)
+    }
+}
+
+fn test(test: &str) -> RulingTest {
+    RulingTest { test: test.to_owned(), estimate: None, interval: None, p: None, p_adjusted: None }
+}
+
+fn threshold(name: &str, value: f64, unit: &str) -> Threshold {
+    Threshold { name: name.to_owned(), value, unit: unit.to_owned() }
 }
 
 fn a_a() -> HypothesisVerdict {
@@ -193,6 +209,12 @@ fn a_a() -> HypothesisVerdict {
         cells: cells.collect(),
         negative_control: true,
         noise_floor: Some(NoiseFloor { bound_pct: 1.5, mde_pct: 2.25 }),
+        rests_on: PHASES
+            .iter()
+            .flat_map(|(_, id, ..)| [format!("{id} native"), format!("{id} native-again")])
+            .collect(),
+        tests: vec![test("Welch t, native-again minus native in each cell, Holm over 3")],
+        thresholds: vec![threshold("margin", 3.0, "%"), threshold("alpha", 0.05, "share")],
         ..hypothesis(
             "a-a",
             "A lane against itself shows nothing.",
@@ -266,14 +288,13 @@ pub(crate) fn ruled() -> Verdict {
         reason: None,
     };
     let reason = "the crash rate rises above the cut between new_tokens 8 and 32".to_owned();
-    let threshold = Threshold { name: "cut".to_owned(), value: 0.1, unit: "share".to_owned() };
     let ruling = Ruling {
         label: "located".to_owned(),
         standing: Standing::Decided,
         reasons: vec![reason.clone()],
         rests_on: vec!["/0a0a0a02 native".to_owned()],
         tests: Vec::new(),
-        thresholds: vec![threshold],
+        thresholds: vec![threshold("cut", 0.1, "share")],
         parts: vec![part("8", "free"), part("32", "affected")],
         settled_by: None,
     };

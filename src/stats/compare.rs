@@ -131,7 +131,17 @@ pub fn welch_effect(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<Effe
     const COMPUTING: &str = "Welch's t test";
     let (a, b) = (a.into(), b.into());
     Moments::either_spread(a, b, COMPUTING)?;
-    let (se_a, se_b) = (a.standard_error(), b.standard_error());
+    let (se, df) = welch_error((a.standard_error(), a.df()), (b.standard_error(), b.df()))?;
+    Effect::new(finite(a.mean_above(&b), COMPUTING)?, se, df)
+}
+
+/// The standard error of a sum of two independent parts, and its degrees of freedom after Welch and Satterthwaite; each part
+/// has a standard error and degrees of freedom of its own.
+///
+/// # Errors
+/// [`Error::Overflow`] or [`Error::Underflow`] beyond the doubles.
+pub(super) fn welch_error((se_a, df_a): (f64, f64), (se_b, df_b): (f64, f64)) -> Result<(f64, f64), Error> {
+    const COMPUTING: &str = "Welch's t test";
     let se = finite(libm::hypot(se_a, se_b), COMPUTING)?;
     if !se.is_normal() {
         return Err(Error::Underflow { computing: COMPUTING });
@@ -139,8 +149,8 @@ pub fn welch_effect(a: impl Into<Moments>, b: impl Into<Moments>) -> Result<Effe
     // As shares of the whole variance, so that no fourth power leaves the doubles.
     let share_a = (se_a / se) * (se_a / se);
     let share_b = (se_b / se) * (se_b / se);
-    let df = 1.0 / (share_a * share_a / a.df() + share_b * share_b / b.df());
-    Effect::new(finite(a.mean_above(&b), COMPUTING)?, se, finite(df, COMPUTING)?)
+    let df = 1.0 / (share_a * share_a / df_a + share_b * share_b / df_b);
+    Ok((se, finite(df, COMPUTING)?))
 }
 
 /// Tests that a difference is 0.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::{finite, sum};
 use super::compare::student_p;
-use super::distribution::normal_quantile;
+use super::distribution::{ln_normal_sf, normal_quantile, normal_sf};
 use super::error::{EqualValues, Error};
 use super::interval::Interval;
 use super::midranks::Midranks;
@@ -192,21 +192,42 @@ fn scattered(correlation: &Correlation, computing: &'static str) -> Result<(), E
 /// [`Error::TooFew`] below four pairs; [`Error::NoResidual`] if the pairs lie on a line; [`Error::OutOfRange`] for a
 /// confidence so close to 1 that nothing is left outside.
 pub fn fisher_interval(correlation: &Correlation, confidence: Confidence) -> Result<Interval, Error> {
-    const COMPUTING: &str = "an interval of a correlation";
-    at_least(correlation.n, 4, COMPUTING)?;
-    scattered(correlation, COMPUTING)?;
-    let r = correlation.r;
+    let (transformed, se) = transformed(correlation, "an interval of a correlation")?;
+    let reach = -normal_quantile(confidence.tail())? * se;
+    let (low, high) = (libm::tanh(transformed - reach), libm::tanh(transformed + reach));
+    Ok(Interval { estimate: correlation.r, low, high, confidence })
+}
+
+/// Two-sided p-value of Pearson's correlation being `expected`, which [`fisher_interval`] turns round:
+/// `(atanh r - atanh expected) sqrt(n - 3)` as a normal variable (Fisher, as there).
+///
+/// # Errors
+/// [`Error::OutOfRange`] unless `-1 < expected < 1`; [`Error::TooFew`] below four pairs; [`Error::NoResidual`] if the pairs
+/// lie on a line.
+pub fn fisher_test(correlation: &Correlation, expected: f64) -> Result<PValue, Error> {
+    const COMPUTING: &str = "a test of a correlation";
+    if !(expected > -1.0 && expected < 1.0) {
+        let (parameter, range) = ("the expected correlation", "above -1 and below 1");
+        let hint = "a correlation of 1 or -1 is a line, which scattered pairs are not";
+        return Err(Error::OutOfRange { computing: COMPUTING, parameter, found: expected, range, hint });
+    }
+    let (transformed, se) = transformed(correlation, COMPUTING)?;
+    let z = finite((transformed - libm::atanh(expected)).abs() / se, COMPUTING)?;
+    PValue::of_tail(2.0 * normal_sf(z)?, || libm::log(2.0) + ln_normal_sf(z))
+}
+
+/// Fisher's transform `atanh r` with its standard error `1 / sqrt(n - 3)`.
+fn transformed(correlation: &Correlation, computing: &'static str) -> Result<(f64, f64), Error> {
+    at_least(correlation.n, 4, computing)?;
+    scattered(correlation, computing)?;
     // atanh r = ln((1 + |r|)^2 / (1 - r^2)) / 2 with the sign of r, near 0 by libm's own series.
-    let size = r.abs();
+    let size = correlation.r.abs();
     let plain = if size < 0.5 {
         libm::atanh(size)
     } else {
         0.5 * libm::log((1.0 + size) * (1.0 + size) / correlation.unexplained)
     };
-    let transformed = plain * r.signum();
-    let reach = -normal_quantile(confidence.tail())? / (correlation.n as f64 - 3.0).sqrt();
-    let (low, high) = (libm::tanh(transformed - reach), libm::tanh(transformed + reach));
-    Ok(Interval { estimate: r, low, high, confidence })
+    Ok((plain * correlation.r.signum(), 1.0 / (correlation.n as f64 - 3.0).sqrt()))
 }
 
 #[cfg(test)]
@@ -235,6 +256,22 @@ mod tests {
         assert_eq!((line.r, line.unexplained), (-1.0, 0.0));
         assert!(matches!(correlation_test(&line), Err(Error::TooFew { needed: 3, found: 2, .. })));
         assert!(matches!(fisher_interval(&line, Confidence::new(0.95).expect("a level")), Err(Error::TooFew { .. })));
+    }
+
+    #[test]
+    fn the_test_of_an_expected_correlation_turns_its_interval_round() {
+        let found = Correlation { n: 28, r: 0.6, unexplained: 0.64 };
+        // atanh 0.6 = ln 2 and atanh 0.8 = ln 3, five standard errors of 1/5 to one: z = 5 ln 1.5 = 2.027326.
+        let p = fisher_test(&found, 0.8).expect("a test").get();
+        assert!((p - 0.042_629_1).abs() < 1e-6, "{p}");
+        assert!(fisher_test(&found, 0.6).expect("a test").get() > 1.0 - 1e-14);
+        let ends = fisher_interval(&found, Confidence::new(0.95).expect("a level")).expect("an interval");
+        for end in [ends.low, ends.high] {
+            let p = fisher_test(&found, end).expect("a test").get();
+            assert!((p - 0.05).abs() < 1e-12, "{end}: {p}");
+        }
+        assert!(matches!(fisher_test(&found, 1.0), Err(Error::OutOfRange { found: 1.0, .. })));
+        assert!(matches!(fisher_test(&Correlation { n: 3, ..found }, 0.0), Err(Error::TooFew { needed: 4, .. })));
     }
 
     #[test]

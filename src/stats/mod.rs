@@ -18,6 +18,7 @@
 //!             |
 //!             v  (one, or two of them)
 //!  t tests, welch -------> Effect (difference, se, df) <------ pool (one Effect per segment)
+//!  relative_effect -----> two of them, in percent of b <----- pool_relative
 //!             |              |
 //!     effect sizes           +--> difference_test, difference_interval, tost, detectable_difference
 //!           mde              |
@@ -74,6 +75,7 @@ mod probability;
 mod proportion;
 mod quantile;
 mod regression;
+mod relative;
 mod sample;
 mod signed_rank;
 mod spearman_exact;
@@ -94,7 +96,9 @@ pub use compare::{
     CohenD, DifferenceTest, Effect, Margin, Tost, Welch, cohen_d, difference_interval, difference_test, tost, welch,
     welch_effect,
 };
-pub use correlation::{Correlation, CorrelationTest, Points, correlation_test, fisher_interval, pearson, spearman};
+pub use correlation::{
+    Correlation, CorrelationTest, Points, correlation_test, fisher_interval, fisher_test, pearson, spearman,
+};
 pub use detectable::detectable_differences;
 pub use effect_sizes::{CliffDelta, HedgesCorrection, HedgesG, PairedD, cliff_delta, hedges_g, paired_d};
 pub use effective_size::{EffectiveSize, effective_size};
@@ -126,6 +130,7 @@ pub use proportion::{
 };
 pub use quantile::{QuantileMethod, TrimmedMean, quantile, trimmed_mean};
 pub use regression::{Coefficient, Observations, Regression, regress};
+pub use relative::{RelativeEffect, pool_relative, relative_effect, relative_effect_beyond, relative_effect_paired};
 pub use sample::{Replicates, Sample};
 pub use signed_rank::{SignedRank, ZeroMethod, signed_rank};
 pub use spearman_exact::{SpearmanExact, spearman_exact};

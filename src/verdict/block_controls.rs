@@ -3,7 +3,8 @@
 //! What compiling does is held against eager arms, cells that fix a compile mode which compiles nothing. Where a plan's negative
 //! controls compare such arms across lanes, they are compared across blocks here, in the same lanes and within the same
 //! margin. Each launch stands in percent of its lane's mean in its segment, and one shift from the first half of the blocks to the
-//! second is fitted to all of them, each lane and segment having a level of its own.
+//! second is fitted to all of them, each lane and segment having a level of its own. The mean is that of both halves: what its
+//! error makes of a shift is a share of the shift itself, so that next to a margin of a few percent it may be taken as known.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,8 @@
 //! Two lanes compared on time, cell by cell.
 //!
-//! Within a segment: Welch's test and TOST on the launches' numbers, as percent of the baseline's mean. Over
-//! segments: inverse-variance pooling of those effects; never a comparison across segments.
+//! Within a segment: Welch's test, interval and TOST on the launches' numbers, as percent of the baseline's mean, whose own
+//! error the interval and TOST carry. Over segments: inverse-variance pooling of those effects; never a comparison across
+//! segments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +12,9 @@ use super::rules::MIN_LAUNCHES;
 use super::{ContrastCell, Error, Finding, parallel};
 use crate::plan::{Contrast, Plan};
 use crate::stats::{
-    Alpha, Confidence, Effect, EquivalenceTests, Interval, Margin, PValue, Pooled, Power, Replicates, StudentIntervals,
-    Tost, Welch, cohen_d, detectable_differences, difference_test, holm, pool, welch, welch_effect,
+    Alpha, Confidence, Effect, EquivalenceTests, Heterogeneity, Interval, Margin, PValue, Power, RelativeEffect,
+    Replicates, StudentIntervals, Tost, Welch, cohen_d, detectable_differences, difference_test, holm, pool_relative,
+    relative_effect, welch,
 };
 use crate::terms::{Cell, CellId};
 
@@ -22,8 +24,19 @@ pub(super) type Comparison<'a> = (&'a str, &'a str, &'a CellId);
 /// All comparisons that a plan asks for, each tested once, adjusted as one family with what the plan's rules test.
 pub(super) struct Comparisons<'a> {
     tested: BTreeMap<Comparison<'a>, Tested>,
+    pub(super) families: Families,
     intervals: StudentIntervals,
     equivalence: EquivalenceTests,
+}
+
+/// How many tests were adjusted together.
+pub(super) struct Families {
+    /// Those of the plan: of its contrasts and its rules.
+    pub(super) plan: usize,
+    /// Those of its negative controls.
+    pub(super) controls: usize,
+    /// Those of which lane went first.
+    pub(super) orders: usize,
 }
 
 /// A comparison before its margin is known.
@@ -32,12 +45,12 @@ struct Tested {
     launches: [u64; 2],
     mean_ms: [f64; 2],
     /// Candidate minus baseline, in percent of the baseline's mean.
-    effect: Option<Effect>,
+    effect: Option<RelativeEffect>,
     /// p-value of the test that it is 0.
     p: Option<PValue>,
     cohen_d: Option<f64>,
     p_adjusted: Option<PValue>,
-    /// Minimal detectable effect, in percent.
+    /// Minimal detectable effect, in percent: what Welch's test finds, which is a test of the null effect.
     mde_pct: Option<f64>,
     order: Option<OrderEffect>,
     note: Option<String>,
@@ -66,23 +79,30 @@ impl<'a> Comparisons<'a> {
             Some((*comparison, test(plan, base, cand)))
         });
         let mut tested: BTreeMap<Comparison<'_>, Tested> = tested.into_iter().flatten().collect();
-        let effects: Vec<Effect> = tested.values().filter_map(|tested| tested.effect).collect();
+        let (changes, nulls): (Vec<Effect>, Vec<Effect>) =
+            tested.values().filter_map(|tested| tested.effect).map(|effect| (effect.change, effect.null)).unzip();
         let (power, confidence) = (Power::new(plan.statistics.power)?, Confidence::new(1.0 - plan.statistics.alpha)?);
         let (others, detectable) = parallel::both(
             table.threads,
             || -> Result<_, Error> {
                 adjust(&mut tested, controls, of_rules, alpha);
                 with_order_effects(&mut tested, table, alpha);
-                let intervals = StudentIntervals::of(confidence, effects.iter().map(Effect::df))?;
-                Ok((intervals, EquivalenceTests::of(alpha, effects.iter().map(Effect::df))?))
+                let intervals = StudentIntervals::of(confidence, changes.iter().map(Effect::df))?;
+                Ok((intervals, EquivalenceTests::of(alpha, changes.iter().map(Effect::df))?))
             },
-            || detectable_differences(&effects, alpha, power),
+            || detectable_differences(&nulls, alpha, power),
         );
         let (intervals, equivalence) = others?;
         for (tested, mde_pct) in tested.values_mut().filter(|tested| tested.effect.is_some()).zip(detectable?) {
             tested.mde_pct = Some(mde_pct);
         }
-        Ok(Self { tested, intervals, equivalence })
+        let count = |of: &dyn Fn(&Comparison<'_>, &Tested) -> bool| tested.iter().filter(|(at, it)| of(at, it)).count();
+        let families = Families {
+            plan: count(&|at, it| it.p.is_some() && !controls.contains(at)) + of_rules.len(),
+            controls: count(&|at, it| it.p.is_some() && controls.contains(at)),
+            orders: count(&|_, it| it.order.is_some()),
+        };
+        Ok(Self { tested, families, intervals, equivalence })
     }
 
     /// What the comparisons add to the plan's family. `controls` are a family of their own.
@@ -121,7 +141,7 @@ impl<'a> Comparisons<'a> {
         result.mean_ms = round_pair(tested.mean_ms);
         result.cohen_d = tested.cohen_d.map(round);
         result.note.clone_from(&tested.note);
-        let Some(effect) = &tested.effect else { return Ok(result) };
+        let Some(RelativeEffect { change: effect, .. }) = &tested.effect else { return Ok(result) };
         let interval = self.intervals.difference(effect)?;
         let equivalence = self.equivalence.tost(effect, Margin::absolute(contrast.margin_pct)?)?;
         fill(&mut result, plan, contrast, tested, effect, (interval, equivalence))?;
@@ -182,15 +202,15 @@ fn test(plan: &Plan, base: &Entry, cand: &Entry) -> Tested {
         order: None,
         note: coverage_note(plan, base, cand),
     };
-    match pooled_effect(&base.launches, &cand.launches) {
-        Ok((pooled, p, d)) => {
-            if let Some(apart) = pooled.heterogeneity.filter(|h| h.p.get() < plan.statistics.alpha) {
+    match compare(&base.launches, &cand.launches) {
+        Ok(Compared { effect, heterogeneity, p, cohen_d }) => {
+            if let Some(apart) = heterogeneity.filter(|h| h.p.get() < plan.statistics.alpha) {
                 let note = format!("the segments do not agree on one difference (p {})", round_p(apart.p));
                 tested.note = tested.note.or(Some(note));
             }
-            tested.effect = Some(pooled.effect);
+            tested.effect = Some(effect);
             tested.p = Some(p);
-            tested.cohen_d = Some(d);
+            tested.cohen_d = Some(cohen_d);
         }
         Err(note) => tested.note = tested.note.or(Some(note)),
     }
@@ -218,8 +238,18 @@ fn coverage_note(plan: &Plan, base: &Entry, cand: &Entry) -> Option<String> {
     None
 }
 
-/// The effect in percent of the baseline's mean, its p-value, and Cohen's d weighted by launches; or why there is none.
-fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Pooled, PValue, f64), String> {
+/// What the launches of two lanes say together.
+struct Compared {
+    /// Candidate minus baseline, in percent of the baseline's mean.
+    effect: RelativeEffect,
+    heterogeneity: Option<Heterogeneity>,
+    p: PValue,
+    /// Weighted by launches.
+    cohen_d: f64,
+}
+
+/// Segment by segment, and pooled; or why there is no effect.
+fn compare(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<Compared, String> {
     let mut segments: Vec<u32> = base.iter().chain(cand).map(|launch| launch.segment).collect();
     segments.sort_unstable();
     segments.dedup();
@@ -232,27 +262,20 @@ fn pooled_effect(base: &[LaunchTime], cand: &[LaunchTime]) -> Result<(Pooled, PV
         }
         let launches = (base.len() + cand.len()) as f64;
         let (base, cand) = (replicates(base)?, replicates(cand)?);
-        effects.push(relative_effect(&base, &cand)?);
+        effects.push(relative_effect(&cand, &base).map_err(|error| error.to_string())?);
         weighted_d += launches * cohen_d(&cand, &base).map_err(|error| error.to_string())?.d;
         weight += launches;
     }
     if effects.is_empty() {
         return Err("no segment has two launches of each lane".to_owned());
     }
-    let pooled = pool(&effects).map_err(|error| error.to_string())?;
-    let p = difference_test(&pooled.effect).map_err(|error| error.to_string())?.p;
-    Ok((pooled, p, weighted_d / weight))
+    let (effect, heterogeneity) = pool_relative(&effects).map_err(|error| error.to_string())?;
+    let p = difference_test(&effect.null).map_err(|error| error.to_string())?.p;
+    Ok(Compared { effect, heterogeneity, p, cohen_d: weighted_d / weight })
 }
 
 fn replicates(values: Vec<f64>) -> Result<Replicates, String> {
     Replicates::new(values).map_err(|error| error.to_string())
-}
-
-/// Candidate minus baseline in percent of the baseline's mean, which is taken as known.
-fn relative_effect(base: &Replicates, cand: &Replicates) -> Result<Effect, String> {
-    let effect = welch_effect(cand, base).map_err(|error| error.to_string())?;
-    let scale = 100.0 / base.mean();
-    Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(|error| error.to_string())
 }
 
 /// Holm's adjustment: one family of the negative controls, one of everything else that the plan tests, be it asked as a contrast

@@ -6,7 +6,7 @@ use super::contrast::{Comparison, Comparisons, together};
 use super::controls::Controls;
 use super::expected::Expectations;
 use super::reduce::Table;
-use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, parallel};
+use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, grounds, parallel};
 use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
 use crate::stats::PValue;
 use crate::terms::{Cell, CellId, Phase};
@@ -22,10 +22,10 @@ pub(super) struct Decisions {
 }
 
 /// Decides the plan's hypotheses; those of a decision rule are left to `row_rules`. `absent` holds the lanes that took no part, with
-/// the reason, `of_rules` what the rules add to the plan's family.
+/// the reason, `of_rules` what the rules add to the plan's family; the journal has so many `segments`.
 pub(super) fn decide(
     plan: &Plan,
-    table: &Table,
+    (table, segments): (&Table, usize),
     absent: &BTreeMap<String, String>,
     expectations: &Expectations,
     of_rules: &[PValue],
@@ -34,6 +34,7 @@ pub(super) fn decide(
     let wanted: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().flat_map(asked).collect();
     let guards: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
     let comparisons = Comparisons::of(plan, table, &wanted, &guards, of_rules)?;
+    let grounded = (&comparisons.families, segments);
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
         let mut verdict = HypothesisVerdict {
@@ -44,6 +45,9 @@ pub(super) fn decide(
             reasons: Vec::new(),
             rule: None,
             ruling: None,
+            rests_on: Vec::new(),
+            tests: Vec::new(),
+            thresholds: Vec::new(),
             cells: Vec::new(),
             noise_floor: None,
             launches_to_settle: None,
@@ -51,7 +55,8 @@ pub(super) fn decide(
             margin_pct: margin_pct(&hypothesis.kind),
             negative_control: is_control(hypothesis),
         };
-        match &hypothesis.kind {
+        let kind = &hypothesis.kind;
+        match kind {
             HypothesisKind::TokensIdentical { lanes } => {
                 super::parity::decide(&mut verdict, lanes, table, absent, expectations);
             }
@@ -60,6 +65,7 @@ pub(super) fn decide(
                 if !not_measured(&mut verdict, contrast, absent, comparable) {
                     verdict.cells = cells(plan, table, &comparisons, contrast, expectations)?;
                     decide_contrast(&mut verdict, contrast);
+                    grounds::of_contrast(&mut verdict, plan, (kind, contrast), grounded);
                 }
             }
             HypothesisKind::PhaseSeparation(contrast) => {
@@ -68,6 +74,7 @@ pub(super) fn decide(
                 if !not_measured(&mut verdict, contrast, absent, comparable) {
                     verdict.cells = cells(plan, table, &comparisons, contrast, expectations)?;
                     decide_separation(&mut verdict, contrast);
+                    grounds::of_contrast(&mut verdict, plan, (kind, contrast), grounded);
                 }
             }
             HypothesisKind::Ruled { .. } => {}
@@ -77,7 +84,7 @@ pub(super) fn decide(
     }
     let controls = Controls::of(plan, table, absent, expectations, &verdicts)?;
     controls.bear_on(plan, &mut verdicts);
-    super::settle::settle(plan, of_rules.len(), &mut verdicts)?;
+    super::settle::settle(plan, &comparisons.families, &mut verdicts)?;
     Ok(Decisions { family: comparisons.family(&guards), verdicts, controls })
 }
 

@@ -69,7 +69,7 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     // Where a part of the one leaves a processor idle, the other has it.
     let (decided, (gaps, cells)) = parallel::both(
         table.threads,
-        || decide(plan, &table, &absent, &expectations, &asked.family()),
+        || decide(plan, (&table, facts.segments.len()), &absent, &expectations, &asked.family()),
         || (coverage_gaps(plan, &table, &lanes, &expectations), cells(plan, &table)),
     );
     let Decisions { verdicts: mut hypotheses, family, controls } = decided?;

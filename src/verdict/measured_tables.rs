@@ -13,11 +13,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::LaneVerdict;
 use super::adapters::TableRow;
 use super::expected::Expectations;
 use super::logits::{Logits, STATISTICS};
 use super::reduce::{Entry, LaunchTime, Table};
+use super::{LaneVerdict, grounds};
 use crate::journal::SummaryCell;
 use crate::terms::{Axes, Cell, CellId, Outcome, SamplingSpec, Scalar};
 
@@ -46,7 +46,7 @@ pub(super) fn measured_tables(
                 let of = |(at, values)| row("positions", format!("{id} {} position {at}", lane.lane), values);
                 rows.extend((1..).zip(position_values(&shared, entry, logits)).map(of));
             }
-            rows.push(row("cells", format!("{id} {}", lane.lane), cell_values(shared, entry, is_excused)));
+            rows.push(row("cells", grounds::row(id, &lane.lane), cell_values(shared, entry, is_excused)));
         }
     }
     rows

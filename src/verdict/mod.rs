@@ -1,7 +1,7 @@
 //! What the rows say: a pure function of plan and journal, with a reason for everything.
 //!
 //! The way data takes: records → `inspect` (each by itself) → `admission` (can a run of this plan have left them behind?), `judging` and `reduce` (one number per launch and cell) → `contrast` and `parity` (tests per
-//! comparison) → `decide` (each hypothesis), `measured_tables` and `row_rules` (those of a decision rule) → `judge` (lanes, cells, one conclusion) → [`Verdict`].
+//! comparison) → `decide` (each hypothesis, with its `grounds`), `measured_tables` and `row_rules` (those of a decision rule) → `judge` (lanes, cells, one conclusion) → [`Verdict`].
 //!
 //! What others published takes its own way: printed rows → `published` → [`PublishedVerdict`]. Both ways decide by the same
 //! `rules`, which `adapters` apply to tables, wherever these come from.
@@ -23,6 +23,7 @@ mod error;
 mod expected;
 mod expected_value;
 mod gpu_time;
+mod grounds;
 mod inspect;
 mod judge;
 mod judging;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expected::Expectations;
 use super::reduce::Table;
-use super::{Finding, HypothesisVerdict};
+use super::{Finding, HypothesisVerdict, grounds};
 use crate::terms::Digest;
 
 /// Decides whether `lanes` gave the same tokens in every cell; `absent` lanes are named and left out.
@@ -26,7 +26,7 @@ pub(super) fn decide(
             .insert(0, format!("{} of {} lanes took part; a comparison needs two", present.len(), lanes.len()));
         return;
     }
-    let (mut differing, mut missing, mut excused) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut differing, mut missing, mut excused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut compared = 0;
     for (id, cell) in table.cells() {
         let mut outputs: BTreeSet<Digest> = BTreeSet::new();
@@ -36,6 +36,7 @@ pub(super) fn decide(
             match seen {
                 Some(seen) if !seen.is_empty() => {
                     outputs.extend(seen.keys());
+                    rows.push(grounds::row(id, lane));
                     let digests: Vec<String> = seen.keys().map(Digest::short).collect();
                     by_lane.push(format!("{lane} {}", digests.join(" and ")));
                 }
@@ -70,6 +71,7 @@ pub(super) fn decide(
         ),
     };
     verdict.finding = finding;
+    grounds::of_tokens(verdict, rows);
     verdict.reasons.insert(0, first);
     verdict.reasons.extend(differing);
     verdict.reasons.extend(missing);

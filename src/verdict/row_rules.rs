@@ -181,7 +181,7 @@ fn named_lanes(rule: &Rule) -> Vec<String> {
 fn decided(verdict: &HypothesisVerdict) -> Decided {
     let rests_on = match &verdict.ruling {
         Some(ruling) => ruling.rests_on.clone(),
-        None => verdict.cells.iter().map(|cell| cell.cell.to_string()).collect(),
+        None => verdict.rests_on.clone(),
     };
     Decided {
         name: verdict.name.clone(),

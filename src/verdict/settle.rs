@@ -1,24 +1,21 @@
 //! What is said of contrasts once they are tested: how large a difference inside the margin is, and how many launches
 //! would settle what could not be told.
 
-use rustc_hash::FxHashSet;
-
+use super::contrast::Families;
 use super::rounding::round;
 use super::rules::launches_to_decide;
 use super::{ContrastCell, Finding, HypothesisVerdict};
 use crate::plan::Plan;
 use crate::stats::distribution::student_t_upper_quantile;
 use crate::stats::{Alpha, Effect, Margin, Power};
-use crate::terms::CellId;
 
-/// Adds both to the contrasts among `verdicts`. `by_rules` is how many tests the plan's rules add to its family.
+/// Adds both to the contrasts among `verdicts`.
 ///
 /// # Errors
 /// None for a checked plan.
-pub(super) fn settle(plan: &Plan, by_rules: usize, verdicts: &mut [HypothesisVerdict]) -> Result<(), super::Error> {
+pub(super) fn settle(plan: &Plan, families: &Families, verdicts: &mut [HypothesisVerdict]) -> Result<(), super::Error> {
     let alpha = Alpha::new(plan.statistics.alpha)?;
     let power = Power::new(plan.statistics.power)?;
-    let family = [family_size(verdicts, true), family_size(verdicts, false) + by_rules];
     for verdict in verdicts {
         let contrast =
             matches!(verdict.finding, Finding::Faster | Finding::Slower | Finding::Equivalent | Finding::Mixed);
@@ -28,7 +25,7 @@ pub(super) fn settle(plan: &Plan, by_rules: usize, verdicts: &mut [HypothesisVer
         let Some(margin_pct) = verdict.margin_pct else { continue };
         verdict.reasons.extend(small_but_there(&verdict.cells, margin_pct, alpha));
         if verdict.finding == Finding::CouldNotTell {
-            let tests = family[usize::from(!verdict.negative_control)];
+            let tests = if verdict.negative_control { families.controls } else { families.plan };
             verdict.launches_to_settle = Margin::absolute(margin_pct)
                 .ok()
                 .and_then(|margin| needed(&verdict.cells, margin, (alpha, tests), power));
@@ -38,14 +35,6 @@ pub(super) fn settle(plan: &Plan, by_rules: usize, verdicts: &mut [HypothesisVer
         }
     }
     Ok(())
-}
-
-/// Comparisons that were tested as one family: those of the controls, or those of everything else.
-fn family_size(verdicts: &[HypothesisVerdict], control: bool) -> usize {
-    let tested = verdicts.iter().filter(|verdict| verdict.negative_control == control).flat_map(|verdict| {
-        verdict.cells.iter().filter(|cell| cell.p.is_some()).map(|cell| (&verdict.lanes, &cell.cell))
-    });
-    tested.collect::<FxHashSet<(&Vec<String>, &CellId)>>().len()
 }
 
 /// Differences that are significant and too small to matter, with the largest of them.
@@ -85,13 +74,15 @@ fn needed(cells: &[ContrastCell], margin: Margin, family: (Alpha, usize), power:
     for side in [true, false] {
         let hardest = open.iter().filter(|(effect, _)| inside(effect) == side);
         if let Some((effect, launches)) = hardest.min_by(|one, other| ease(one).total_cmp(&ease(other))) {
-            most = most.max(Some(launches_to_decide(effect, *launches, margin, family, power)?));
+            most = most.max(Some(launches_to_decide([effect, effect], *launches, margin, family, power)?));
         }
     }
     most
 }
 
-/// The cell's effect, read back from its interval. Degrees of freedom are taken as those of all its launches.
+/// The cell's effect, read back from its interval. Degrees of freedom are taken as those of all its launches, and the error of
+/// the measured ratio for that of the test that there is no difference: a candidate that seems slower by a tenth is told a
+/// tenth more launches than that would take.
 fn effect(cell: &ContrastCell, alpha: Alpha) -> Option<(Effect, u64)> {
     let [low, high] = cell.interval_pct?;
     let launches = cell.launches[0].min(cell.launches[1]);

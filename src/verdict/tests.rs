@@ -2,6 +2,7 @@
 
 mod agents;
 mod compile_times;
+mod contrasts;
 mod controls;
 mod expected_failures;
 mod gpus;
@@ -432,22 +433,6 @@ fn a_lane_that_loses_too_many_repetitions_is_not_compared_on_its_survivors() {
     assert!(cell.note.as_ref().unwrap().contains("4 of the candidate's 6"), "{cell:?}");
     assert_eq!(verdict.cells[1].lanes[2].outcomes, BTreeMap::from([(Outcome::Ok, 4), (Outcome::Crashed, 2)]));
     assert_eq!(verdict.conclusion, Conclusion::Inconclusive);
-}
-
-#[test]
-fn segments_are_pooled_and_never_compared_across() {
-    let fixture = Fixture {
-        // The second host is twice as slow. Compared across segments, that would drown every difference.
-        ms: |lane, cell, block| quiet(lane, cell, block) * if block >= 3 { 2.0 } else { 1.0 },
-        ..Fixture::default()
-    };
-    let journal = fixture.journal_in_segments(&[0..3, 3..6]);
-    let verdict = judge(&Fixture::plan(), &journal).unwrap();
-    assert_eq!(finding(&verdict, "a-a"), Finding::Equivalent, "{:#?}", verdict.hypotheses[1]);
-    assert_eq!(finding(&verdict, "effect"), Finding::Faster);
-    let across = judge(&Fixture::plan(), &fixture.journal()).unwrap();
-    assert_eq!(finding(&across, "a-a"), Finding::CouldNotTell, "the same rows in one segment should have been noise");
-    assert_eq!(verdict.journal.segments.len(), 2);
 }
 
 #[test]

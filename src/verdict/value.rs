@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::Ruling;
+use super::rules::{Ruling, RulingTest, Threshold};
 use super::{BlockControl, ExpectedFailureVerdict};
 use crate::journal::{Calibration, LaneState};
 use crate::stats::PValue;
@@ -256,6 +256,15 @@ pub struct HypothesisVerdict {
     /// For a decision rule over the rows: what it says, and everything that it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruling: Option<Ruling>,
+    /// For a contrast or a comparison of tokens: the rows it rests on, cell and lane of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rests_on: Vec<String>,
+    /// For these: the tests it rests on. Where one was made in each cell, its numbers stand with the cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<RulingTest>,
+    /// For these: the thresholds it was held against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Threshold>,
     /// For a contrast: its cells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cells: Vec<ContrastCell>,
@@ -317,15 +326,15 @@ pub struct ContrastCell {
     pub mean_ms: [f64; 2],
     /// The difference.
     pub difference_pct: Option<f64>,
-    /// Its confidence interval at 1 - alpha.
+    /// Its confidence interval at 1 - alpha, which counts the error of both means.
     pub interval_pct: Option<[f64; 2]>,
-    /// The interval that TOST decides by, at 1 - 2 alpha.
+    /// The interval that TOST decides by, at 1 - 2 alpha, formed alike.
     pub tost_interval_pct: Option<[f64; 2]>,
     /// Cohen's d, pooled.
     pub cohen_d: Option<f64>,
     /// Welch's p, two-sided.
     pub p: Option<PValue>,
-    /// The same after Holm's adjustment over all contrast cells of the plan.
+    /// The same after Holm's adjustment over the plan's family, or over its negative controls.
     pub p_adjusted: Option<PValue>,
     /// The larger of TOST's two p.
     pub p_tost: Option<PValue>,

@@ -12,6 +12,7 @@ mod proportions;
 mod rank_tests;
 mod reference;
 mod reference_values;
+mod relative;
 mod resampling;
 mod sources;
 mod statrs_grid;

@@ -33,7 +33,7 @@ pub(super) fn phases(
             let means = both(tables, confidence, (&rule.baseline, left), (&rule.candidate, right))?;
             phases.push(PhaseEffect {
                 phase: words(key),
-                change_pct: means.relative_effect().map_err(|error| Gap::of(error.to_string()))?,
+                change_pct: means.change_pct().map_err(|error| Gap::of(error.to_string()))?,
                 launches: means.launches(),
                 sources: means.sources,
             });
@@ -118,7 +118,7 @@ fn adjusted(
     if estimate.interval.is_some() {
         let means = both(tables, printed, left, right)?;
         let refused = |error: crate::stats::Error| Gap::of(error.to_string());
-        let effect = means.relative_effect().map_err(refused)?;
+        let effect = means.change_pct().map_err(refused)?;
         let interval = crate::stats::difference_interval(&effect, family).map_err(refused)?;
         estimate.interval = Some([interval.low, interval.high]);
     }

@@ -17,21 +17,25 @@ use crate::verdict::rules::{
 
 pub(super) fn correlation_rule(tables: &Tables<'_>, rule: &CorrelationCriterion, settings: &Settings) -> Ruled {
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
-    let ruled = || -> Result<Ruling, Gap> {
-        let (mut x, mut y, mut sources) = (Vec::new(), Vec::new(), Vec::new());
-        let rows = tables.rows(&rule.rows)?;
-        check_distinct(&rows)?;
-        for row in rows {
-            tables.check_point(row)?;
-            let sign = if rule.direction == Direction::Falling { -1.0 } else { 1.0 };
-            x.push(must_number(row, &rule.x)?.value);
-            y.push(sign * must_number(row, &rule.y)?.value);
-            sources.push(source(row));
-        }
-        let points = Points::new(x, y).map_err(|error| Gap::of(error.to_string()))?;
-        Ok(correlation_criterion(&points, rule.above, levels, &sources))
+    let rule_on = |(points, sources): (Points, Vec<String>)| {
+        correlation_criterion(&points, rule.above, levels, &settings.also_in_family, &sources)
     };
-    Ok(ruled())
+    Ok(points(tables, rule).map(rule_on))
+}
+
+/// Both columns, the second so that it is meant to rise, and the rows.
+pub(super) fn points(tables: &Tables<'_>, rule: &CorrelationCriterion) -> Result<(Points, Vec<String>), Gap> {
+    let (mut x, mut y, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+    let rows = tables.rows(&rule.rows)?;
+    check_distinct(&rows)?;
+    for row in rows {
+        tables.check_point(row)?;
+        let sign = if rule.direction == Direction::Falling { -1.0 } else { 1.0 };
+        x.push(must_number(row, &rule.x)?.value);
+        y.push(sign * must_number(row, &rule.y)?.value);
+        sources.push(source(row));
+    }
+    Ok((Points::new(x, y).map_err(|error| Gap::of(error.to_string()))?, sources))
 }
 
 pub(super) fn saturation_rule(tables: &Tables<'_>, rule: &Saturation) -> Result<Ruling, Gap> {
@@ -99,14 +103,16 @@ pub(super) fn mean_contrast_rule(tables: &Tables<'_>, rule: &MeanContrast, setti
 pub(super) fn difference_rule(tables: &Tables<'_>, rule: &DifferenceCriterion, settings: &Settings) -> Ruled {
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
     let means = two_means(tables, levels.confidence, &rule.left, &rule.right);
-    Ok(means.map(|(means, lost)| difference_criterion(&means, rule.at_least, levels).because_all(lost)))
+    let rule_on =
+        |(means, lost)| difference_criterion(&means, rule.at_least, levels, &settings.also_in_family).because_all(lost);
+    Ok(means.map(rule_on))
 }
 
 pub(super) fn effect_rule(tables: &Tables<'_>, rule: &EffectBands, settings: &Settings) -> Ruled {
     Ok(effect(tables, rule, settings)?.map(|(input, lost)| effect_band(&input).because_all(lost)))
 }
 
-/// The change in percent of the baseline's mean, with Welch's interval of the difference on the same scale, and what was lost.
+/// The change in percent of the baseline's mean, with its interval, and what was lost.
 pub(super) fn effect(tables: &Tables<'_>, rule: &EffectBands, settings: &Settings) -> Read<(EffectBand, Vec<String>)> {
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
     let EffectBands { phase, baseline, candidate, neutral_pct, strong_pct, power: _ } = rule;
@@ -114,11 +120,16 @@ pub(super) fn effect(tables: &Tables<'_>, rule: &EffectBands, settings: &Setting
         let left = survivors::side(tables, "baseline", baseline)?;
         let right = survivors::side(tables, "candidate", candidate)?;
         let sides = ((baseline, &left.rows[..]), (candidate, &right.rows[..]));
-        let Change { estimate, df, sources } = change(tables, levels.confidence, sides.0, sides.1)?;
+        let Change { estimate, means, sources } = change(tables, levels.confidence, sides.0, sides.1)?;
         let edges = BandEdges { neutral_pct: *neutral_pct, strong_pct: *strong_pct };
+        let p = |edge: f64| {
+            let p = means.as_ref()?.p_of_change(edge);
+            Some(p.map(|p| (edge, p)).map_err(|error| Gap::of(error.to_string())))
+        };
+        let at_edges = edges.on_the_line().filter_map(p).collect::<Result<_, _>>()?;
         let also_in_family = settings.also_in_family.clone();
         let phase = phase.clone();
-        let input = EffectBand { phase, change_pct: estimate, df, edges, levels, sources, also_in_family };
+        let input = EffectBand { phase, change_pct: estimate, at_edges, edges, levels, sources, also_in_family };
         Ok((input, left.lost.into_iter().chain(right.lost).collect()))
     };
     Ok(read())

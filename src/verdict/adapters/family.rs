@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::apply::Settings;
 use super::compared::{crossover, phases};
 use super::contrasts::contrasts;
-use super::criteria::effect;
+use super::criteria::{effect, points};
 use super::gates::cold_starts;
 use super::means::two_means;
 use super::routing::routing;
@@ -14,7 +14,8 @@ use crate::plan::Rule;
 use crate::stats::PValue;
 use crate::verdict::Error;
 use crate::verdict::rules::{
-    band_p, cold_family, contrasts_family, crossover_family, mean_family, phases_family, routing_family,
+    band_p, cold_family, contrasts_family, correlation_family, crossover_family, difference_family, mean_family,
+    phases_family, routing_family,
 };
 
 /// A test of a rule.
@@ -34,6 +35,11 @@ pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Se
     let own = match rule {
         Rule::MeanContrast(rule) => {
             two_means(tables, settings.confidence()?, &rule.left, &rule.right).map(|(means, _)| mean_family(&means))
+        }
+        Rule::DifferenceCriterion(rule) => two_means(tables, settings.confidence()?, &rule.left, &rule.right)
+            .map(|(means, _)| difference_family(&means, rule.at_least)),
+        Rule::CorrelationCriterion(rule) => {
+            points(tables, rule).map(|(points, _)| correlation_family(&points, rule.above))
         }
         Rule::MatchedContrasts(rule) => contrasts(tables, rule, settings)?.map(|(input, _)| contrasts_family(&input)),
         Rule::PhaseSeparation(rule) => phases(tables, rule, settings)?.map(|(input, _)| phases_family(&input)),

@@ -141,8 +141,8 @@ fn side(tables: &Tables<'_>, confidence: Confidence, side: &MeanSide, rows: &[&T
 /// A change in percent, and the rows that it was formed from.
 pub(super) struct Change {
     pub estimate: Estimate,
-    /// Degrees of freedom of its interval; absent where there is none.
-    pub df: Option<f64>,
+    /// What its interval was formed from; absent where there is none.
+    pub means: Option<TwoMeans>,
     pub sources: Vec<String>,
 }
 
@@ -161,11 +161,11 @@ pub(super) fn change(
     {
         let (before, after) = (must_number(one, &a.mean)?.value, must_number(other, &b.mean)?.value);
         let estimate = Estimate::printed(100.0 * (after - before) / before);
-        return Ok(Change { estimate, df: None, sources: vec![source(one), source(other)] });
+        return Ok(Change { estimate, means: None, sources: vec![source(one), source(other)] });
     }
     let means = both(tables, confidence, left, right)?;
     let refused = |error: crate::stats::Error| Gap::of(error.to_string());
-    let effect = means.relative_effect().map_err(refused)?;
+    let effect = means.change_pct().map_err(refused)?;
     let interval = difference_interval(&effect, confidence).map_err(refused)?;
     let estimate = Estimate {
         value: effect.difference(),
@@ -173,7 +173,7 @@ pub(super) fn change(
         // Of whatever the plan counts as one observation.
         launches: Some(means.launches()),
     };
-    Ok(Change { estimate, df: Some(effect.df()), sources: means.sources })
+    Ok(Change { estimate, sources: means.sources.clone(), means: Some(means) })
 }
 
 fn refused(side: &MeanSide, error: &crate::stats::Error) -> Gap {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{Settings, TableRow, Tables, apply};
+use super::{Settings, TableRow, Tables, all, apply, family, others};
 use crate::journal::SummaryCell;
 use crate::plan::Rule;
 use crate::stats::PValue;
@@ -368,4 +368,32 @@ combinations_needed = 1
     assert_eq!(unstated.label, "3_of_5");
     assert_eq!(unstated.reasons[0], "environment_attribution: missing: driver");
     assert_eq!(labels(&unstated), ["passed", "failed", "passed", "passed", "failed"]);
+}
+
+#[test]
+fn a_correlation_and_a_difference_are_each_one_test_of_the_family_however_often_they_are_asked() {
+    let correlation = "kind = \"correlation_criterion\"\nrows = { table = \"t\" }\nx = \"x\"\ny = \"y\"\n\
+                       direction = \"rising\"\nabove = 0.5\npower = 0.8\n";
+    let side =
+        |side: &str| format!("{{ rows = {{ table = \"t\", where = {{ side = [\"{side}\"] }} }}, mean = \"y\" }}");
+    let difference = format!(
+        "kind = \"difference_criterion\"\nleft = {}\nright = {}\nat_least = 1.0\npower = 0.8\n",
+        side("a"),
+        side("b")
+    );
+    let row = |at: u32| json!({ "x": at, "y": f64::from(at) + if at.is_multiple_of(3) { 0.5 } else { -0.2 }, "side": if at < 6 { "a" } else { "b" } });
+    let values = Value::Array((0..12).map(row).collect());
+    let tables = Tables::printed(rows(&values));
+    let own = |text: &str| family(&rule(text), &tables, &settings(Vec::new())).unwrap();
+    let again = difference.replace("power = 0.8", "power = 0.9");
+    let other = difference.replace("at_least = 1.0", "at_least = 2.0");
+    let asked = [own(correlation), own(&difference), own(&again), own(&other)];
+    assert_eq!(asked.iter().map(Vec::len).collect::<Vec<_>>(), [1; 4]);
+    assert_eq!(all(&asked).len(), 3, "what was asked with another power is the same question, another limit another");
+    for (at, text) in [(0, correlation), (1, &difference)] {
+        let ruling = apply(&rule(text), &tables, &settings(others(&asked, at)), &[]).unwrap();
+        assert!(ruling.tests[0].test.ends_with("Holm over 3"), "{:?}", ruling.tests);
+        let [p, adjusted] = [ruling.tests[0].p, ruling.tests[0].p_adjusted].map(Option::unwrap);
+        assert!(adjusted > p, "{:?}", ruling.tests);
+    }
 }

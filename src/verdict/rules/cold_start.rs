@@ -191,7 +191,7 @@ fn launches_needed(one: &ColdLane, other: &ColdLane, pairs: &[Pair<'_>], input: 
     let pair = pairs.iter().find(|pair| pair.is_of(one, other))?;
     let margin = Margin::absolute(one.resolution_ms.max(other.resolution_ms).max(f64::MIN_POSITIVE)).ok()?;
     let launches = one.launches.min(other.launches);
-    launches_to_decide(&pair.effect, launches, margin, (input.alpha, pair.family), input.power)
+    launches_to_decide([&pair.effect, &pair.effect], launches, margin, (input.alpha, pair.family), input.power)
 }
 
 /// One more than the lanes that are faster.

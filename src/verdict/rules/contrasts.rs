@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::stats::{Alpha, Effect, Moments, PValue, Power, Replicates, one_sample_t, pool, welch};
+use crate::stats::{
+    Alpha, Moments, PValue, Pairs, Power, RelativeEffect, Replicates, pool_relative, relative_effect,
+    relative_effect_paired,
+};
 
 use super::three_answers::{Answer, Answered, MIN_LAUNCHES, Question, Terms, answer, own_p};
 use super::{Part, Ruling, RulingTest};
@@ -82,7 +85,8 @@ struct Told {
     settled_by: Option<u64>,
 }
 
-/// Answers every contrast, candidate minus baseline in percent of the baseline's mean, which is taken as known.
+/// Answers every contrast, candidate minus baseline in percent of the baseline's mean, the error of both counted
+/// ([`RelativeEffect`]).
 ///
 /// Labels of a contrast: `equivalent` (TOST within the margin, whether or not the difference is significant; then with its
 /// size), `faster` and `slower` (Holm's adjusted p below alpha), `could_not_tell`. The ruling has the label that all
@@ -105,7 +109,7 @@ pub fn matched_contrasts(input: &MatchedContrasts) -> Ruling {
 /// The p values of the differences that are tested in the plan's unit: what the contrasts add to the plan's family.
 pub(in crate::verdict) fn contrasts_family(input: &MatchedContrasts) -> Vec<PValue> {
     let asked = |contrast| question(contrast, input.unit, input.pair_by_block).ok();
-    input.contrasts.iter().filter_map(asked).filter_map(|question| own_p(&question.effect)).collect()
+    input.contrasts.iter().filter_map(asked).filter_map(|question| own_p(&question.null)).collect()
 }
 
 fn rule(input: &MatchedContrasts) -> Ruling {
@@ -215,9 +219,10 @@ fn answered(key: BTreeMap<String, String>, question: &Question, found: Option<An
 fn question(contrast: &MatchedContrast, unit: ReplicationUnit, pair_by_block: bool) -> Result<Question, Refused> {
     if let (SideValues::Launches(baseline), SideValues::Launches(candidate)) = (&contrast.baseline, &contrast.candidate)
     {
-        let (effect, launches) = by_segment(baseline, candidate, pair_by_block)?;
+        let (RelativeEffect { change: effect, null }, launches) = by_segment(baseline, candidate, pair_by_block)?;
         let how = if pair_by_block { "paired by block" } else { "by launch" };
-        return Ok(Question { name: format!("{} {how}, % of the baseline", told(&contrast.key)), effect, launches });
+        let name = format!("{} {how}, % of the baseline", told(&contrast.key));
+        return Ok(Question { name, effect, null, launches });
     }
     if pair_by_block {
         let reason = "its rows name no block, and pairs were asked for".to_owned();
@@ -227,11 +232,9 @@ fn question(contrast: &MatchedContrast, unit: ReplicationUnit, pair_by_block: bo
     let candidate = side(&contrast.candidate, unit, "the candidate")?;
     let repetitions = baseline.n().min(candidate.n()) as u64;
     let undecided = |error: crate::stats::Error| Refused::Open(Open { reason: error.to_string(), settled_by: None });
-    let effect = welch(candidate, baseline).map_err(undecided)?.effect;
-    let scale = 100.0 / baseline.mean();
-    let effect = Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(undecided)?;
+    let RelativeEffect { change: effect, null } = relative_effect(candidate, baseline).map_err(undecided)?;
     let name = format!("{} by {}, % of the baseline", told(&contrast.key), name(unit));
-    Ok(Question { name, effect, launches: repetitions })
+    Ok(Question { name, effect, null, launches: repetitions })
 }
 
 /// Candidate minus baseline in percent of the baseline's mean, formed within segments and pooled over them; with the
@@ -240,7 +243,7 @@ fn by_segment(
     baseline: &[LaunchValue],
     candidate: &[LaunchValue],
     pair_by_block: bool,
-) -> Result<(Effect, u64), Refused> {
+) -> Result<(RelativeEffect, u64), Refused> {
     if let Some(bad) = baseline.iter().chain(candidate).find(|launch| !(launch.ms.is_finite() && launch.ms > 0.0)) {
         return Err(Refused::Impossible(format!("a launch has {} ms, which is no time that work took", bad.ms)));
     }
@@ -252,28 +255,23 @@ fn by_segment(
             side.iter().filter(|launch| launch.segment == segment).copied().collect()
         };
         let (base, cand) = (of(baseline), of(candidate));
-        let mean = base.iter().map(|launch| launch.ms).sum::<f64>() / base.len() as f64;
-        let in_pct = |effect: &Effect, scale: f64| {
-            Effect::new(effect.difference() * scale, effect.se() * scale, effect.df()).map_err(undecided)
-        };
-        let replicates = |values: Vec<f64>| Replicates::new(values).map_err(undecided);
         if pair_by_block {
             let pair = |cand: &LaunchValue| {
                 let base = base.iter().find(|base| base.block == cand.block)?;
-                Some(cand.ms - base.ms)
+                Some((cand.ms, base.ms))
             };
-            let differences: Vec<f64> = cand.iter().filter_map(pair).collect();
-            if differences.len() >= 2 {
-                launches += differences.len() as u64;
-                effects.push(in_pct(
-                    &one_sample_t(&replicates(differences)?, 0.0).map_err(undecided)?.effect,
-                    100.0 / mean,
-                )?);
+            let (cand, base): (Vec<f64>, Vec<f64>) = cand.iter().filter_map(pair).unzip();
+            if cand.len() >= 2 {
+                launches += cand.len() as u64;
+                let pairs = Pairs::new(cand, base).map_err(undecided)?;
+                effects.push(relative_effect_paired(&pairs).map_err(undecided)?);
             }
         } else if base.len() >= 2 && cand.len() >= 2 {
             launches += base.len().min(cand.len()) as u64;
-            let ms = |side: Vec<LaunchValue>| replicates(side.into_iter().map(|launch| launch.ms).collect());
-            effects.push(in_pct(&welch(&ms(cand)?, &ms(base)?).map_err(undecided)?.effect, 100.0 / mean)?);
+            let ms = |side: Vec<LaunchValue>| {
+                Replicates::new(side.into_iter().map(|launch| launch.ms).collect::<Vec<f64>>()).map_err(undecided)
+            };
+            effects.push(relative_effect(&ms(cand)?, &ms(base)?).map_err(undecided)?);
         }
     }
     if launches < MIN_LAUNCHES {
@@ -281,7 +279,7 @@ fn by_segment(
         let reason = format!("it has {launches} {what}; fewer than {MIN_LAUNCHES} decide nothing");
         return Err(Refused::Open(Open { reason, settled_by: Some(MIN_LAUNCHES) }));
     }
-    Ok((pool(&effects).map_err(undecided)?.effect, launches))
+    Ok((pool_relative(&effects).map_err(undecided)?.0, launches))
 }
 
 /// The side's values in the unit, at least three of them and all of them times.

@@ -2,40 +2,65 @@
 
 use std::collections::BTreeMap;
 
-use super::estimate::{Levels, runs_to_clear};
+use super::estimate::{InFamily, Levels, runs_to_clear};
 use super::three_answers::{self, Answer, Answered, Question, Terms, own_p};
 use super::{Estimate, Part, Ruling, RulingTest};
 use crate::stats::{
-    Alpha, Effect, Margin, Moments, PValue, Points, Power, correlation_test, difference_interval, difference_test,
-    fisher_interval, pearson, pool, welch,
+    Alpha, Effect, Interval, Margin, Moments, PValue, Points, Power, difference_interval, difference_test,
+    fisher_interval, fisher_test, pearson, pool, pool_relative, relative_effect, relative_effect_beyond, welch,
 };
 use crate::terms::significant;
 
-/// Whether the correlation of the points exceeds `above`. Labels: `met`, `not_met`; `inconclusive` where the interval
-/// (Fisher) holds the limit, with the runs that would settle it; `invalid`.
+/// Whether the correlation of the points exceeds `above`.
+///
+/// Its interval (Fisher) keeps clear of the limit where the two-sided test that the correlation is the limit rejects; adjusted
+/// (Holm) with `also_in_family`, the p values of the plan's other tests, that must not be above the level.
+///
+/// Labels: `met`, `not_met`; `inconclusive` where the interval holds the limit, or does not and the family is too large for that
+/// to decide, with the runs that would settle it; `invalid`.
 #[must_use]
-pub fn correlation_criterion(points: &Points, above: f64, levels: Levels, sources: &[String]) -> Ruling {
+pub fn correlation_criterion(
+    points: &Points,
+    above: f64,
+    levels: Levels,
+    also_in_family: &[PValue],
+    sources: &[String],
+) -> Ruling {
     let found = match pearson(points) {
         Ok(found) => found,
         Err(error) => return Ruling::invalid(error.to_string()).resting_on(sources),
     };
-    let interval = fisher_interval(&found, levels.confidence).ok().map(|i| [i.low, i.high]);
+    let needed = |levels| runs_to_clear(found.r, above, found.n as u64, levels);
     let told = format!("r is {} over {} runs", significant(found.r, 4), found.n);
-    let ruling =
-        match interval {
-            None => Ruling::inconclusive(format!("{told}, which are too few for an interval"))
-                .settled_by(runs_to_clear(found.r, above, found.n as u64, levels)),
-            Some([low, _]) if low > above => Ruling::decided("met").because(told),
-            Some([_, high]) if high <= above => Ruling::decided("not_met").because(told),
-            Some(_) => Ruling::inconclusive(format!("{told}, and its interval holds the limit {above}"))
-                .settled_by(runs_to_clear(found.r, above, found.n as u64, levels)),
-        };
-    let test = RulingTest::of("Pearson's correlation").estimating(found.r, interval);
-    let test = match correlation_test(&found) {
-        Ok(tested) => test.p(tested.p, None),
-        Err(_) => test,
+    let test = RulingTest::of(format!("Pearson's correlation against {above}, Fisher's transformation"));
+    let interval = fisher_interval(&found, levels.confidence).ok();
+    let decision = correlation_family(points, above).pop();
+    let decision = decision.and_then(|p| InFamily::of(p, also_in_family, levels.confidence));
+    let (Some(Interval { low, high, .. }), Some(decision)) = (interval, decision) else {
+        return Ruling::inconclusive(format!("{told}, which are too few for an interval"))
+            .settled_by(needed(levels))
+            .tested([test.estimating(found.r, None)])
+            .resting_on(sources)
+            .against("above", above, "r");
     };
+    let ruling = match (low > above, high <= above) {
+        (false, false) => {
+            Ruling::inconclusive(format!("{told}, and its interval holds the limit {above}")).settled_by(needed(levels))
+        }
+        _ if !decision.holds() => {
+            Ruling::inconclusive(format!("{told}, its interval clear of {above}, and {}", decision.why_open()))
+                .settled_by(levels.over(decision.size).and_then(needed))
+        }
+        (is_met, _) => Ruling::decided(if is_met { "met" } else { "not_met" }).because(told),
+    };
+    let test = decision.on(test.estimating(found.r, Some([low, high])));
     ruling.tested([test]).resting_on(sources).against("above", above, "r")
+}
+
+/// The p value of the correlation being `above`: what the criterion adds to the plan's family.
+pub(in crate::verdict) fn correlation_family(points: &Points, above: f64) -> Vec<PValue> {
+    let p = pearson(points).and_then(|found| fisher_test(&found, above));
+    p.into_iter().collect()
 }
 
 /// Whether so many readings in a row lie above the limit. Labels: `sustained`, `not_sustained`.
@@ -176,17 +201,23 @@ impl TwoMeans {
         Ok(pool(&self.segments.iter().map(effect).collect::<Result<Vec<_>, _>>()?)?.effect)
     }
 
-    /// The same in percent of the left mean, which is taken as known.
+    /// The same in percent of the left mean, with the error of both.
     ///
     /// # Errors
-    /// Those of [`TwoMeans::effect`].
-    pub fn relative_effect(&self) -> Result<Effect, crate::stats::Error> {
-        let effect = |[left, right]: &[Moments; 2]| {
-            let effect = welch(*right, *left)?.effect;
-            let scale = 100.0 / left.mean();
-            Effect::new(effect.difference() * scale, effect.se() * scale, effect.df())
-        };
-        Ok(pool(&self.segments.iter().map(effect).collect::<Result<Vec<_>, _>>()?)?.effect)
+    /// Those of [`TwoMeans::effect`]; a left mean of 0.
+    pub fn change_pct(&self) -> Result<Effect, crate::stats::Error> {
+        let effect = |[left, right]: &[Moments; 2]| relative_effect(*right, *left);
+        Ok(pool_relative(&self.segments.iter().map(effect).collect::<Result<Vec<_>, _>>()?)?.0.change)
+    }
+
+    /// The p value of that being `change_pct`.
+    ///
+    /// # Errors
+    /// Those of [`TwoMeans::change_pct`]; a change below -100 %.
+    pub fn p_of_change(&self, change_pct: f64) -> Result<PValue, crate::stats::Error> {
+        let effect = |[left, right]: &[Moments; 2]| relative_effect_beyond(*right, *left, change_pct);
+        let beyond = pool(&self.segments.iter().map(effect).collect::<Result<Vec<_>, _>>()?)?.effect;
+        Ok(difference_test(&beyond)?.p)
     }
 }
 
@@ -212,7 +243,7 @@ pub fn mean_contrast(means: &TwoMeans, terms: &ContrastTerms) -> Ruling {
     let judged = || -> Result<Ruling, String> {
         let effect = means.effect().map_err(|error| error.to_string())?;
         let name = format!("right minus left, {}", means.unit);
-        let question = Question { name, effect, launches: means.launches() };
+        let question = Question { name, effect, null: effect, launches: means.launches() };
         let asked = Terms { margin: margin.get(), alpha: *alpha, power: *power };
         let [Answered { answer, significant: is_different, tests, settled_by, .. }] =
             <[Answered; 1]>::try_from(three_answers::answer(&[question], also_in_family, asked)?)
@@ -240,42 +271,61 @@ pub(in crate::verdict) fn mean_family(means: &TwoMeans) -> Vec<PValue> {
     means.effect().ok().and_then(|effect| own_p(&effect)).into_iter().collect()
 }
 
-/// Whether right exceeds left by at least so much. Labels: `met` and `not_met` where the whole interval (Welch) lies on
-/// one side of it; `inconclusive` where it does not, with the repetitions a side that would settle it; `invalid`.
+/// Whether right exceeds left by at least so much.
+///
+/// The interval (Welch) keeps clear of `at_least` where the two-sided test that the difference is just that rejects; adjusted
+/// (Holm) with `also_in_family`, the p values of the plan's other tests, that must not be above the level.
+///
+/// Labels: `met` and `not_met` where the whole interval lies on one side of it; `inconclusive` where it does not, or does and
+/// the family is too large for that to decide, with the repetitions a side that would settle it; `invalid`.
 #[must_use]
-pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels) -> Ruling {
+pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels, also_in_family: &[PValue]) -> Ruling {
     let judged = || -> Result<Ruling, crate::stats::Error> {
         let effect = means.effect()?;
-        let interval = difference_interval(&effect, levels.confidence)?;
-        let told = format!(
-            "right minus left is {} {} [{}, {}]",
-            significant(effect.difference(), 3),
-            means.unit,
-            significant(interval.low, 3),
-            significant(interval.high, 3)
-        );
-        let ruling = if interval.low >= at_least {
-            Ruling::decided("met").because(told)
-        } else if interval.high < at_least {
-            Ruling::decided("not_met").because(told)
-        } else {
-            let (value, launches) = (effect.difference(), Some(means.launches()));
-            let estimate = Estimate { value, interval: Some([interval.low, interval.high]), launches };
-            Ruling::inconclusive(format!("{told}, which holds {at_least}"))
-                .settled_by(estimate.launches_to_clear(at_least, levels))
+        let Interval { low, high, .. } = difference_interval(&effect, levels.confidence)?;
+        let (difference, unit) = (effect.difference(), &means.unit);
+        let told = [difference, low, high].map(|value| significant(value, 3));
+        let told = format!("right minus left is {} {unit} [{}, {}]", told[0], told[1], told[2]);
+        let estimate = Estimate { value: difference, interval: Some([low, high]), launches: Some(means.launches()) };
+        let needed = |levels| estimate.launches_to_clear(at_least, levels);
+        let test = RulingTest::of(format!("Welch of right minus left against {at_least}, {unit}"))
+            .estimating(difference, Some([low, high]));
+        let p = difference_test(&beyond(&effect, at_least)?)?.p;
+        let Some(decision) = InFamily::of(p, also_in_family, levels.confidence) else {
+            return Ok(Ruling::invalid(format!("{told}, and {} leaves no level", levels.confidence.get())));
         };
-        let test = RulingTest::of(format!("Welch of right minus left, {}", means.unit));
-        let ends = Some([interval.low, interval.high]);
-        Ok(ruling.tested([test.estimating(effect.difference(), ends).p(difference_test(&effect)?.p, None)]))
+        let ruling = match (low >= at_least, high < at_least) {
+            (false, false) => {
+                Ruling::inconclusive(format!("{told}, which holds {at_least}")).settled_by(needed(levels))
+            }
+            _ if !decision.holds() => {
+                Ruling::inconclusive(format!("{told}, clear of {at_least}, and {}", decision.why_open()))
+                    .settled_by(levels.over(decision.size).and_then(needed))
+            }
+            (is_met, _) => Ruling::decided(if is_met { "met" } else { "not_met" }).because(told),
+        };
+        Ok(ruling.tested([decision.on(test)]))
     };
     let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
     ruling.resting_on(&means.sources).against("at_least", at_least, &means.unit)
+}
+
+/// How far a difference lies beyond a limit.
+fn beyond(effect: &Effect, limit: f64) -> Result<Effect, crate::stats::Error> {
+    Effect::new(effect.difference() - limit, effect.se(), effect.df())
+}
+
+/// The p value of the difference being `at_least`: what the criterion adds to the plan's family.
+pub(in crate::verdict) fn difference_family(means: &TwoMeans, at_least: f64) -> Vec<PValue> {
+    let beyond = means.effect().and_then(|effect| beyond(&effect, at_least)).ok();
+    beyond.and_then(|beyond| own_p(&beyond)).into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stats::{Confidence, Replicates};
+    use crate::verdict::rounding::round_p;
     use crate::verdict::rules::Standing;
 
     fn level() -> Levels {
@@ -284,12 +334,13 @@ mod tests {
 
     #[test]
     fn a_correlation_meets_its_limit_with_its_whole_interval() {
-        let found = |noise: f64, n: u32, above: f64| {
+        let among = |noise: f64, n: u32, above: f64, others: &[PValue]| {
             let x: Vec<f64> = (0..n).map(f64::from).collect();
             let y: Vec<f64> =
                 x.iter().enumerate().map(|(at, x)| x + if at % 2 == 0 { noise } else { -noise }).collect();
-            correlation_criterion(&Points::new(x, y).expect("points"), above, level(), &["row".to_owned()])
+            correlation_criterion(&Points::new(x, y).expect("points"), above, level(), others, &["row".to_owned()])
         };
+        let found = |noise, n, above| among(noise, n, above, &[]);
         assert_eq!(found(0.1, 12, 0.8).label, "met");
         assert_eq!(found(30.0, 12, 0.8).label, "not_met");
         let open = found(1.5, 6, 0.8);
@@ -297,8 +348,20 @@ mod tests {
         assert!(open.reasons[0].contains("holds the limit 0.8"), "{:?}", open.reasons);
         assert!(open.settled_by.is_some_and(|runs| runs > 6), "{:?}", open.settled_by);
         assert!(found(0.1, 3, 0.8).reasons[0].contains("too few for an interval"));
+        let alone = found(1.1, 12, 0.8);
+        let p = alone.tests[0].p.expect("a p");
+        assert!(alone.label == "met" && (0.01..0.05).contains(&p.get()), "{alone:?}");
+        assert_eq!(
+            among(1.1, 12, 0.8, &[PValue::new(1e-9).expect("a p")]).label,
+            "met",
+            "what is surer is stepped over"
+        );
+        let of_five = among(1.1, 12, 0.8, &[PValue::new(0.9).expect("a p"); 4]);
+        assert_eq!(of_five.standing, Standing::Inconclusive);
+        assert!((of_five.tests[0].p_adjusted.expect("a p").get() / p.get() - 5.0).abs() < 1e-4, "{of_five:?}");
+        assert!(of_five.reasons[0].contains("of 5 tests") && of_five.settled_by > Some(12), "{of_five:?}");
         let flat = Points::new(vec![1.0, 1.0, 1.0], vec![1.0, 2.0, 3.0]).expect("points");
-        assert_eq!(correlation_criterion(&flat, 0.8, level(), &[]).standing, Standing::Invalid);
+        assert_eq!(correlation_criterion(&flat, 0.8, level(), &[], &[]).standing, Standing::Invalid);
     }
 
     #[test]
@@ -393,12 +456,34 @@ mod tests {
         assert_eq!(two.launches(), 6);
         let effect = two.effect().expect("an effect");
         assert!((effect.difference() + 1.0).abs() < 1e-12, "{effect:?}");
-        let ruling = difference_criterion(&two, -2.0, level());
-        assert_eq!(ruling.label, "met", "{:?}", ruling.reasons);
-        assert_eq!(difference_criterion(&two, -0.5, level()).label, "not_met");
-        assert_eq!(difference_criterion(&two, -1.0, level()).standing, Standing::Inconclusive);
-        let near = difference_criterion(&two, -1.05, level());
-        assert!(near.settled_by.is_some_and(|launches| launches > 6), "{near:?}");
-        assert_eq!(difference_criterion(&means(Vec::new()), 0.0, level()).standing, Standing::Invalid);
+        let (none, p) = (two.p_of_change(0.0).expect("a p").get(), own_p(&effect).expect("a p").get());
+        assert!(none < 1e-3 && p < 1e-3, "{none} {p}");
+        let ruled = |at_least| difference_criterion(&two, at_least, level(), &[]);
+        assert_eq!(ruled(-2.0).label, "met", "{:?}", ruled(-2.0).reasons);
+        assert_eq!(ruled(-0.5).label, "not_met");
+        assert_eq!(ruled(-1.0).standing, Standing::Inconclusive);
+        assert!(ruled(-1.05).settled_by.is_some_and(|launches| launches > 6), "{:?}", ruled(-1.05));
+        assert_eq!(difference_criterion(&means(Vec::new()), 0.0, level(), &[]).standing, Standing::Invalid);
+    }
+
+    #[test]
+    fn a_difference_meets_its_limit_by_the_adjusted_p_of_being_just_that() {
+        let two = means(vec![[moments(&[10.0, 10.5, 9.5, 10.0]), moments(&[11.0, 11.6, 10.4, 11.0])]]);
+        let among = |others: &[f64]| {
+            let others: Vec<PValue> = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
+            difference_criterion(&two, 0.1, level(), &others)
+        };
+        let alone = among(&[]);
+        assert_eq!((alone.label.as_str(), alone.tests[0].p), ("met", alone.tests[0].p_adjusted));
+        // By hand: se^2 = (1/6 + 6/25)/4, t = 0.9 / se = 2.82263, df = 5.81104.
+        assert!((alone.tests[0].p.expect("a p").get() - 0.031321).abs() < 1e-6, "{alone:?}");
+        assert_eq!(difference_family(&two, 0.1).iter().map(|p| round_p(*p)).next(), alone.tests[0].p);
+        let of_two = among(&[0.5]);
+        assert_eq!(of_two.standing, Standing::Inconclusive);
+        let adjusted = of_two.tests[0].p_adjusted.expect("a p");
+        assert!((adjusted.get() / alone.tests[0].p.expect("a p").get() - 2.0).abs() < 1e-5, "{of_two:?}");
+        assert!(of_two.reasons[0].contains("of 2 tests in the plan's family"), "{of_two:?}");
+        assert!(of_two.settled_by > Some(4), "{of_two:?}");
+        assert_eq!(among(&[1e-6]).label, "met", "what is surer is stepped over");
     }
 }

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::estimate::{Estimate, Levels, p_of_clearing};
+use super::estimate::{Estimate, InFamily, Levels};
 use super::{Part, Ruling, RulingTest};
-use crate::stats::{Alpha, FamilyDecision, PValue, holm};
-use crate::verdict::rounding::round_p;
+use crate::stats::PValue;
 
 /// What an effect is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,7 +102,7 @@ impl BandEdges {
     }
 
     /// The edges on the scale of changes, from the lowest up.
-    fn on_the_line(&self) -> impl Iterator<Item = f64> {
+    pub(in crate::verdict) fn on_the_line(&self) -> impl Iterator<Item = f64> {
         self.strong_pct.map(|strong| -strong).into_iter().chain([-self.neutral_pct, self.neutral_pct])
     }
 }
@@ -115,8 +114,8 @@ pub struct EffectBand {
     pub phase: String,
     /// The change in percent of the baseline, faster negative.
     pub change_pct: Estimate,
-    /// Degrees of freedom of its interval; absent where there is none.
-    pub df: Option<f64>,
+    /// For each edge the p value of the change being just there; empty where there is no interval.
+    pub at_edges: Vec<(f64, PValue)>,
     /// Where the bands end.
     pub edges: BandEdges,
     /// Confidence of the interval, and the power that the stated number of launches is to have.
@@ -129,8 +128,8 @@ pub struct EffectBand {
 
 /// Names the band that holds the whole interval.
 ///
-/// The interval keeps within its band where the two-sided tests of the change against both of the band's edges reject, so
-/// that the larger of their p values is the band's. Adjusted (Holm) over the plan's family it must not be above alpha.
+/// The interval has to keep within its band, and the two-sided tests of the change against both of the band's edges have to
+/// reject: the larger of their p values is the band's. Adjusted (Holm) over the plan's family it must not be above alpha.
 ///
 /// Labels: those of [`Band`]; `inconclusive` where the interval reaches over an edge (the reason names every band that it
 /// touches), where it does not and the family is too large for that to decide, or where there is none (the reason names the
@@ -139,12 +138,12 @@ pub struct EffectBand {
 pub fn effect_band(input: &EffectBand) -> Ruling {
     let EffectBand { phase, change_pct, edges, levels, sources, .. } = input;
     let decision = decision(input);
-    let mut test = RulingTest::of(format!("confidence interval, change of {phase}, %"))
+    let test = RulingTest::of(format!("confidence interval, change of {phase}, %"))
         .estimating(change_pct.value, change_pct.interval);
-    if let Some((FamilyDecision { p, adjusted, .. }, size)) = &decision {
-        test.test = format!("{}, Holm over {size}", test.test);
-        test = test.p(*p, Some(*adjusted));
-    }
+    let test = match &decision {
+        Some(decision) => decision.on(test),
+        None => test,
+    };
     let mut ruling = rule(phase, change_pct, edges, (*levels, decision)).tested([test]).resting_on(sources).against(
         "neutral",
         edges.neutral_pct,
@@ -158,25 +157,18 @@ pub fn effect_band(input: &EffectBand) -> Ruling {
 
 /// The p value of the band that holds the change: what it adds to the plan's family. Nothing without an interval.
 pub(in crate::verdict) fn band_p(input: &EffectBand) -> Option<PValue> {
-    let EffectBand { change_pct, df, edges, levels, .. } = input;
+    let EffectBand { change_pct, at_edges, edges, .. } = input;
     let edges = edges.around(change_pct.value);
-    let tests = edges.iter().map(|edge| p_of_clearing(change_pct, *edge, levels.confidence, (*df)?));
+    let tests = edges.iter().map(|edge| at_edges.iter().find(|(at, _)| at == edge).map(|(_, p)| *p));
     tests.collect::<Option<Vec<PValue>>>()?.into_iter().max_by(PValue::order)
 }
 
-/// The band's p value in the plan's family, and how large that is.
-fn decision(input: &EffectBand) -> Option<(FamilyDecision, usize)> {
-    let family: Vec<PValue> = [band_p(input)?].into_iter().chain(input.also_in_family.iter().copied()).collect();
-    let alpha = Alpha::new(1.0 - input.levels.confidence.get()).ok()?;
-    Some((*holm(&family, alpha).first()?, family.len()))
+/// The band's p value in the plan's family.
+fn decision(input: &EffectBand) -> Option<InFamily> {
+    InFamily::of(band_p(input)?, &input.also_in_family, input.levels.confidence)
 }
 
-fn rule(
-    phase: &str,
-    change: &Estimate,
-    edges: &BandEdges,
-    (levels, decision): (Levels, Option<(FamilyDecision, usize)>),
-) -> Ruling {
+fn rule(phase: &str, change: &Estimate, edges: &BandEdges, (levels, decision): (Levels, Option<InFamily>)) -> Ruling {
     if let Some(fault) = edges.fault() {
         return Ruling::invalid(fault);
     }
@@ -188,7 +180,7 @@ fn rule(
     }
     let Some(band) = edges.band(change.value) else { return Ruling::invalid("the change is no number") };
     let part = Part::of("phase", phase, band.name()).number("change_pct", change.value);
-    let (Some([low, high]), Some((decision, size))) = (change.interval, decision) else {
+    let (Some([low, high]), Some(decision)) = (change.interval, decision) else {
         return Ruling::inconclusive(format!("the value lies in {band}, but no interval says how surely"))
             .in_parts([part]);
     };
@@ -197,17 +189,15 @@ fn rule(
     let (Some(from), Some(to)) = (edges.band(low), edges.band(high)) else {
         return Ruling::invalid("the interval is no number");
     };
-    // A single test is decided by its interval as it stands.
-    if from == to && size > 1 && !decision.rejected {
+    if from == to && !decision.rejected() {
         let needed: Option<Vec<u64>> = edges
             .around(change.value)
             .into_iter()
-            .map(|edge| change.launches_to_clear(edge, levels.over(size)?))
+            .map(|edge| change.launches_to_clear(edge, levels.over(decision.size)?))
             .collect();
         return Ruling::inconclusive(format!(
-            "the whole interval of the change of {phase} lies in {band}, and of {size} tests in the plan's family one may do so by \
-             chance: adjusted p {}",
-            round_p(decision.adjusted)
+            "the whole interval of the change of {phase} lies in {band}, and {}",
+            decision.why_open()
         ))
         .in_parts([part])
         .settled_by(needed.and_then(|needed| needed.into_iter().max()));
@@ -237,9 +227,17 @@ mod tests {
     use super::*;
     use crate::stats::{Confidence, Power};
     use crate::verdict::rules::Standing;
+    use crate::verdict::rules::estimate::p_of_clearing;
 
     fn tr147() -> BandEdges {
         BandEdges { neutral_pct: 3.0, strong_pct: Some(50.0) }
+    }
+
+    /// What the interval says of its edges, with 8 degrees of freedom.
+    fn at_edges(change_pct: Estimate, edges: BandEdges) -> Vec<(f64, PValue)> {
+        let level = Confidence::new(0.95).expect("a level");
+        let p = |edge| Some((edge, p_of_clearing(&change_pct, edge, level, 8.0)?));
+        edges.on_the_line().filter_map(p).collect()
     }
 
     fn ruled(edges: BandEdges, value: f64, interval: Option<[f64; 2]>, launches: Option<u64>) -> Ruling {
@@ -249,7 +247,7 @@ mod tests {
         effect_band(&EffectBand {
             phase: "prefill".to_owned(),
             change_pct,
-            df: interval.map(|_| 8.0),
+            at_edges: at_edges(change_pct, edges),
             edges,
             levels,
             sources: vec!["row".to_owned()],
@@ -271,7 +269,7 @@ mod tests {
             effect_band(&EffectBand {
                 phase,
                 change_pct,
-                df: Some(8.0),
+                at_edges: at_edges(change_pct, tr147()),
                 edges: tr147(),
                 levels,
                 sources,

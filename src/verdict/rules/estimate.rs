@@ -2,9 +2,12 @@
 
 use crate::stats::distribution::{normal_quantile, student_t_upper_quantile};
 use crate::stats::{
-    Alpha, Confidence, Effect, Margin, PValue, Pairing, Power, difference_test, launches_for_difference,
-    launches_for_equivalence,
+    Alpha, Confidence, Effect, FamilyDecision, Margin, PValue, Pairing, Power, difference_test, holm,
+    launches_for_difference, launches_for_equivalence,
 };
+use crate::verdict::rounding::round_p;
+
+use super::RulingTest;
 
 /// A number with what is known of its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +74,48 @@ impl Levels {
     }
 }
 
+/// A test in the plan's family: its decision after Holm, and how many tests the family holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InFamily {
+    decision: FamilyDecision,
+    pub(super) size: usize,
+}
+
+impl InFamily {
+    /// The test with `p` among `others`, at the level that `confidence` leaves.
+    pub(super) fn of(p: PValue, others: &[PValue], confidence: Confidence) -> Option<Self> {
+        let family: Vec<PValue> = std::iter::once(p).chain(others.iter().copied()).collect();
+        let alpha = Alpha::new(1.0 - confidence.get()).ok()?;
+        Some(Self { decision: *holm(&family, alpha).first()?, size: family.len() })
+    }
+
+    /// Whether the test rejects in the family.
+    pub(super) fn rejected(&self) -> bool {
+        self.decision.rejected
+    }
+
+    /// The same of a test that an interval turns round. A single one is decided by its interval as it stands.
+    pub(super) fn holds(&self) -> bool {
+        self.size == 1 || self.decision.rejected
+    }
+
+    /// Why an interval decides nothing that keeps clear of every edge.
+    pub(super) fn why_open(&self) -> String {
+        let Self { decision, size } = self;
+        let adjusted = round_p(decision.adjusted);
+        match size {
+            1 => format!("that may be so by chance: p {adjusted}"),
+            _ => format!("of {size} tests in the plan's family one may do so by chance: adjusted p {adjusted}"),
+        }
+    }
+
+    /// The test with both p values, and the family in its name.
+    pub(super) fn on(&self, mut test: RulingTest) -> RulingTest {
+        test.test = format!("{}, Holm over {}", test.test, self.size);
+        test.p(self.decision.p, Some(self.decision.adjusted))
+    }
+}
+
 /// The p value of the two-sided Student test that a number is `edge`, which its interval at `confidence` with `df` degrees of
 /// freedom turns round: 1 - confidence where the interval ends at the edge. Of an interval that is longer to one side the side
 /// counts on which the edge lies. Nothing without an interval.
@@ -87,18 +132,21 @@ pub(super) fn p_of_clearing(estimate: &Estimate, edge: f64, confidence: Confiden
 /// Launches a side that would show a difference to lie inside or outside `margin`, if it is what it seems to be:
 /// equivalence for one inside, a difference for one outside. `tests` is the size of the family that the difference has
 /// to stand in; equivalence is not adjusted. Nothing for a difference on the margin's edge, which no number settles.
+///
+/// `null` is the difference with the error by which it is tested against 0; equivalence is by that of `effect`.
 pub(in crate::verdict) fn launches_to_decide(
-    effect: &Effect,
+    [effect, null]: [&Effect; 2],
     launches: u64,
     margin: Margin,
     (alpha, tests): (Alpha, usize),
     power: Power,
 ) -> Option<u64> {
-    let d = in_deviations(effect.difference(), effect, launches)?;
     let needed = if effect.difference().abs() < margin.get() {
+        let d = in_deviations(effect.difference(), effect, launches)?;
         let margin = Margin::absolute(in_deviations(margin.get(), effect, launches)?).ok()?;
         launches_for_equivalence(Pairing::Unpaired, d, margin, alpha, power).ok()?
     } else if effect.difference().abs() > margin.get() {
+        let d = in_deviations(effect.difference(), null, launches)?;
         let alpha = Alpha::new(alpha.get() / tests.max(1) as f64).ok()?;
         launches_for_difference(Pairing::Unpaired, d, alpha, power).ok()?
     } else {
@@ -160,7 +208,7 @@ mod tests {
         let margin = Margin::absolute(0.5).expect("a margin");
         let decide = |difference, tests| {
             let effect = Effect::new(difference, 0.5_f64.sqrt(), 6.0).expect("an effect");
-            launches_to_decide(&effect, 4, margin, (alpha, tests), levels().power)
+            launches_to_decide([&effect, &effect], 4, margin, (alpha, tests), levels().power)
         };
         // statsmodels: TTestIndPower().solve_power(1.0, power=0.8, alpha=0.05) = 16.7.
         assert_eq!(decide(1.0, 1), Some(17));
@@ -168,6 +216,12 @@ mod tests {
         assert_eq!(decide(0.5, 1), None);
         let inside = launches_for_equivalence(Pairing::Unpaired, 0.1, margin, alpha, levels().power).expect("a number");
         assert_eq!(decide(0.1, 10), Some(inside));
+        let by_either = |difference: f64| {
+            let effect = |se: f64| Effect::new(difference, se, 6.0).expect("an effect");
+            launches_to_decide([&effect(0.5_f64.sqrt()), &effect(0.1)], 4, margin, (alpha, 1), levels().power)
+        };
+        assert!(by_either(1.0) < decide(1.0, 1), "a difference is found by the error that it is tested by");
+        assert_eq!(by_either(0.1), decide(0.1, 1));
     }
 
     #[test]

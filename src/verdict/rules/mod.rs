@@ -46,11 +46,11 @@ pub use commercial_routing::{CommercialRouting, RoutedFamily, ToolParity, commer
 pub use consistency::{Consistency, PrintedTwice, consistency};
 pub(super) use contrasts::contrasts_family;
 pub use contrasts::{LaunchValue, MatchedContrast, MatchedContrasts, ReplicationUnit, SideValues, matched_contrasts};
-pub(super) use criteria::mean_family;
 pub use criteria::{
     ContrastTerms, SpeedUp, Stated, TwoMeans, correlation_criterion, difference_criterion, mean_contrast,
     parallel_efficiency, saturation, stated_differences,
 };
+pub(super) use criteria::{correlation_family, difference_family, mean_family};
 pub(super) use effect_bands::band_p;
 pub use effect_bands::{Band, BandEdges, EffectBand, effect_band};
 pub(super) use estimate::launches_to_decide;

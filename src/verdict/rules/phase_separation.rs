@@ -60,7 +60,7 @@ pub(in crate::verdict) fn phases_family(input: &PhaseSeparation) -> Vec<PValue> 
     let pairs = input.phases.iter().enumerate().flat_map(|(position, one)| {
         input.phases.iter().skip(position + 1).filter_map(move |other| between(one, other).ok())
     });
-    pairs.filter_map(|question| own_p(&question.effect)).collect()
+    pairs.filter_map(|question| own_p(&question.null)).collect()
 }
 
 fn rule(input: &PhaseSeparation) -> Ruling {
@@ -165,7 +165,8 @@ fn between(one: &PhaseEffect, other: &PhaseEffect) -> Result<Question, String> {
     let df = 1.0 / (share_a * share_a / a.df() + share_b * share_b / b.df());
     let effect = Effect::new(a.difference() - b.difference(), se, df).map_err(|error| error.to_string())?;
     let name = format!("change of {} minus change of {}, pp", one.phase, other.phase);
-    Ok(Question { name, effect, launches: one.launches.min(other.launches) })
+    // That both changes are equal says nothing of their size, so the test of it has the same error as the interval.
+    Ok(Question { name, effect, null: effect, launches: one.launches.min(other.launches) })
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ impl Ruling {
 }
 
 impl RulingTest {
-    pub(super) fn of(test: impl Into<String>) -> Self {
+    pub(in crate::verdict) fn of(test: impl Into<String>) -> Self {
         Self { test: test.into(), estimate: None, interval: None, p: None, p_adjusted: None }
     }
 

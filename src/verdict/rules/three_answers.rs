@@ -33,7 +33,11 @@ impl Answer {
 #[derive(Debug, Clone)]
 pub(super) struct Question {
     pub(super) name: String,
+    /// For its interval and for equivalence.
     pub(super) effect: Effect,
+    /// With the error that it has where there is none, for the test that there is none: another one where a difference is
+    /// relative to what was measured as well.
+    pub(super) null: Effect,
     pub(super) launches: u64,
 }
 
@@ -59,8 +63,8 @@ pub(super) struct Answered {
 }
 
 /// The p value of the question whether there is a difference, which is what a family holds; nothing where there is none.
-pub(super) fn own_p(effect: &Effect) -> Option<PValue> {
-    Some(difference_test(effect).ok()?.p)
+pub(super) fn own_p(null: &Effect) -> Option<PValue> {
+    Some(difference_test(null).ok()?.p)
 }
 
 /// Answers every question. A difference counts when Holm's adjusted p over these questions and `others`, the rest of the
@@ -72,13 +76,13 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
     let confidence = Confidence::new(1.0 - alpha.get()).map_err(|error| error.to_string())?;
     let mut family = Vec::with_capacity(questions.len() + others.len());
     for question in questions {
-        family.push(difference_test(&question.effect).map_err(|error| error.to_string())?.p);
+        family.push(difference_test(&question.null).map_err(|error| error.to_string())?.p);
     }
     family.extend_from_slice(others);
     let size = family.len();
     let mut answered = Vec::with_capacity(questions.len());
     for (question, decision) in questions.iter().zip(holm(&family, alpha)) {
-        let Question { name, effect, launches } = question;
+        let Question { name, effect, null, launches } = question;
         let equivalence = tost(effect, margin, alpha).map_err(|error| error.to_string())?;
         let interval = difference_interval(effect, confidence).map_err(|error| error.to_string())?;
         let significant = decision.adjusted.is_below(alpha);
@@ -88,7 +92,7 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
             (false, false) => Answer::CouldNotTell,
         };
         let settled_by = (answer == Answer::CouldNotTell)
-            .then(|| launches_to_decide(effect, *launches, margin, (alpha, size), power))
+            .then(|| launches_to_decide([effect, null], *launches, margin, (alpha, size), power))
             .flatten();
         let interval = [interval.low, interval.high];
         let tests = [
