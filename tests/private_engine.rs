@@ -1,7 +1,9 @@
 //! What may befall an engine while Lockstep uses it, on engines that the tests start for themselves: other people's
-//! containers, a restart, an image that goes, a pull that breaks, a full disk, a runner that eats memory or does not
-//! listen, a hook for GPUs. Each ends in a typed row or a typed refusal, with nothing left running.
+//! containers, a restart, an image that goes or comes with a bundle, a pull that breaks, a full disk, a runner that eats
+//! memory or does not listen, a hook for GPUs. Each ends in a typed row or a typed refusal, with nothing left running.
 
+#[path = "private_engine/bundled.rs"]
+mod bundled;
 #[path = "private_engine/daemon.rs"]
 mod daemon;
 #[path = "private_engine/disk.rs"]
@@ -48,6 +50,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_daemon_that_stays_away_ends_the_run_and_resume_goes_on", restart::away),
     ("a_container_that_somebody_removes_costs_its_launch_alone", vanish::container),
     ("an_image_that_vanishes_gives_typed_rows", vanish::image),
+    ("a_built_image_comes_with_its_bundle_and_is_known_by_its_files", bundled::built),
     ("a_runner_that_the_kernel_kills_for_memory_is_a_row_that_says_so", runners::out_of_memory),
     ("a_runner_that_ignores_term_is_killed_and_gone", runners::deaf),
     ("a_gpu_request_reaches_the_engine_and_the_hook", gpu::hook),
