@@ -1,5 +1,6 @@
-//! The lanes of the two interpreters, in the images that their locks name: what each look says of the global lock, and an
-//! extension module that switches it on again. Where the images were not built, the tests print as ignored.
+//! The lanes of the two interpreters, in the images that their locks name: what each look says of the global lock, an
+//! extension module that switches it on again, and both arms of their decoder. Where the images were not built, the tests
+//! print as ignored.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +8,10 @@ use std::process::{Command, ExitCode, Output};
 
 use bollard::query_parameters::ListImagesOptionsBuilder;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use lockstep::journal::{Journal, Record, read_file};
 use lockstep::launch::built_reference;
-use lockstep::plan::Lock;
+use lockstep::plan::{Lock, Plan};
+use lockstep::terms::{Observer, Outcome, SignalValue};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
         trial("each_interpreter_is_what_its_lane_declares_at_every_look", as_declared),
         trial("an_extension_that_switches_the_lock_on_again_is_refused_by_name", switched_on),
         trial("an_interpreter_that_was_asked_for_the_lock_is_refused", asked_for),
+        trial("both_arms_decode_the_same_tokens_in_both_interpreters", both_arms),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -82,22 +86,31 @@ fn lane_text(lane: &str, image: &str, environment: &str) -> String {
 
 /// What `lockstep preflight` says of a lane: its exit status and its answer.
 fn look(lane: &str, image: &str, environment: &str) -> Result<(i32, Value), String> {
-    let folder = project("tried").map_err(|error| error.to_string())?;
-    std::fs::create_dir(folder.path().join("lanes")).map_err(|error| error.to_string())?;
-    std::fs::write(folder.path().join("lanes/tried.toml"), lane_text(lane, image, environment))
-        .map_err(|error| error.to_string())?;
+    let folder = project(&plan("tried")).map_err(|error| error.to_string())?;
+    write_lane(folder.path(), &lane_text(lane, image, environment)).map_err(|error| error.to_string())?;
     let ended = lockstep(folder.path(), &["preflight", "tried", "--plan", "tried", "--unlocked", "--format", "json"])?;
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     let answer = serde_json::from_slice(&ended.stdout).map_err(|error| format!("{error}: {told}"))?;
     Ok((ended.status.code().unwrap_or(-1), answer))
 }
 
-/// A folder with the plan `tried` over one lane.
-fn project(lane: &str) -> std::io::Result<TempDir> {
+/// A folder with the plan `tried`.
+fn project(plan: &str) -> std::io::Result<TempDir> {
     let folder = tempfile::tempdir()?;
     std::fs::create_dir(folder.path().join("plans"))?;
-    std::fs::write(folder.path().join("plans/tried.toml"), PLAN.replace("LANE", lane))?;
+    std::fs::write(folder.path().join("plans/tried.toml"), plan)?;
     Ok(folder)
+}
+
+/// The plan `tried` over one lane.
+fn plan(lane: &str) -> String {
+    PLAN.replace("LANE", lane)
+}
+
+/// Writes the lane `tried`.
+fn write_lane(folder: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::create_dir(folder.join("lanes"))?;
+    std::fs::write(folder.join("lanes/tried.toml"), text)
 }
 
 fn lockstep(folder: &Path, arguments: &[&str]) -> Result<Output, String> {
@@ -109,32 +122,30 @@ fn lockstep(folder: &Path, arguments: &[&str]) -> Result<Output, String> {
 /// A look: its stage, and what the runner said.
 struct Look {
     stage: String,
-    signals: BTreeMap<String, Value>,
+    signals: BTreeMap<String, SignalValue>,
+}
+
+/// The journal of a run of the plan `tried` in that folder.
+fn run(folder: &Path) -> Result<Journal, String> {
+    let ended = lockstep(folder, &["run", "tried"])?;
+    let told = String::from_utf8_lossy(&ended.stderr);
+    let runs = std::fs::read_dir(folder.join("runs")).map_err(|error| format!("{error}: {told}"))?;
+    let run = runs.flatten().map(|run| run.path()).find(|run| run.join("journal.jsonl").is_file());
+    let run = run.ok_or_else(|| format!("the run left no journal: {told}"))?;
+    read_file(&run.join("journal.jsonl")).map_err(|error| format!("{error}: {told}"))
 }
 
 /// Every look of a run of the lane as it is shipped and locked, in order.
 fn looks_of_a_run(lane: &str) -> Result<Vec<Look>, String> {
-    let folder = project(lane).map_err(|error| error.to_string())?;
-    let ended = lockstep(folder.path(), &["run", "tried"])?;
-    let told = String::from_utf8_lossy(&ended.stderr);
-    let runs = std::fs::read_dir(folder.path().join("runs")).map_err(|error| format!("{error}: {told}"))?;
-    let journal = runs.flatten().map(|run| run.path().join("journal.jsonl")).find(|journal| journal.is_file());
-    let journal = journal.ok_or_else(|| format!("the run left no journal: {told}"))?;
-    let text = std::fs::read_to_string(journal).map_err(|error| error.to_string())?;
-    let records = text.lines().map(serde_json::from_str::<Value>);
-    let records = records.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let is_look = |record: &&Value| record["type"] == "preflight" && record["launch"].is_number();
-    let of = |record: &Value| {
-        let signals = record["signals"].as_array().cloned().unwrap_or_default();
-        let inside = signals.iter().filter(|signal| signal["observer"] == "runner");
-        let named = inside.map(|signal| (word(&signal["name"]), signal["value"].clone()));
-        Look { stage: word(&record["stage"]), signals: named.collect() }
+    let folder = project(&plan(lane)).map_err(|error| error.to_string())?;
+    let journal = run(folder.path())?;
+    let of = |record: &Record| {
+        let Record::Preflight(look) = record else { return None };
+        let inside = look.signals.iter().filter(|signal| signal.observer == Observer::Runner);
+        let signals = inside.map(|signal| (signal.name.clone(), signal.value.clone())).collect();
+        look.launch.map(|_| Look { stage: look.stage.to_string(), signals })
     };
-    Ok(records.iter().filter(is_look).map(of).collect())
-}
-
-fn word(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    Ok(journal.records.iter().filter_map(of).collect())
 }
 
 /// The model of the plan `quickstart`.
@@ -187,7 +198,7 @@ fn as_declared(_: &Lanes) -> Result<(), String> {
         let launch = ["before_imports", "after_imports", "after_warmup", "at_exit"];
         expect(&format!("the looks at three launches of {lane}"), stages, launch.repeat(3))?;
         for Look { stage, signals } in &looks {
-            let is = |name: &str, expected: Value| {
+            let is = |name: &str, expected: SignalValue| {
                 expect(&format!("{lane}: {name} {stage}"), signals.get(name), Some(&expected))
             };
             is("python.gil_enabled", locked.into())?;
@@ -196,6 +207,7 @@ fn as_declared(_: &Lanes) -> Result<(), String> {
             is("python.gil_signals_agree", true.into())?;
             if stage != "before_imports" {
                 is("modules.numpy", true.into())?;
+                is("blas.threads", 1_i64.into())?;
             }
         }
     }
@@ -232,4 +244,37 @@ fn asked_for(lanes: &Lanes) -> Result<(), String> {
         expect(&format!("whether {message:?} names the request"), message.contains(&part), true)?;
     }
     Ok(())
+}
+
+/// Each phase with each arm, by two agents.
+const ARMS: &str = "new_tokens = 8\nphases = [\"prefill\", \"kv_decode\"]\n\
+                    axes = { agents = [\"2\"], kernels = [\"numpy\", \"python\"] }\n";
+
+fn both_arms(_: &Lanes) -> Result<(), String> {
+    let mut tokens: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for lane in ["python-gil", "python-nogil"] {
+        let text = plan(lane).replace("new_tokens = 2\nphases = [\"kv_decode\"]\n", ARMS);
+        // Once: no time of it is compared.
+        let text = text.replace("[run]\nlaunches = 3", "[coverage]\nmin_launches = 1\n[run]\nlaunches = 1");
+        let planned = Plan::parse("tried.toml", &text).map_err(|error| error.to_string())?;
+        let cells = planned.cells().map_err(|error| error.to_string())?;
+        let folder = project(&text).map_err(|error| error.to_string())?;
+        let journal = run(folder.path())?;
+        expect(&format!("rows of {lane}"), (journal.rows().count(), cells.len()), (4, 4))?;
+        for (_, row) in journal.rows() {
+            let cell = cells.iter().find(|cell| cell.id() == row.cell).ok_or("a row of no cell")?;
+            let what = format!("{lane}: {} of {:?}", cell.phase, cell.axes);
+            expect(&format!("{what}: outcome ({:?})", row.failure), row.outcome, Outcome::Ok)?;
+            let shown = |name: &str| row.evidence.get(name).map(ToString::to_string).unwrap_or_default();
+            let dtype = if cell.axes["kernels"] == "numpy" { "f32" } else { "f64" };
+            for (name, expected) in [("kernels", cell.axes["kernels"].as_str()), ("dtype", dtype), ("threads", "1")] {
+                expect(&format!("{what}: {name}"), shown(name).as_str(), expected)?;
+            }
+            expect(&format!("{what}: count of tokens"), row.tokens.len(), cell.new_tokens as usize)?;
+            // Whatever the arm and the interpreter.
+            let first = tokens.entry(cell.phase.to_string()).or_insert_with(|| row.tokens.clone());
+            expect(&format!("{what}: tokens"), &row.tokens, &*first)?;
+        }
+    }
+    expect("phases with tokens", tokens.len(), 2)
 }
