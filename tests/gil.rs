@@ -1,9 +1,9 @@
 //! The lanes of the two interpreters, in the images that their locks name: what each look says of the global lock, an
-//! extension module that switches it on again, and both arms of their decoder. Where the images were not built, the tests
-//! print as ignored.
+//! extension module that switches it on again, both arms of their decoder, and a program of others run in one of them.
+//! Where the images were not built, the tests print as ignored.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
 use bollard::query_parameters::ListImagesOptionsBuilder;
@@ -11,7 +11,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lockstep::journal::{Journal, Record, read_file};
 use lockstep::launch::built_reference;
 use lockstep::plan::{Lock, Plan};
-use lockstep::terms::{Observer, Outcome, SignalValue};
+use lockstep::terms::{FailureClass, Observer, Outcome, SignalValue};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         trial("an_extension_that_switches_the_lock_on_again_is_refused_by_name", switched_on),
         trial("an_interpreter_that_was_asked_for_the_lock_is_refused", asked_for),
         trial("both_arms_decode_the_same_tokens_in_both_interpreters", both_arms),
+        trial("a_program_that_fails_in_a_container_keeps_its_words_and_its_exceptions_class", keeps_words),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -125,20 +126,21 @@ struct Look {
     signals: BTreeMap<String, SignalValue>,
 }
 
-/// The journal of a run of the plan `tried` in that folder.
-fn run(folder: &Path) -> Result<Journal, String> {
-    let ended = lockstep(folder, &["run", "tried"])?;
+/// A run of the plan `tried` in that folder, and its journal.
+fn run(folder: &Path, options: &[&str]) -> Result<(PathBuf, Journal), String> {
+    let ended = lockstep(folder, &[&["run", "tried"], options].concat())?;
     let told = String::from_utf8_lossy(&ended.stderr);
     let runs = std::fs::read_dir(folder.join("runs")).map_err(|error| format!("{error}: {told}"))?;
     let run = runs.flatten().map(|run| run.path()).find(|run| run.join("journal.jsonl").is_file());
     let run = run.ok_or_else(|| format!("the run left no journal: {told}"))?;
-    read_file(&run.join("journal.jsonl")).map_err(|error| format!("{error}: {told}"))
+    let journal = read_file(&run.join("journal.jsonl")).map_err(|error| format!("{error}: {told}"))?;
+    Ok((run, journal))
 }
 
 /// Every look of a run of the lane as it is shipped and locked, in order.
 fn looks_of_a_run(lane: &str) -> Result<Vec<Look>, String> {
     let folder = project(&plan(lane)).map_err(|error| error.to_string())?;
-    let journal = run(folder.path())?;
+    let (_, journal) = run(folder.path(), &[])?;
     let of = |record: &Record| {
         let Record::Preflight(look) = record else { return None };
         let inside = look.signals.iter().filter(|signal| signal.observer == Observer::Runner);
@@ -259,7 +261,7 @@ fn both_arms(_: &Lanes) -> Result<(), String> {
         let planned = Plan::parse("tried.toml", &text).map_err(|error| error.to_string())?;
         let cells = planned.cells().map_err(|error| error.to_string())?;
         let folder = project(&text).map_err(|error| error.to_string())?;
-        let journal = run(folder.path())?;
+        let (_, journal) = run(folder.path(), &[])?;
         expect(&format!("rows of {lane}"), (journal.rows().count(), cells.len()), (4, 4))?;
         for (_, row) in journal.rows() {
             let cell = cells.iter().find(|cell| cell.id() == row.cell).ok_or("a row of no cell")?;
@@ -277,4 +279,47 @@ fn both_arms(_: &Lanes) -> Result<(), String> {
         }
     }
     expect("phases with tokens", tokens.len(), 2)
+}
+
+/// Writes some megabytes to standard error, dies of an exception, and has a last word.
+const FAILS: &str = r#"
+import atexit, sys
+class InductorError(Exception): pass
+InductorError.__module__ = "torch._inductor.exc"
+atexit.register(lambda: sys.stderr.write("last word\n" * 500))
+for number in range(20000): sys.stderr.write("noise %05d %s\n" % (number, "x" * 80))
+raise InductorError("backend failed")
+"#;
+
+/// A lane that runs that program in the image of an interpreter.
+fn exec_lane(image: &str) -> String {
+    format!(
+        "schema = 1\nname = \"tried\"\nlauncher = \"docker\"\nrunner = \"python-exec\"\n[docker]\nimage = \"{image}\"\n\
+         command = [\"--backend\", \"exec\"]\n[exec]\narguments = [\"python3\", \"-c\", '''{FAILS}''']\n\
+         [[exec.line]]\nname = \"wall_s\"\npattern = 'took (?P<value>[0-9.]+) s'\nrequired = true\n\
+         [limits]\nload_s = 60\nmeasure_s = 60\n"
+    )
+}
+
+fn keeps_words(lanes: &Lanes) -> Result<(), String> {
+    let text = plan("tried").replace("kv_decode", "e2e_kv");
+    let folder = project(&text).map_err(|error| error.to_string())?;
+    write_lane(folder.path(), &exec_lane(&lanes.gil)).map_err(|error| error.to_string())?;
+    let (run, journal) = run(folder.path(), &["--unlocked"])?;
+    for (_, row) in journal.rows() {
+        let failure = row.failure.as_ref().ok_or("a row that is not ok says why")?;
+        let found = (row.outcome, failure.class);
+        expect(&format!("what came of it ({failure:?})"), found, (Outcome::Crashed, FailureClass::InductorError))?;
+        let words = "torch._inductor.exc.InductorError: backend failed";
+        expect(&format!("whether {:?} names the exception", failure.message), failure.message.contains(words), true)?;
+    }
+    let rows = journal.rows().count();
+    expect("rows", rows, 3)?;
+    let whole = std::fs::read_to_string(run.join("stderr/tried.log")).map_err(|error| error.to_string())?;
+    // What the program wrote stands there for each row as it was written; the runner's own words come after it.
+    let noise: String = (0..20_000).map(|number| format!("noise {number:05} {}\n", "x".repeat(80))).collect();
+    let begins = format!("{noise}Traceback (most recent call last):\n");
+    let ends = format!("torch._inductor.exc.InductorError: backend failed\n{}", "last word\n".repeat(500));
+    expect("beginnings of what it wrote", whole.matches(&begins).count(), rows)?;
+    expect("ends of what it wrote", whole.matches(&ends).count(), rows)
 }
