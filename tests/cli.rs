@@ -27,6 +27,8 @@ mod locks;
 mod models;
 #[path = "cli/own_models.rs"]
 mod own_models;
+#[path = "cli/patches.rs"]
+mod patches;
 #[path = "cli/places.rs"]
 mod places;
 #[path = "cli/prepared.rs"]
@@ -50,6 +52,8 @@ pub enum Needs {
     Scripted,
     /// A program on the search path, here for its own sake.
     Program(&'static str),
+    /// What puts patches in, and what runs the patched.
+    Patch,
     /// To run a command where there is no network.
     NetworkNamespace,
     /// That, and a Docker engine.
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         locks::TRIALS,
         models::TRIALS,
         own_models::TRIALS,
+        patches::TRIALS,
         places::TRIALS,
         schemas::TRIALS,
         streams::TRIALS,
@@ -97,13 +102,16 @@ fn lacking(needs: Needs) -> Option<String> {
     match needs {
         Needs::Nothing => None,
         Needs::Scripted => project::faulty_runner().err(),
-        Needs::Program(name) => {
-            let asked = Command::new(name).arg("--version").stdin(Stdio::null()).output();
-            asked.err().map(|error| format!("{name} cannot be started: {error}"))
-        }
+        Needs::Program(name) => no_program(name),
+        Needs::Patch => no_program("patch").or_else(|| no_program("python3")),
         Needs::NetworkNamespace => no_namespace(),
         Needs::EngineAndNamespace => no_namespace().or_else(no_engine),
     }
+}
+
+fn no_program(name: &str) -> Option<String> {
+    let asked = Command::new(name).arg("--version").stdin(Stdio::null()).output();
+    asked.err().map(|error| format!("{name} cannot be started: {error}"))
 }
 
 fn no_namespace() -> Option<String> {
