@@ -50,6 +50,8 @@ pub enum Needs {
     Nothing,
     /// The scripted runner of `tests/fixtures`.
     Scripted,
+    /// The slow lockstep of `tests/fixtures`.
+    Slowed,
     /// A program on the search path, here for its own sake.
     Program(&'static str),
     /// What puts patches in, and what runs the patched.
@@ -102,6 +104,7 @@ fn lacking(needs: Needs) -> Option<String> {
     match needs {
         Needs::Nothing => None,
         Needs::Scripted => project::faulty_runner().err(),
+        Needs::Slowed => project::example("slowed_lockstep").err(),
         Needs::Program(name) => no_program(name),
         Needs::Patch => no_program("patch").or_else(|| no_program("python3")),
         Needs::NetworkNamespace => no_namespace(),

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use lockstep::terms::Digest;
+use serde_json::Value;
 
 use crate::prepared::acceptable;
-use crate::project::{Ended, PlanText, Project, Started};
+use crate::project::{Ended, PlanText, Project, Started, example};
 use crate::{Named, Needs};
 
 pub const TRIALS: &[Named] = &[
     Named("lanes_run_the_executable_that_they_are_given", Needs::Nothing, two_builds),
     Named("an_executable_that_cannot_be_given_says_why", Needs::Nothing, refused),
     Named("the_gate_of_pull_requests_passes_equal_builds_and_fails_others", Needs::Program("bash"), script),
+    Named("the_gate_of_pull_requests_fails_a_build_that_is_slower", Needs::Slowed, slower),
     Named("the_workflow_runs_the_gate_and_keeps_what_it_writes", Needs::Nothing, workflow),
 ];
 
@@ -94,16 +96,61 @@ fn gate(project: &Project, base: &Path, head: &Path) -> Ended {
     Started::of(project.command_of(Path::new("bash"), &words)).finish()
 }
 
-fn script() {
+/// The shipped plan of the gate, measured less, its margins so wide that only a build of another kind leaves them: how
+/// exactly a machine tells times is no matter here.
+fn wide_plan() -> String {
+    let changes = [
+        ("launches = 16", "launches = 5"),
+        ("repetitions = 10", "repetitions = 3"),
+        ("warmup = 3", "warmup = 1"),
+        ("busy_limit_pct = 10.0", "busy_limit_pct = 99.9"),
+        ("margin_pct = 5.0", "margin_pct = 80.0"),
+    ];
+    changes.iter().fold(include_str!("../../plans/gate.toml").to_owned(), |text, (shipped, wide)| {
+        assert!(text.contains(shipped), "the plan has no {shipped:?}");
+        text.replace(shipped, wide)
+    })
+}
+
+/// A project in which the gate has a plan and the plan `quickstart` a snapshot.
+fn gated() -> Project {
     let project = Project::new();
-    project.plan(&PlanText::new("gate", &LANES));
+    project.write("plans/gate.toml", wide_plan());
     project.plan(&acceptable("quickstart"));
     let run = project.run(&["run", "quickstart"]);
     run.ended.exits(0);
     project.lockstep(&["accept", "latest"]).exits(0);
+    project
+}
+
+/// What the run of plan `gate` found of the head's times.
+fn found(project: &Project) -> String {
+    let verdicts = project.runs().into_iter().map(|run| std::fs::read_to_string(run.join("verdict.json")));
+    let verdicts = verdicts.map(|text| serde_json::from_str::<Value>(&text.expect("a run has a verdict")));
+    let mut verdicts = verdicts.map(|verdict| verdict.expect("it is JSON"));
+    let verdict = verdicts.find(|verdict| verdict["plan"] == "gate").expect("plan gate was run");
+    let hypotheses = verdict["hypotheses"].as_array().expect("a list");
+    let times = hypotheses.iter().find(|one| one["name"] == "head-against-base").expect("it is in the plan");
+    times["finding"].as_str().expect("it was judged").to_owned()
+}
+
+fn slower() {
+    let project = gated();
+    let (base, _) = builds(&project);
+    let head = example("slowed_lockstep").expect("the test is not run without it");
+    let ended = gate(&project, &base, &head);
+    ended.exits(1).prints(&["Times, both builds in one run**: failed (1)", "snapshot**: as expected"]);
+    assert_eq!(found(&project), "slower", "{ended:?}");
+    assert!(project.read("found/times.xml").contains("<failure"), "{ended:?}");
+    assert!(!project.read("found/gates.xml").contains("<failure"), "only its times are against it: {ended:?}");
+}
+
+fn script() {
+    let project = gated();
     let (base, head) = builds(&project);
     let ended = gate(&project, &base, &head);
     ended.exits(0);
+    assert_ne!(found(&project), "slower", "they are one program");
     for (file, words) in [
         ("found/times.xml", "<testsuite"),
         ("found/gates.xml", "<testsuite"),
@@ -117,6 +164,8 @@ fn script() {
     ] {
         assert!(project.read(file).contains(words), "{file} lacks {words:?}: {ended:?}");
     }
+    // From here on its times are no matter.
+    project.plan(&PlanText::new("gate", &LANES));
     // Another verdict than the accepted one: the snapshot's plan is not what HEAD runs any more.
     project.plan(&PlanText { new_tokens: 60, ..acceptable("quickstart") });
     let ended = gate(&project, &base, &head);

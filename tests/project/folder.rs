@@ -14,14 +14,17 @@ use super::{Ended, Lane, PlanText, Started};
 const FOREIGN: [&str; 7] =
     ["LOCKSTEP_PROJECT", "LOCKSTEP_LOG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "RUST_LOG", "RUST_BACKTRACE"];
 
-/// The scripted runner of `tests/fixtures`, which cargo builds with the tests unless a single test target is asked for.
+/// The scripted runner.
 pub fn faulty_runner() -> Result<PathBuf, String> {
+    example("faulty_runner")
+}
+
+/// A program of `tests/fixtures`, which cargo builds with the tests unless a single test target is asked for.
+pub fn example(name: &str) -> Result<PathBuf, String> {
     let own = std::env::current_exe().expect("a running test has a path");
-    let built = own.ancestors().nth(2).map(|profile| profile.join("examples/faulty_runner"));
-    match built {
-        Some(path) if path.is_file() => Ok(path),
-        _ => Err("the example faulty_runner is not built; `cargo build --example faulty_runner` builds it".to_owned()),
-    }
+    let built = own.ancestors().nth(2).map(|profile| profile.join("examples").join(name));
+    let missing = || format!("the example {name} is not built; `cargo build --example {name}` builds it");
+    built.filter(|path| path.is_file()).ok_or_else(missing)
 }
 
 /// A project folder that goes with the test.

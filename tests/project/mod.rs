@@ -10,7 +10,7 @@ mod marked;
 mod texts;
 
 pub use ended::{Ended, Started};
-pub use folder::{Project, Run, faulty_runner};
+pub use folder::{Project, Run, example, faulty_runner};
 pub use ledger::{Ledger, planned};
 pub use marked::{Process, processes_of, wait_for};
 pub use texts::{Lane, MODEL, PlanText, model_digest};
