@@ -11,6 +11,7 @@ use crate::{Named, Needs};
 
 pub const TRIALS: &[Named] = &[
     Named("every_lane_of_the_catalogue_is_listed_with_what_it_declares_needs_and_proves", Needs::Nothing, catalogue),
+    Named("each_torch_comes_with_the_triton_it_was_built_for_or_says_which_one_replaces_it", Needs::Nothing, pairs),
     Named("every_lock_of_the_catalogue_matches_its_manifest", Needs::Nothing, locks),
     Named("a_host_that_cannot_run_a_lane_is_told_everything_at_once", Needs::Nothing, everything_at_once),
     Named("a_lane_with_an_open_input_is_refused_with_every_candidate", Needs::Scripted, open_input),
@@ -22,7 +23,7 @@ pub const TRIALS: &[Named] = &[
 ];
 
 /// The lanes that the reports need.
-const CATALOGUE: [&str; 22] = [
+const CATALOGUE: [&str; 24] = [
     "aot-eager",
     "gpt-fast-head",
     "gpt-fast-pinned",
@@ -40,19 +41,26 @@ const CATALOGUE: [&str; 22] = [
     "triton-3.3.1",
     "triton-3.4.0",
     "triton-3.4.0-torch-2.11",
+    "triton-3.4.0-torch-2.8",
     "triton-3.5.1-torch-2.11",
     "triton-3.6.0",
+    "triton-3.6.0-torch-2.10",
     "triton-3.6.0-torch-2.11",
     "vllm",
     "vllm-0.24.0-overlay",
 ];
 
+/// The lane of that name, in the list of all.
+fn named<'a>(listed: &'a Value, name: &str) -> &'a Value {
+    let lane = listed.as_array().into_iter().flatten().find(|lane| lane["name"] == name);
+    lane.unwrap_or_else(|| panic!("{name} is not listed"))
+}
+
 fn catalogue() {
     let project = Project::new();
     let listed = project.lockstep(&["lanes", "--format", "json"]).exits(0).json();
     for name in CATALOGUE {
-        let lane = listed.as_array().into_iter().flatten().find(|lane| lane["name"] == name);
-        let lane = lane.unwrap_or_else(|| panic!("{name} is not listed"));
+        let lane = named(&listed, name);
         assert_eq!(lane["locked"], true, "{name} has no lock");
         let has = |key: &str| lane[key].as_array().is_some_and(|list| !list.is_empty());
         assert!(lane["axes"].as_object().is_some_and(|axes| !axes.is_empty()), "{name} declares nothing");
@@ -62,10 +70,7 @@ fn catalogue() {
         }
     }
     // What a plan may cross, as the runner's own sources say it.
-    let offered = |name: &str, axis: &str| {
-        let lane = listed.as_array().into_iter().flatten().find(|lane| lane["name"] == name);
-        lane.unwrap_or_else(|| panic!("{name} is not listed"))["offers"][axis].clone()
-    };
+    let offered = |name: &str, axis: &str| named(&listed, name)["offers"][axis].clone();
     let settings = include_str!("../../containers/runner/lockstep_runner/backends/pytorch/settings.py");
     for lane in ["torch-2.11", "triton-3.6.0-torch-2.11"] {
         let modes = offered(lane, "compile_mode");
@@ -87,6 +92,53 @@ fn catalogue() {
         "base: local image in place of docker.io/library/debian:",
     ]);
     assert!(!text.stdout.contains("image docker.io/library/debian:"), "what was verified is another image");
+}
+
+/// Lanes of one Dockerfile: torch, its Triton, and whether that stands in place of the one that torch was built for.
+const PAIRS: [(&str, &str, &str, bool); 5] = [
+    ("triton-3.3.1", "2.7.1", "3.3.1", false),
+    ("triton-3.4.0", "2.7.1", "3.4.0", true),
+    ("triton-3.6.0", "2.7.1", "3.6.0", true),
+    ("triton-3.4.0-torch-2.8", "2.8.0", "3.4.0", false),
+    ("triton-3.6.0-torch-2.10", "2.10.0", "3.6.0", false),
+];
+
+fn pairs() {
+    let listed = Project::new().lockstep(&["lanes", "--format", "json"]).exits(0).json();
+    let pins = |set: &str| {
+        let path = format!("{}/containers/requirements/{set}.txt", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (_, pin) = text.split_once("\ntriton==").unwrap_or_else(|| panic!("{set} pins no Triton"));
+        let asked_by = pin.lines().find_map(|line| line.trim().strip_prefix("# via ")).map(str::to_owned);
+        (pin.split_whitespace().next().map(str::to_owned), asked_by)
+    };
+    for (name, torch, triton, replaces) in PAIRS {
+        let lane = named(&listed, name);
+        assert_eq!(lane["launcher"], "docker: built from containers/torch", "{name}: arguments tell them apart");
+        assert_eq!(lane["axes"]["triton"], triton, "{name}");
+        let version = lane["axes"]["torch"].as_str().unwrap_or_default();
+        assert!(version.starts_with(&format!("{torch}+")), "{name} declares torch {version}");
+        let gates = format!("torch.version = {version}");
+        for gate in [gates, format!("triton.version = {triton}")] {
+            let mut proves = lane["proves"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            assert!(proves.any(|proof| proof.starts_with(&gate)), "{name} does not prove {gate}");
+        }
+        let inputs: Vec<&str> =
+            lane["inputs"].as_object().into_iter().flat_map(|all| all.keys()).map(|key| &**key).collect();
+        let held = format!("torch-{torch}");
+        assert!(
+            inputs.iter().any(|input| input.starts_with("torch: ") && input.ends_with(&held)),
+            "{name}: {inputs:?}"
+        );
+        let replacement = inputs.iter().any(|input| input.starts_with("triton: "));
+        assert_eq!(replacement, replaces, "{name} is made of {inputs:?}");
+        // The index's own word: this torch asks for that Triton.
+        let (built_for, asked_by) = pins(&held);
+        assert_eq!(asked_by.as_deref(), Some("torch"), "{held}");
+        assert_eq!(built_for.as_deref() == Some(triton), !replaces, "{name}: {held} asks for Triton {built_for:?}");
+        let word = if replaces { "in place of" } else { "built for" };
+        assert!(lane["description"].as_str().unwrap_or_default().contains(word), "{name} does not say {word:?}");
+    }
 }
 
 /// No network is asked: what lies here must fit together.
