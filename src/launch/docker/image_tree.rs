@@ -1,7 +1,8 @@
 //! The digest of an image's normalised file tree: what makes two builds from one lock the same stack.
 //!
 //! A line for each entry, sorted by path: kind, permission bits, owner and group by number, and the content's SHA-256 or
-//! the link's target. Times are left out, and so is what differs from build to build without meaning anything: logs,
+//! the link's target. A hard link counts as the file that it is: engines differ in which of them they keep, and in which of
+//! two names is the link. Times are left out, and so is what differs from build to build without meaning anything: logs,
 //! byte-code caches, the package manager's own caches, and what the engine puts into every container.
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use crate::launch::{Error, Supervisor};
 use crate::terms::{Digest, Hasher};
 
 /// The version of the rules by which a tree's digest is formed; a tree that was kept under others is read again.
-pub(super) const RULES: u32 = 1;
+pub(super) const RULES: u32 = 2;
 
 /// Folders whose content says nothing about the stack, and files that the engine makes.
 const LEFT_OUT: [&str; 13] = [
@@ -84,31 +85,43 @@ async fn read(engine: &Engine, container: &str, image: &str) -> Result<Digest, E
 
 /// The digest of the tree in a tar archive.
 fn tree_of_archive(archive: impl Read) -> io::Result<Digest> {
+    // What is left out may be what a hard link names.
     let mut lines: BTreeMap<String, String> = BTreeMap::new();
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries()? {
         let mut entry = entry?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let path = path.trim_start_matches("./").trim_end_matches('/').to_owned();
-        if path.is_empty() || is_left_out(&path) {
+        let path = plain(&entry.path_bytes());
+        if path.is_empty() {
             continue;
         }
         let header = entry.header();
         let (kind, mode) = (header.entry_type(), header.mode()? & 0o7777);
         let owner = format!("{}:{}", header.uid()?, header.gid()?);
-        let target = entry.link_name_bytes().map(|target| String::from_utf8_lossy(&target).into_owned());
-        let content = match (kind.is_file(), target) {
-            (_, Some(target)) => target,
-            (true, None) => Digest::of_reader(&mut entry)?.to_string(),
-            (false, None) => String::new(),
+        let target = entry.link_name_bytes().map(|target| target.into_owned());
+        let line = match target {
+            Some(target) if kind.is_hard_link() => lines.get(&plain(&target)).cloned().ok_or_else(|| {
+                let target = String::from_utf8_lossy(&target);
+                io::Error::other(format!("{path} is a hard link to {target}, which does not come before it"))
+            })?,
+            Some(target) => format!("{:02x} {mode:o} {owner} {}", kind.as_byte(), String::from_utf8_lossy(&target)),
+            None if kind.is_file() => {
+                let content = Digest::of_reader(&mut entry)?;
+                format!("{:02x} {mode:o} {owner} {content}", kind.as_byte())
+            }
+            None => format!("{:02x} {mode:o} {owner} ", kind.as_byte()),
         };
-        lines.insert(path, format!("{:02x} {mode:o} {owner} {content}", kind.as_byte()));
+        lines.insert(path, line);
     }
     let mut hasher = Hasher::default();
-    for (path, line) in &lines {
+    for (path, line) in lines.iter().filter(|(path, _)| !is_left_out(path)) {
         hasher.update(format!("{path}\0{line}\n").as_bytes());
     }
     Ok(hasher.finish())
+}
+
+/// A path as every entry of an archive is named here.
+fn plain(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).trim_start_matches("./").trim_end_matches('/').to_owned()
 }
 
 fn is_left_out(path: &str) -> bool {
@@ -193,5 +206,40 @@ mod tests {
         ] {
             assert_ne!(base, other);
         }
+    }
+    /// As [`tree`], of files and hard links, in which a name may stand for another.
+    fn tree_with_links(entries: &[(&str, Result<&str, &str>)]) -> io::Result<Digest> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, entry) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o755);
+            header.set_uid(0);
+            header.set_gid(0);
+            match entry {
+                Ok(content) => {
+                    header.set_size(content.len() as u64);
+                    builder.append_data(&mut header, path, content.as_bytes()).unwrap();
+                }
+                Err(target) => {
+                    header.set_size(0);
+                    header.set_entry_type(tar::EntryType::Link);
+                    builder.append_link(&mut header, path, target).unwrap();
+                }
+            }
+        }
+        tree_of_archive(builder.into_inner().unwrap().as_slice())
+    }
+
+    /// One engine gives two files for what another gives as a file and a link to it, or the other way round.
+    #[test]
+    fn a_hard_link_is_the_file_that_it_is_whichever_name_comes_first() {
+        let of = |entries: &[(&str, Result<&str, &str>)]| tree_with_links(entries).unwrap();
+        let files = of(&[("bin/a", Ok("1")), ("bin/b", Ok("1"))]);
+        assert_eq!(of(&[("bin/a", Ok("1")), ("bin/b", Err("bin/a"))]), files);
+        assert_eq!(of(&[("./bin/b", Ok("1")), ("./bin/a", Err("./bin/b"))]), files);
+        assert_eq!(of(&[("bin/a", Ok("1")), ("tmp/c", Err("bin/a")), ("bin/b", Err("tmp/c"))]), files);
+        assert_ne!(of(&[("bin/a", Ok("1")), ("bin/b", Ok("2"))]), files);
+        let loose = tree_with_links(&[("bin/b", Err("bin/a")), ("bin/a", Ok("1"))]).unwrap_err().to_string();
+        assert!(loose.contains("bin/b is a hard link to bin/a"), "{loose}");
     }
 }
