@@ -1,6 +1,7 @@
 //! The room against the outside: independent references, invariants over random input, and its own sources.
 
 mod association;
+mod distributions;
 mod families;
 mod means;
 mod odds;
@@ -10,7 +11,6 @@ mod planning;
 mod properties;
 mod proportions;
 mod rank_tests;
-mod reference;
 mod reference_values;
 mod relative;
 mod resampling;
