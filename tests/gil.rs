@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         trial("an_extension_that_switches_the_lock_on_again_is_refused_by_name", switched_on),
         trial("an_interpreter_that_was_asked_for_the_lock_is_refused", asked_for),
         trial("both_arms_decode_the_same_tokens_in_both_interpreters", both_arms),
+        trial("numpys_product_gives_the_lock_up_and_a_sum_of_pure_python_does_not", product_gives_up),
         trial("a_program_that_fails_in_a_container_keeps_its_words_and_its_exceptions_class", keeps_words),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -291,11 +292,46 @@ for number in range(20000): sys.stderr.write("noise %05d %s\n" % (number, "x" * 
 raise InductorError("backend failed")
 "#;
 
-/// A lane that runs that program in the image of an interpreter.
-fn exec_lane(image: &str) -> String {
+/// The longest that a thread waits for its turn beside NumPy's product of matrices, and beside a sum that holds the lock.
+const WAITS: &str = r#"
+import threading, time, numpy
+waits, done = [0.0], False
+def ticks():
+    last = time.perf_counter()
+    while not done:
+        now = time.perf_counter()
+        waits[0], last = max(waits[0], now - last), now
+threading.Thread(target=ticks, daemon=True).start()
+def share(work):
+    time.sleep(0.01)
+    waits[0], begun = 0.0, time.perf_counter()
+    work()
+    took = time.perf_counter() - begun
+    time.sleep(0.01)
+    return waits[0] / took
+matrix = numpy.ones((4000, 4000), dtype=numpy.float32)
+matrix[:500, :500] @ matrix[:500, :500]
+held, given_up = share(lambda: sum(range(30_000_000))), share(lambda: matrix @ matrix)
+done = True
+assert held > 0.8 and given_up < 0.5, "held %s, given up %s" % (held, given_up)
+print("took 1 s")
+"#;
+
+fn product_gives_up(lanes: &Lanes) -> Result<(), String> {
+    let folder = project(&plan("tried").replace("kv_decode", "e2e_kv")).map_err(|error| error.to_string())?;
+    write_lane(folder.path(), &exec_lane(&lanes.gil, WAITS)).map_err(|error| error.to_string())?;
+    let (_, journal) = run(folder.path(), &["--unlocked"])?;
+    expect("rows", journal.rows().count(), 3)?;
+    // It came through its assertion; that it shows no tokens makes it no measurement, and it is none.
+    let through = Outcome::UnequalWork;
+    journal.rows().try_for_each(|(_, row)| expect(&format!("outcome ({:?})", row.failure), row.outcome, through))
+}
+
+/// A lane that runs `program` in the image of an interpreter.
+fn exec_lane(image: &str, program: &str) -> String {
     format!(
         "schema = 1\nname = \"tried\"\nlauncher = \"docker\"\nrunner = \"python-exec\"\n[docker]\nimage = \"{image}\"\n\
-         command = [\"--backend\", \"exec\"]\n[exec]\narguments = [\"python3\", \"-c\", '''{FAILS}''']\n\
+         command = [\"--backend\", \"exec\"]\n[exec]\narguments = [\"python3\", \"-c\", '''{program}''']\n\
          [[exec.line]]\nname = \"wall_s\"\npattern = 'took (?P<value>[0-9.]+) s'\nrequired = true\n\
          [limits]\nload_s = 60\nmeasure_s = 60\n"
     )
@@ -304,7 +340,7 @@ fn exec_lane(image: &str) -> String {
 fn keeps_words(lanes: &Lanes) -> Result<(), String> {
     let text = plan("tried").replace("kv_decode", "e2e_kv");
     let folder = project(&text).map_err(|error| error.to_string())?;
-    write_lane(folder.path(), &exec_lane(&lanes.gil)).map_err(|error| error.to_string())?;
+    write_lane(folder.path(), &exec_lane(&lanes.gil, FAILS)).map_err(|error| error.to_string())?;
     let (run, journal) = run(folder.path(), &["--unlocked"])?;
     for (_, row) in journal.rows() {
         let failure = row.failure.as_ref().ok_or("a row that is not ok says why")?;
