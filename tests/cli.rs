@@ -37,6 +37,8 @@ mod prepared;
 mod project;
 #[path = "cli/schemas.rs"]
 mod schemas;
+#[path = "cli/skipped.rs"]
+mod skipped;
 #[path = "cli/streams.rs"]
 mod streams;
 
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         patches::TRIALS,
         places::TRIALS,
         schemas::TRIALS,
+        skipped::TRIALS,
         streams::TRIALS,
     ];
     let trial = |Named(name, needs, test)| {

@@ -11,6 +11,8 @@ use lockstep::verdict::rules::Ruling;
 mod cold_starts;
 #[path = "designs/families.rs"]
 mod families;
+#[path = "designs/grounds.rs"]
+mod grounds;
 #[path = "designs/observed.rs"]
 mod observed;
 #[path = "designs/promotions.rs"]

@@ -86,6 +86,7 @@ fn try_append(path: &Path, more: usize) -> Result<(), Error> {
         signal: None,
         busy: None,
         disowned: None,
+        stderr_unwritten_bytes: None,
         telemetry: Vec::new(),
     };
     writer.append(&Record::LaunchEnd(Box::new(end)))?;

@@ -158,6 +158,72 @@ fn decoding_crashed_or_fell_back_over_a_growing_cache_at_every_length_past_one_p
 }
 
 #[test]
+fn a_prompt_and_its_tokens_crashed_or_fell_back_over_a_growing_cache_past_as_many_passes_as_graphs() {
+    let (plan, journal) = committed("matrix-e2e");
+    let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+    assert_eq!((cells.len(), journal.rows().count()), (64, 64));
+    for (_, row) in journal.rows() {
+        let cell = &cells[&row.cell];
+        let expected = match (cell.axes["cache"].as_str(), cell.axes["compile_mode"].as_str(), cell.new_tokens) {
+            // A prompt and its first token are one pass, which nothing overwrites.
+            ("dynamic", "reduce-overhead", 2..) => (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten)),
+            // A prompt and seven tokens are eight passes, as many as the compiler makes graphs for.
+            ("dynamic", "default" | "aot_eager", 9..) => (Outcome::FellBack, Some(FailureClass::RecompileLimit)),
+            _ => (Outcome::Ok, None),
+        };
+        let came = (row.outcome, row.failure.as_ref().map(|failure| failure.class));
+        assert_eq!(came, expected, "{:?} {} tokens", cell.axes, cell.new_tokens);
+    }
+    assert_replayed(&journal);
+}
+
+#[test]
+fn replay_over_a_growing_cache_crashed_in_each_of_four_processes_marked_or_not() {
+    let (plan, journal) = committed("compile-crash-boundary");
+    let cells = plan.cells().expect("cells");
+    assert_eq!((cells.len(), journal.rows().count()), (4, 16));
+    let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
+    for cell in cells {
+        let rows = journal.rows().map(|(_, row)| row).filter(|row| row.cell == cell.id());
+        let came: Vec<_> = rows.map(|row| (row.outcome, row.failure.as_ref().map(|failure| failure.class))).collect();
+        assert_eq!(came, [crashed; 4], "{} {:?}", cell.workload, cell.axes);
+    }
+}
+
+#[test]
+fn a_static_cache_ran_in_each_of_seven_processes_where_the_growing_one_crashed_in_seven() {
+    let (plan, journal) = committed("staticcache-rescue");
+    let told = told(&plan, &journal);
+    let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
+    let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
+    assert_eq!(told[&("dynamic reduce-overhead".to_owned(), 32)], Came::from([(crashed, 7), (given_up, 14)]));
+    for arm in ["static reduce-overhead", "static eager", "dynamic eager"] {
+        assert_eq!(told[&(arm.to_owned(), 32)], Came::from([((Outcome::Ok, None), 21)]), "{arm}");
+    }
+    assert_replayed(&journal);
+}
+
+#[test]
+fn other_models_crash_over_a_growing_cache_and_compile_by_proof_everywhere_else() {
+    let patterns: Vec<String> = names().into_iter().filter(|name| name.starts_with("pattern-")).collect();
+    assert!(patterns.len() >= 6, "{patterns:?}");
+    for name in patterns {
+        let (plan, journal) = committed(&name);
+        for ((arm, tokens), came) in told(&plan, &journal) {
+            let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
+            let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
+            let expected = match (arm.as_str(), tokens) {
+                ("dynamic reduce-overhead", 8) => Came::from([(crashed, 3), (given_up, 6)]),
+                ("dynamic default", 8) => Came::from([((Outcome::FellBack, Some(FailureClass::RecompileLimit)), 9)]),
+                _ => Came::from([((Outcome::Ok, None), 9)]),
+            };
+            assert_eq!(came, expected, "{name}: {arm}, {tokens} tokens");
+        }
+        assert_replayed(&journal);
+    }
+}
+
+#[test]
 fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_fits_compiles() {
     let (plan, journal) = committed("triton-ablation");
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
@@ -242,7 +308,7 @@ fn planted(folder: &str) -> (serde_json::Value, Vec<(String, Option<String>)>) {
 }
 
 /// What is planted on any device, with the class that has to come of it.
-const PLANTED: [(&str, Option<&str>); 10] = [
+const PLANTED: [(&str, Option<&str>); 11] = [
     ("control", None),
     ("control_replayed", None),
     ("control_aot_eager", None),
@@ -253,6 +319,7 @@ const PLANTED: [(&str, Option<&str>); 10] = [
     ("dynamo_disabled", Some("dynamo_disabled")),
     ("graph_break_share", Some("graph_break_share")),
     ("unexplained", Some("unexplained")),
+    ("cudagraph_overwritten", Some("cudagraph_overwritten")),
 ];
 
 fn named(planted: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
@@ -264,15 +331,15 @@ fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
     let (place, found) = planted("h200");
     assert_eq!(place["device"], "NVIDIA H200");
     assert!(place["uuid"].as_str().is_some_and(|uuid| uuid.starts_with("GPU-")), "{place}");
-    assert_eq!(found, named(&PLANTED));
+    let of_a_gpu = [("no_triton", Some("no_triton"))];
+    assert_eq!(found, named(&[&PLANTED[..], &of_a_gpu].concat()));
 }
 
 #[test]
 fn every_fault_that_was_planted_on_a_processor_is_caught_by_its_name() {
     let (place, found) = planted("cpu");
     assert_eq!(place["device"], "cpu");
-    let overwritten = [("cudagraph_overwritten", Some("cudagraph_overwritten"))];
-    assert_eq!(found, named(&[&PLANTED[..], &overwritten].concat()));
+    assert_eq!(found, named(&PLANTED));
 }
 
 /// The journal as if its rows had been made under this plan.

@@ -3,6 +3,8 @@
 
 #[path = "published/faults.rs"]
 mod faults;
+#[path = "published/rules.rs"]
+mod rules;
 
 use std::path::{Path, PathBuf};
 
@@ -349,6 +351,18 @@ fn tr147_holds_by_its_own_rules() {
             ("prefill-gain-replication", "replicated"),
             ("gpt-fast-robustness", "invalid"),
             ("five-gates", "3_of_5"),
+            ("tost-decode-ada", "could_not_tell"),
+            ("tost-decode-a100", "could_not_tell"),
+            ("prefill-band", "strong_win"),
+            ("decode-band", "inconclusive"),
+            ("prefill-effect-sizes", "large"),
+            ("decode-effect-sizes", "inconclusive"),
+            ("compile-family", "invalid"),
+            ("identity-code", "different"),
+            ("identity-triton", "different"),
+            ("identity-quantization", "different"),
+            ("crash-rates", "mixed"),
+            ("decode-guard", "mixed"),
         ],
     );
     let ruled = |name: &str, from: &str, to: &str| {
@@ -385,6 +399,9 @@ fn tr126s_compile_effect_is_a_win_whose_strength_the_pooled_means_do_not_settle(
             ("prefill-gpt2-100m", "strong_win"),
             ("prefill-qwen2.5-3b", "win"),
             ("compile-against-ollama-prefill", "lower"),
+            ("tie-at-1.5b", "equivalent"),
+            ("tie-at-1.5b-half-ms", "inconclusive"),
+            ("tie-at-1.5b-two-ms", "equivalent"),
             ("ollama-beats-compile-at-3b", "lower"),
             ("prefill-by-model", "faster"),
             ("scale-crossover", "interaction"),
@@ -392,6 +409,15 @@ fn tr126s_compile_effect_is_a_win_whose_strength_the_pooled_means_do_not_settle(
             ("kv-decode-ranking", "ollama"),
             ("cross-phase-eager", "consistent"),
             ("cross-phase-compiled", "not_consistent"),
+            ("cross-phase-eager-std", "acceptable"),
+            ("cross-phase-environment", "different"),
+            ("e2e-ranking", "ollama"),
+            ("pairwise-comparisons", "all_significant"),
+            ("phase-2-effect-sizes", "mixed"),
+            ("compile-effect-size", "large"),
+            ("ollama-effect-size", "inconclusive"),
+            ("compile-is-real", "compiled"),
+            ("weight-parity", "invalid"),
         ],
     );
     let ruled = |from: &str, to: &str| changed("tr126", |text| text.replace(from, to), "no table", |text| text);
@@ -432,6 +458,10 @@ fn trenis_tables_promote_nothing_and_what_speaks_against_a_switch_stands() {
             ("ffn-proj-same-window", "regresses"),
             ("linear-fast-same-window", "inconclusive"),
             ("delayed-lt-same-window", "regresses"),
+            ("ffn-proj-revert", "revert"),
+            ("uncertainty-runs", "inconclusive"),
+            ("same-vm-runs", "inconclusive"),
+            ("token-parity", "invalid"),
         ],
     );
     let verdict = changed("treni", |text| text, "no table", |text| text);
@@ -456,25 +486,4 @@ fn trenis_tables_promote_nothing_and_what_speaks_against_a_switch_stands() {
         |text| text,
     );
     assert_eq!(ruling(&coarse, "cold-start").label, "tie");
-}
-
-#[test]
-fn trenis_routing_wins_nothing_and_its_reruns_count_where_both_sides_shared_a_window() {
-    let parts = |ruling: &Ruling| ruling.parts.iter().map(|part| part.label.clone()).collect::<Vec<_>>();
-    let verdict = changed("treni", |text| text, "no table", |text| text);
-    let routing = ruling(&verdict, "commercial-routing");
-    assert_eq!(
-        parts(routing),
-        ["could_not_tell", "no_tool_parity", "could_not_tell"],
-        "as the report, which claims none"
-    );
-    let profiles = routing.reasons.last().expect("a reason");
-    assert!(profiles.contains("both ways (ratios 0.879 to 1.236); a share of 0.1667"), "{profiles}");
-    // Were OpenRouter's difference clear of 0, its direction would not count.
-    let clear = |text: String| text.replace("\"ci_lo\": -148.517", "\"ci_lo\": 148.517");
-    let clear = changed("treni", |text| text, "treni_commercial_ci", clear);
-    assert_eq!(parts(ruling(&clear, "commercial-routing"))[2], "non_canonical");
-    assert_eq!(parts(ruling(&verdict, "ffn-proj-same-window")), ["worse", "better", "worse"], "mixed by its tail");
-    let linear = ruling(&verdict, "linear-fast-same-window");
-    assert_eq!(parts(linear), ["not_comparable", "better", "not_comparable"], "cold, mixed, warm");
 }

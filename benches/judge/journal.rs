@@ -169,8 +169,10 @@ fn end(launch: u32, rows: u64) -> LaunchEnd {
     // No row takes longer than 8 ms.
     let window_ms = 8 * rows;
     let own_ms = Some(window_ms);
-    let busy = Busy { window_ms, others_ms: rows / 100, steal_ms: 0, pressure_ms: Some(0), own_ms, cores: 2 };
-    LaunchEnd { launch, exit_status: Some(0), signal: None, busy: Some(busy), disowned: None, telemetry: Vec::new() }
+    let busy =
+        Busy { window_ms, others_ms: rows / 100, steal_ms: 0, pressure_ms: Some(0), own_ms, warmup_ms: None, cores: 2 };
+    let (exit_status, busy, telemetry) = (Some(0), Some(busy), Vec::new());
+    LaunchEnd { launch, exit_status, signal: None, busy, disowned: None, stderr_unwritten_bytes: None, telemetry }
 }
 
 fn header(plan: &Plan, plan_sha256: Digest) -> Header {

@@ -127,7 +127,7 @@ fn lane_of(
         }
         Launcher::Docker(docker) => docker,
     };
-    let mut told = |news: String| tracing::debug!(lane = found.lane.name, news, "packing the image");
+    let mut told = |news: String| note(&format!("{}: {news}", found.lane.name));
     let origin = origin(docker, found, executable)?;
     match pack_image(docker_host().as_deref(), images, origin, &staging.join("image.tar"), &mut told) {
         Ok(LaidImage { reference, config, manifest, diff_ids }) => {

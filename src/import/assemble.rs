@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::input::InputFile;
 use super::{Error, Kind, MAX_INPUT_BYTES};
-use crate::journal::{self, Header, ImportedFile, ImportedFrom, MAX_JOURNAL_BYTES, Record, Seal};
-use crate::terms::{AXIS_NAMES, Axes, Digest, Hasher, Outcome, nearest};
+use crate::journal::{self, Header, ImportedFile, ImportedFrom, MAX_JOURNAL_BYTES, Metric, Observation, Record, Seal};
+use crate::terms::{AXIS_NAMES, Axes, Digest, Failure, FailureClass, Hasher, Outcome, nearest};
 
 /// The plan that an import is bound to: whatever a plan is, this is what its journal says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,11 +116,12 @@ pub fn import(kind: Kind, files: &[InputFile], plan: &PlanIdentity, axes: Axes) 
             about: reading.about,
             ignored: reading.ignored.into_iter().collect(),
         });
-        for observation in &reading.observations {
+        let observations: Vec<Observation> = reading.observations.into_iter().map(plausible).collect();
+        for observation in &observations {
             *outcomes.entry(observation.outcome).or_insert(0) += 1;
         }
         body.extend(reading.summaries.into_iter().map(|summary| Record::Summary(Box::new(summary))));
-        body.extend(reading.observations.into_iter().map(|found| Record::Observation(Box::new(found))));
+        body.extend(observations.into_iter().map(|found| Record::Observation(Box::new(found))));
     }
     if body.is_empty() {
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
@@ -132,6 +133,18 @@ pub fn import(kind: Kind, files: &[InputFile], plan: &PlanIdentity, axes: Axes) 
     records.append(&mut body);
     records.push(Record::Seal(Seal { rows: 0, records: records.len() as u64 }));
     Ok(Imported { records, from, run, summaries, tables: tables.len() as u64, outcomes })
+}
+
+/// A success with a time below 0, whichever of its times that is, did not do the work that it tells of.
+fn plausible(observation: Observation) -> Observation {
+    if observation.outcome != Outcome::Ok {
+        return observation;
+    }
+    let impossible = observation.metrics.iter().find(|(name, metric)| metric.is_impossible_time(name));
+    let Some((name, Metric { value, unit })) = impossible else { return observation };
+    let message = format!("success, and {name} is {value} {unit}: no work takes that");
+    let failure = Some(Failure::new(FailureClass::Implausible, message));
+    Observation { outcome: Outcome::FellThrough, failure, ..observation }
 }
 
 fn run_id(from: &ImportedFrom, plan: &PlanIdentity) -> String {

@@ -202,6 +202,9 @@ fn a_status_counts_with_what_stands_beside_it() {
         (r#""status": "ok", "wall_ms": 0"#, Outcome::FellThrough),
         (r#""status": "ok", "wall_ms": 9.0, "tokps": -Infinity"#, Outcome::FellThrough),
         (r#""status": "ok", "wall_ms": "9.0""#, Outcome::FellThrough),
+        (r#""status": "ok", "wall_ms": 9.0, "ttft_ms": -0.1"#, Outcome::FellThrough),
+        (r#""status": "ok", "wall_ms": 9.0, "ttft_delta_ms": -0.1"#, Outcome::Ok),
+        (r#""status": "error", "wall_ms": -9.0"#, Outcome::Crashed),
     ] {
         assert_eq!(imported_outcomes(Kind::Tr147, "r.jsonl", &format!("{{{row}}}")), [expected], "{row}");
     }

@@ -117,8 +117,16 @@ pub enum Error {
         fault: Box<Error>,
     },
     /// The journal holds no record at all.
-    #[error("the journal is empty, nothing was recorded; `lockstep resume` starts it")]
+    #[error("the journal is empty, nothing was recorded; {}", again(None))]
     Empty,
+    /// The journal holds a part of its first line and nothing else.
+    #[error("the journal's first line is cut after {bytes} bytes, so that it holds no record; {}", again(*of))]
+    FirstLineCut {
+        /// What is left of it.
+        bytes: usize,
+        /// Whose journal it was, where that much is left.
+        of: Option<Origin>,
+    },
     /// A line does not end with its chain.
     #[error("line {line}: no journal line, it does not end with `\"chain\":\"…\"}}`: found {found:?}; {EDITED}")]
     NoChain {
@@ -377,7 +385,39 @@ pub enum Error {
     },
 }
 
+/// Who wrote a journal of which no record is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A run.
+    Run,
+    /// `lockstep import`.
+    Import,
+}
+
+/// What makes a journal without records good.
+fn again(of: Option<Origin>) -> &'static str {
+    match of {
+        Some(Origin::Run) => "`lockstep resume` starts it",
+        Some(Origin::Import) => "import the files again: what was imported cannot be resumed",
+        None => "`lockstep resume` starts it if it is a run's; if it was imported, import the files again",
+    }
+}
+
 impl Error {
+    /// A journal without a whole line, of which `tail` is left. An import names its run by what was imported.
+    pub(super) fn no_record(tail: &[u8]) -> Self {
+        const RUN: &[u8] = b"\"run\":\"";
+        const IMPORTED: &[u8] = b"imported-";
+        let after = tail.windows(RUN.len()).position(|found| found == RUN).map(|at| at + RUN.len());
+        let name = after.and_then(|after| tail.get(after..)).unwrap_or_default();
+        let of = match name.strip_prefix(IMPORTED) {
+            Some(_) => Some(Origin::Import),
+            None if IMPORTED.starts_with(name) => None,
+            None => Some(Origin::Run),
+        };
+        if tail.is_empty() { Self::Empty } else { Self::FirstLineCut { bytes: tail.len(), of } }
+    }
+
     /// The line at fault, where one is.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
@@ -418,7 +458,8 @@ impl Error {
             | Self::TooLong { .. }
             | Self::Archive { .. }
             | Self::Bomb { .. }
-            | Self::Empty => None,
+            | Self::Empty
+            | Self::FirstLineCut { .. } => None,
         }
     }
 

@@ -81,7 +81,15 @@ impl Observation {
     pub(super) fn contradiction(&self) -> Option<String> {
         match (self.outcome, &self.failure) {
             (Outcome::Ok, Some(_)) => Some("the row is ok and names a failure".to_owned()),
-            (Outcome::Ok, None) | (_, Some(_)) => None,
+            (Outcome::Ok, None) => self.metrics.iter().find_map(|(name, metric)| {
+                metric.is_impossible_time(name).then(|| {
+                    format!(
+                        "the row is ok, and {name} is {} {}: no work takes less than no time",
+                        metric.value, metric.unit
+                    )
+                })
+            }),
+            (_, Some(_)) => None,
             (outcome, None) => Some(format!("the row is {outcome} and does not say why")),
         }
     }
@@ -124,6 +132,22 @@ pub struct Observation {
     pub metrics: BTreeMap<String, Metric>,
 }
 
+/// Units of time.
+const OF_TIME: [&str; 4] = ["ns", "us", "ms", "s"];
+
+/// Words in the name of a time that is the difference of two, and may lie below 0.
+const DIFFERENCES: [&str; 11] =
+    ["change", "delta", "diff", "drift", "gain", "jitter", "offset", "overhead", "saved", "saving", "skew"];
+
+impl Metric {
+    /// Whether it is a time below 0 that by its name is no difference of two.
+    #[must_use]
+    pub fn is_impossible_time(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        OF_TIME.contains(&self.unit.as_str()) && self.value < 0.0 && !DIFFERENCES.iter().any(|word| name.contains(word))
+    }
+}
+
 /// A measured number and its unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +163,7 @@ mod tests {
     use super::super::fixture::{chained, records as measured_records};
     use super::super::{Error, FORMAT, Header, Record, Seal, encode, read};
     use super::*;
+    use crate::terms::FailureClass;
 
     fn header() -> Header {
         let file = |name: &str| ImportedFile {
@@ -278,6 +303,25 @@ mod tests {
         ] {
             assert!(said(change, &header()).contains(what), "{what}");
         }
+    }
+
+    #[test]
+    fn an_ok_row_with_a_time_below_zero_is_refused_and_a_difference_of_times_is_not() {
+        let with = |name: &str, value: f64, unit: &str, outcome: Outcome| {
+            let Record::Observation(mut row) = observation("b.csv", 2) else { panic!("it is one") };
+            row.metrics.insert(name.to_owned(), Metric { value, unit: unit.to_owned() });
+            row.outcome = outcome;
+            row.failure = (outcome != Outcome::Ok).then(|| Failure::new(FailureClass::Implausible, "it fell"));
+            read(&chained(&imported(&[Record::Observation(row)]))).map(|_| ()).map_err(|error| error.to_string())
+        };
+        for unit in OF_TIME {
+            let refused = with("ttft", -0.5, unit, Outcome::Ok).expect_err("it is no time");
+            assert!(refused.contains(&format!("ttft is -0.5 {unit}: no work takes less than no time")), "{refused}");
+        }
+        assert_eq!(with("ttft", -0.5, "ms", Outcome::FellThrough), Ok(()), "nothing is read of it");
+        assert_eq!(with("queue", 0.0, "ms", Outcome::Ok), Ok(()));
+        assert_eq!(with("Overhead_ms", -0.5, "ms", Outcome::Ok), Ok(()));
+        assert_eq!(with("temperature", -0.5, "celsius", Outcome::Ok), Ok(()));
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod writer;
 
 pub use archive::{compress, decompress};
 pub use calibration::{Calibration, CalibrationState, Detections, Slowdown};
-pub use error::Error;
+pub use error::{Error, Origin};
 pub use imported::{ImportedFile, ImportedFrom, Metric, Observation, Summary, SummaryCell};
 pub use read::{Journal, MAX_JOURNAL_BYTES, Segment, Torn, encode, read, read_file, write_unsynced};
 pub use record::{

@@ -126,10 +126,10 @@ fn as_row(record: &Record) -> Option<&Row> {
 ///
 /// # Errors
 /// The first line at which chain, record or structure does not hold, what was found there and what to try;
-/// [`Error::Empty`] when there is no whole record.
+/// [`Error::Empty`] or [`Error::FirstLineCut`] when there is no whole record.
 pub fn read(bytes: &[u8]) -> Result<Journal, Error> {
     let Scan { journal, .. } = scan(bytes)?;
-    if journal.records.is_empty() { Err(Error::Empty) } else { Ok(journal) }
+    if journal.records.is_empty() { Err(Error::no_record(bytes)) } else { Ok(journal) }
 }
 
 /// Reads a journal file, or the compressed form that a snapshot keeps.

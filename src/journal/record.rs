@@ -274,6 +274,9 @@ pub struct LaunchEnd {
     /// Why the launch's rows do not count: at its exit the lane was not what it declares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disowned: Option<Failure>,
+    /// Bytes of standard error that the launch's file in the run's folder lacks, where all of it was to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_unwritten_bytes: Option<u64>,
     /// The GPUs that the lane used, over all that was measured; empty: none was sampled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub telemetry: Vec<LaunchTelemetry>,
@@ -295,6 +298,10 @@ pub struct Busy {
     /// Processor time of lane and supervisor, in milliseconds, summed over processors; absent in older journals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_ms: Option<u64>,
+    /// How much of the windows went into warming up cells that come one after the other, which has no row, in milliseconds;
+    /// absent where cells are interleaved, and in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup_ms: Option<u64>,
     /// Logical processors.
     pub cores: u32,
 }

@@ -277,7 +277,7 @@ impl<T> Ordered<'_, T> {
 
     fn end(&self, head: Link, tail: Vec<u8>) -> Result<Ending, Error> {
         if self.structure.records() == 0 {
-            return Err(Error::Empty);
+            return Err(Error::no_record(&tail));
         }
         let torn = (!tail.is_empty()).then(|| Torn { line: self.structure.records() + 1, bytes: tail });
         Ok(Ending { sealed: self.structure.is_sealed() && torn.is_none(), head: head.digest, torn })
@@ -336,7 +336,7 @@ mod tests {
             assert_eq!(streamed(&bad, 3).1.map(|_| ()), at_once, "byte {place}");
         }
         assert_eq!(streamed(b"", 2).1, Err(Error::Empty.to_string()));
-        assert_eq!(streamed(b"torn", 2).1, Err(Error::Empty.to_string()));
+        assert_eq!(streamed(b"torn", 2).1, read(b"torn").map(|_| unreachable!()).map_err(|fault| fault.to_string()));
     }
 
     #[test]

@@ -19,6 +19,7 @@ fn end(launch: u32) -> Record {
         signal: None,
         busy: None,
         disowned: None,
+        stderr_unwritten_bytes: None,
         telemetry: Vec::new(),
     }))
 }
@@ -140,7 +141,11 @@ fn a_journal_cut_anywhere_gives_its_whole_lines_and_the_torn_one() {
         let cut = &good[..length];
         let ends: Vec<usize> = (0..length).filter(|place| cut[*place] == b'\n').collect();
         if length < first {
-            assert!(matches!(read(cut), Err(Error::Empty)), "cut to {length}");
+            match read(cut) {
+                Err(Error::Empty) => assert_eq!(length, 0),
+                Err(Error::FirstLineCut { bytes, .. }) => assert_eq!(bytes, length),
+                other => panic!("cut to {length}: {other:?}"),
+            }
             continue;
         }
         let Journal { records, sealed, torn, .. } = read(cut).unwrap();
@@ -210,7 +215,24 @@ fn only_whole_chained_lines_are_lines() {
     let with_returns = String::from_utf8(bytes()).unwrap().replace('\n', "\r\n");
     assert!(matches!(read(with_returns.as_bytes()), Err(Error::NoChain { line: 1, .. })));
     assert!(matches!(read(b""), Err(Error::Empty)));
-    assert!(matches!(read(b"{\"type\":\"header\""), Err(Error::Empty)));
+    assert!(matches!(read(b"{\"type\":\"header\""), Err(Error::FirstLineCut { bytes: 16, of: None })));
+}
+
+#[test]
+fn a_journal_whose_first_line_is_cut_says_what_makes_it_good_again() {
+    let said = |bytes: &[u8]| read(bytes).expect_err("it has no record").to_string();
+    let run = &short()[..60];
+    assert!(String::from_utf8_lossy(run).contains("\"run\":\""), "{}", String::from_utf8_lossy(run));
+    assert_eq!(
+        said(run),
+        "the journal's first line is cut after 60 bytes, so that it holds no record; `lockstep resume` starts it"
+    );
+    let imported = said(br#"{"type":"header","format":1,"run":"imported-0123456789ab","segment":0"#);
+    assert!(imported.ends_with("import the files again: what was imported cannot be resumed"), "{imported}");
+    let both = "`lockstep resume` starts it if it is a run's; if it was imported, import the files again";
+    for unknown in [&b""[..], b"{\"type\":\"header\"", br#"{"type":"header","format":1,"run":"impo"#] {
+        assert!(said(unknown).ends_with(both), "{}", said(unknown));
+    }
 }
 
 #[test]

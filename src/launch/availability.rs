@@ -123,7 +123,12 @@ async fn find_engine(lane: &DockerLane, search_path: &str, docker_host: Option<&
 fn absent(error: Error) -> Availability {
     match error {
         Error::Absent { reason, remedy } => Availability::Absent { reason, remedy, engine: None },
-        other => Availability::Absent { reason: other.to_string(), remedy: "see the reason".to_owned(), engine: None },
+        other => Availability::Absent {
+            reason: other.to_string(),
+            remedy: "check `docker info` as this user, and restart the engine or point DOCKER_HOST at another"
+                .to_owned(),
+            engine: None,
+        },
     }
 }
 
@@ -173,6 +178,13 @@ mod tests {
         assert!(scheme.contains("ssh://host"), "{scheme}");
         let (down, remedy) = reason(at("tcp://127.0.0.1:1").await);
         assert!(down.contains("refused") && remedy.contains("daemon"), "{down}; {remedy}");
+    }
+
+    #[test]
+    fn an_engine_that_fails_in_another_way_is_absent_with_something_to_do() {
+        let (reason, remedy) = reason(absent(Error::Slow { doing: "asking for its facts".into(), waited_s: 5.0 }));
+        assert!(reason.contains("asking for its facts"), "{reason}");
+        assert!(["docker info", "restart", "DOCKER_HOST"].iter().all(|word| remedy.contains(word)), "{remedy}");
     }
 
     #[tokio::test]

@@ -72,6 +72,15 @@ impl Launched {
         }
     }
 
+    /// Bytes of standard error that were to be kept in a file and could not be written there; 0 where none is kept.
+    #[must_use]
+    pub fn stderr_unwritten(&self) -> u64 {
+        match &self.lane {
+            Lane::Process(process) => process.stderr_unwritten(),
+            Lane::Container(container) => container.stderr_unwritten(),
+        }
+    }
+
     /// Bytes that it wrote to standard error so far, and of a server to standard output too.
     #[must_use]
     pub fn output_bytes(&self) -> u64 {

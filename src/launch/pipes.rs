@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,6 +106,8 @@ pub(super) struct StderrTail {
     bytes: Arc<AtomicU64>,
     /// Where all of it goes, for a lane whose every word may matter.
     whole: Option<Arc<File>>,
+    /// Bytes that should have gone there and did not.
+    unwritten: Arc<AtomicU64>,
 }
 
 impl StderrTail {
@@ -122,9 +124,9 @@ impl StderrTail {
     /// Takes in the next piece.
     pub(super) fn push(&self, bytes: &[u8]) {
         self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if let Some(mut file) = self.whole.as_deref() {
-            // A full disk must not end the lane; what the journal keeps is the tail.
-            let _ = file.write_all(bytes);
+        if let Some(file) = self.whole.as_deref() {
+            // A full disk must not end the lane; the journal keeps the tail, and says how much is missing.
+            self.unwritten.fetch_add(left_unwritten(file, bytes), Ordering::Relaxed);
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
@@ -136,6 +138,11 @@ impl StderrTail {
     /// Bytes that came in all: while they grow, the lane lives.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were to be kept whole and could not be written.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.unwritten.load(Ordering::Relaxed)
     }
 
     /// The last lines as text; bytes that are no UTF-8 show as replacement characters.
@@ -159,6 +166,18 @@ impl StderrTail {
             self.push(buffer.get(..read).unwrap_or_default());
         }
     }
+}
+
+/// Writes as much of `bytes` as the file takes; gives how many it did not.
+fn left_unwritten(mut file: impl io::Write, mut bytes: &[u8]) -> u64 {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+        }
+    }
+    bytes.len() as u64
 }
 
 #[cfg(test)]
@@ -185,7 +204,21 @@ mod tests {
         let text = "a long word\n".repeat(10_000);
         StderrTail::with_whole(Some(&path)).unwrap().push(text.as_bytes());
         assert!(std::fs::read_to_string(&path).unwrap() == text, "something of it was lost");
+        let kept = StderrTail::with_whole(Some(&path)).unwrap();
+        kept.push(b"more");
+        assert_eq!(kept.unwritten(), 0);
         assert!(StderrTail::with_whole(None).unwrap().whole.is_none());
+    }
+
+    #[test]
+    fn what_a_full_disk_does_not_take_is_counted_and_the_tail_is_kept_all_the_same() {
+        let tail = StderrTail::with_whole(Some(Path::new("/dev/full"))).unwrap();
+        tail.push(b"first\n");
+        tail.push(b"second\n");
+        assert_eq!((tail.unwritten(), tail.bytes(), tail.text().as_str()), (13, 13, "first\nsecond"));
+        let mut place = [0_u8; 4];
+        assert_eq!(left_unwritten(&mut place[..], b"abcdef"), 2, "what went in before the disk was full is not lost");
+        assert_eq!(&place, b"abcd");
     }
 
     #[test]

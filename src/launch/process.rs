@@ -134,6 +134,10 @@ impl ProcessLaunch {
         self.tail.text()
     }
 
+    pub(super) fn stderr_unwritten(&self) -> u64 {
+        self.tail.unwritten()
+    }
+
     pub(super) fn output_bytes(&self) -> u64 {
         self.tail.bytes()
     }

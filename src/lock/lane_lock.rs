@@ -184,9 +184,10 @@ pub fn unresolved(lane: &Lane, lock: &Lock) -> Vec<(String, String)> {
                 }
                 found.push((text, resolve.clone()));
             }
-            LockedInput::Stated { source, content: content @ Content::ImageDigest { .. } } if name == IMAGE_INPUT => {
+            LockedInput::Stated { source, content: content @ Content::ImageDigest { .. } } => {
+                let image = if name == IMAGE_INPUT { "image".to_owned() } else { format!("input {name:?}") };
                 let text =
-                    format!("its image is {} by {source} alone, and was not seen in its registry", content.short());
+                    format!("its {image} is {} by {source} alone, and was not seen in its registry", content.short());
                 found.push((text, format!("`lockstep lock {}` where its registry serves it", lane.name)));
             }
             LockedInput::Stated { .. } | LockedInput::Verified { .. } => {}
@@ -280,10 +281,12 @@ mod tests {
         }
     }
 
+    fn verified(pin: ImagePin) -> LockedInput {
+        LockedInput::Verified { seen: "2026-11-21".into(), by: "registry".into(), content: Content::Image(pin) }
+    }
+
     fn image(pin: ImagePin) -> BTreeMap<String, LockedInput> {
-        let entry =
-            LockedInput::Verified { seen: "2026-11-21".into(), by: "registry".into(), content: Content::Image(pin) };
-        BTreeMap::from([(IMAGE_INPUT.to_owned(), entry)])
+        BTreeMap::from([(IMAGE_INPUT.to_owned(), verified(pin))])
     }
 
     #[test]
@@ -368,6 +371,30 @@ mod tests {
         let unpinned = lock_lane(&lane, &files(), BTreeMap::new(), None);
         let verdict = verify_lock(&lane, &unpinned, &files(), Some(Digest::of(b"recipe")));
         assert!(matches!(verdict, Err(Error::NotPinned { key, .. }) if key == "self_image"));
+    }
+
+    #[test]
+    fn an_image_that_is_only_stated_keeps_the_lane_from_running_whatever_its_input_is_called() {
+        let text = PROCESS.replace("\"process\"", "\"docker\"").replace("[process]", "[docker]");
+        let text = text.replace("program = \"self\"", "build = \"toy\"");
+        let base = "[input.base]\nkind = \"image\"\nreference = \"a/b:1\"\nargument = \"BASE\"\n";
+        let built = Lane::parse("lane", &format!("{text}\n{base}")).unwrap();
+        for (lane, input, words) in
+            [(built, "base", "its input \"base\" is "), (docker("a/b:1"), "image", "its image is ")]
+        {
+            let digest = Digest::of(b"stated");
+            let content = Content::ImageDigest { reference: "docker.io/a/b:1".into(), digest };
+            let stated = LockedInput::Stated { source: "a page of its project".into(), content };
+            let lock = lock_lane(&lane, &files(), BTreeMap::from([(input.to_owned(), stated)]), None);
+            verify_lock(&lane, &lock, &files(), None).unwrap();
+            let found = unresolved(&lane, &lock);
+            let [(text, resolve)] = found.as_slice() else { panic!("{found:?}") };
+            assert!(text.starts_with(words) && text.contains("a page of its project alone"), "{text}");
+            assert_eq!(resolve, "`lockstep lock native` where its registry serves it");
+            // What is verified keeps nothing back.
+            let lock = lock_lane(&lane, &files(), BTreeMap::from([(input.to_owned(), verified(pin("a/b:1")))]), None);
+            assert_eq!(unresolved(&lane, &lock), []);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) fn check(document: &Document<'_>, raw: RawDesign) -> Result<Design, E
         report,
         replication: _,
         alpha,
+        power,
         bootstrap_resamples,
         bootstrap_seed: _,
         min_ok_share,
@@ -27,6 +28,9 @@ pub(super) fn check(document: &Document<'_>, raw: RawDesign) -> Result<Design, E
         return Err(document.fault("published.report", "is empty", Some("name the report".to_owned())));
     }
     between(document, "published.alpha", *alpha, 0.0, 0.5)?;
+    if let Some(power) = power {
+        between(document, "published.power", *power, 0.5, 1.0)?;
+    }
     range(document, "published.bootstrap_resamples", *bootstrap_resamples, 100, 1_000_000)?;
     if let Some(share) = min_ok_share {
         between(document, "published.min_ok_share", *share, 0.0, 1.0_f64.next_up())?;

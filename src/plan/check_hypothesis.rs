@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::check_plan::{between, name, unique};
 use super::check_rule::{Earlier, RulePlace};
+use super::check_unit::check_unit;
 use super::columns::{self, Columns};
 use super::document::Document;
 use super::measured_columns::measured_columns;
@@ -74,6 +75,7 @@ impl Scope<'_> {
                 )?;
                 let kind = self.ruled(&at, &raw, rule)?;
                 columns::check(self.document, index, rule, &self.columns)?;
+                check_unit(self.document, index, rule)?;
                 kind
             }
             (Some(_), Some(_)) => {

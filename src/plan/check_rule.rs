@@ -6,7 +6,7 @@ use super::check_plan::between;
 use super::document::Document;
 use super::{
     AxisDecomposition, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs, MeanSide, Need,
-    Precondition, PromotionGates, Rule, SingleDelta, TokenParity,
+    Precondition, PromotionGates, Ranking, Rule, SingleDelta, TokenParity,
 };
 use crate::terms::nearest;
 
@@ -37,7 +37,7 @@ impl RulePlace<'_> {
         format!("{}.{key}", self.path)
     }
 
-    fn fault(&self, key: &str, message: impl Into<String>, hint: Option<String>) -> Error {
+    pub(super) fn fault(&self, key: &str, message: impl Into<String>, hint: Option<String>) -> Error {
         self.document.fault(&self.at(key), message, hint)
     }
 
@@ -82,6 +82,7 @@ impl RulePlace<'_> {
                 self.printed(rule)
             }
             Rule::CommercialRouting(_) | Rule::SameWindowRerun(_) => self.routing(rule),
+            Rule::EffectSize(_) | Rule::MultipleComparisons(_) | Rule::BenchmarkIdentity(_) => self.reported(rule),
             _ => self.criterion(rule),
         }
     }
@@ -150,7 +151,7 @@ impl RulePlace<'_> {
                     let message = format!("{:?}: expected two candidates or more, each once", rule.candidates);
                     return Err(self.fault("rule.candidates", message, None));
                 }
-                Ok(())
+                self.ranked(rule)
             }
             Rule::Consistency(rule) => {
                 self.some("rule.key", rule.key.len())?;
@@ -171,6 +172,23 @@ impl RulePlace<'_> {
             }
             Rule::ScoreAndLatency(rule) => self.some("rule.key", rule.key.len()),
             _ => Ok(()),
+        }
+    }
+
+    /// A row for each candidate, or a column for each.
+    fn ranked(&self, rule: &Ranking) -> Result<(), Error> {
+        let Ranking { candidate, candidates, mean, n, side_by_side, .. } = rule;
+        let in_rows = [candidate.is_some(), mean.is_some(), n.is_some()];
+        if side_by_side.is_empty() && in_rows == [true; 3] {
+            return Ok(());
+        }
+        if in_rows != [false; 3] || side_by_side.is_empty() {
+            let message = "expected `candidate`, `mean` and `n`, or `side_by_side` alone";
+            return Err(self.fault("rule", message, None));
+        }
+        match candidates.iter().find(|candidate| !side_by_side.contains_key(*candidate)) {
+            Some(candidate) => Err(self.fault("rule.side_by_side", format!("names no column of {candidate:?}"), None)),
+            None => Ok(()),
         }
     }
 
@@ -213,6 +231,9 @@ impl RulePlace<'_> {
                 share("robust_pct", rule.robust_pct, 0.0, 100.0)?;
                 share("sensitive_pct", rule.sensitive_pct, rule.robust_pct, 100.0)?;
                 share("fragile_pct", rule.fragile_pct, rule.sensitive_pct, 100.0)
+            }
+            Rule::CleanRuns(rule) => {
+                rule.withdrawn.as_ref().map_or(Ok(()), |it| self.some("rule.withdrawn.remarks", it.remarks.len()))
             }
             Rule::FiveGates(rule) => {
                 share("artifact_share", rule.artifact_share, 0.0, 1.0_f64.next_up())?;
@@ -311,7 +332,7 @@ impl RulePlace<'_> {
     }
 
     /// A printed spread without its count, or the other way round, is no side.
-    fn sides(&self, sides: [(&str, &MeanSide); 2]) -> Result<(), Error> {
+    pub(super) fn sides(&self, sides: [(&str, &MeanSide); 2]) -> Result<(), Error> {
         let is_whole = |side: &MeanSide| match (&side.sd, &side.interval) {
             (None, None) => side.n.is_none(),
             (Some(_), Some(_)) => false,
@@ -428,7 +449,7 @@ impl RulePlace<'_> {
         }
     }
 
-    fn some(&self, key: &str, count: usize) -> Result<(), Error> {
+    pub(super) fn some(&self, key: &str, count: usize) -> Result<(), Error> {
         if count > 0 { Ok(()) } else { Err(self.fault(key, "is empty", Some("give at least one".to_owned()))) }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::document::{Document, key};
-use super::{Efficiencies, Error, Hangs, MeanSide, Rows, Rule, TokenParity};
+use super::{Efficiencies, Error, Hangs, MeanSide, PrintedEffects, Rows, Rule, TokenParity};
 use crate::terms::{AXIS_NAMES, nearest};
 
 /// A column that a rule reads.
@@ -104,7 +104,8 @@ impl Rule {
             | Self::PhaseSeparation(_)
             | Self::GainReplication(_)
             | Self::ScaleCrossover(_)
-            | Self::MatchedContrasts(_) => reads.of_means(self),
+            | Self::MatchedContrasts(_)
+            | Self::EffectSize(_) => reads.of_means(self),
             Self::StaticCacheRescue(_)
             | Self::CrashBoundary(_)
             | Self::Portability(_)
@@ -120,7 +121,9 @@ impl Rule {
             | Self::Ranking(_)
             | Self::Consistency(_)
             | Self::LadderOfBands(_)
-            | Self::ScoreAndLatency(_) => reads.of_printed(self),
+            | Self::ScoreAndLatency(_)
+            | Self::MultipleComparisons(_)
+            | Self::BenchmarkIdentity(_) => reads.of_printed(self),
         }
         reads.found
     }
@@ -203,8 +206,9 @@ impl Reads {
     }
 
     fn hangs(&mut self, hangs: &Hangs) {
-        let Hangs { rows, key, outcome, resolved: _, unresolved: _, ok_rate, wall } = hangs;
+        let Hangs { rows, key, outcome, resolved: _, unresolved: _, ok_rate, wall, tokens } = hangs;
         self.all("rule.hangs.key", rows, key);
+        self.all("rule.hangs.tokens", rows, tokens);
         self.by_key(
             rows,
             &[("hangs.outcome", Some(outcome)), ("hangs.ok_rate", Some(ok_rate)), ("hangs.wall", Some(wall))],
@@ -295,6 +299,15 @@ impl Reads {
             Rule::MatchedContrasts(rule) => {
                 let sides = [("baseline", &rule.baseline), ("candidate", &rule.candidate)];
                 self.sides("key", &rule.key, sides);
+            }
+            Rule::EffectSize(rule) => {
+                if let (Some(baseline), Some(candidate)) = (&rule.baseline, &rule.candidate) {
+                    self.sides("key", &rule.key, [("baseline", baseline), ("candidate", candidate)]);
+                }
+                if let Some(PrintedEffects { rows, d, n }) = &rule.printed {
+                    self.all("rule.key", rows, &rule.key);
+                    self.by_key(rows, &[("printed.d", Some(d)), ("printed.n", n.as_ref())]);
+                }
             }
             _ => {}
         }
@@ -412,6 +425,7 @@ impl Reads {
                     ("retry_or_vote_arms", rule.retry_or_vote_arms.as_ref()),
                     ("reverse_order_of", rule.reverse_order_of.as_ref()),
                     ("superseded_by", rule.superseded_by.as_ref()),
+                    ("withdrawn.column", rule.withdrawn.as_ref().map(|withdrawn| &withdrawn.column)),
                 ];
                 self.by_key(&rule.rows, &columns);
             }
@@ -421,8 +435,9 @@ impl Reads {
                 self.one("rule.regimes.outcome", &rule.regimes.rows, &rule.regimes.outcome);
             }
             Rule::Ranking(rule) => {
-                self.by_key(&rule.rows, &[("candidate", Some(&rule.candidate)), ("unit", Some(&rule.unit))]);
-                self.by_key(&rule.rows, &[("mean", Some(&rule.mean)), ("n", Some(&rule.n))]);
+                self.by_key(&rule.rows, &[("candidate", rule.candidate.as_ref()), ("unit", Some(&rule.unit))]);
+                self.by_key(&rule.rows, &[("mean", rule.mean.as_ref()), ("n", rule.n.as_ref())]);
+                self.all("rule.side_by_side", &rule.rows, rule.side_by_side.values());
             }
             Rule::Consistency(rule) => {
                 self.all("rule.key", &rule.rows, &rule.key);
@@ -439,6 +454,11 @@ impl Reads {
                 self.all("rule.latencies", &rule.rows, &rule.latencies);
                 self.all("rule.score_interval", &rule.rows, rule.score_interval.iter().flatten());
             }
+            Rule::MultipleComparisons(rule) => {
+                self.all("rule.key", &rule.rows, &rule.key);
+                self.one("rule.p", &rule.rows, &rule.p);
+            }
+            // The columns of an identity stand beside their tables.
             _ => {}
         }
     }

@@ -37,6 +37,10 @@ pub struct Published {
     pub replication: Replication,
     /// Level of every test.
     pub alpha: f64,
+    /// Power of the number of repetitions that an open question is said to need, for rules that state none of their own
+    /// (`falsification_ladder`, `compile_robustness`, `promotion`); without it these tell no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<f64>,
     /// Resamples of every bootstrap.
     pub bootstrap_resamples: u32,
     /// Seed of every bootstrap.

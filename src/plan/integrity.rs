@@ -84,8 +84,21 @@ pub struct CleanRuns {
     /// The column of the run that replaces this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
+    /// What a run's own authors said of it that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawn>,
     /// Whether a first arm may have warmed something up for the second, so that a run counts only with its reverse.
     pub order_matters: bool,
+}
+
+/// A column of remarks, and those by which the authors of a run took it back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawn {
+    /// The column.
+    pub column: String,
+    /// The remarks that do, as they stand there; at least one.
+    pub remarks: Vec<String>,
 }
 
 /// Columns of a fused arm, each true or false.

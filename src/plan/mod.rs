@@ -13,7 +13,9 @@
 mod check_design;
 mod check_hypothesis;
 mod check_plan;
+mod check_reported;
 mod check_rule;
+mod check_unit;
 mod check_workload;
 mod columns;
 mod comparison;
@@ -29,6 +31,7 @@ mod input;
 mod integrity;
 mod lane;
 mod launcher;
+mod licence;
 mod lock_file;
 mod locked_input;
 mod measured_columns;
@@ -39,6 +42,7 @@ mod printed;
 mod raw_design;
 mod raw_lane;
 mod raw_plan;
+mod reported;
 mod routing;
 mod rule;
 mod schedule;
@@ -63,11 +67,15 @@ pub use expected_failure::ExpectedFailure;
 pub use gate::{ColdStartRanking, ModeColumns, ModeWords, PromotionGates, StageWords, SwitchEvidence};
 pub use hub::{Hub, HubFile};
 pub use input::{IMAGE_INPUT, Input, archive_name, is_web};
-pub use integrity::{CleanRuns, CompileRobustness, FiveGates, FusedColumns, PerformanceIs, ProbeColumns, Regimes};
+pub use integrity::{
+    CleanRuns, CompileRobustness, FiveGates, FusedColumns, PerformanceIs, ProbeColumns, Regimes, Withdrawn,
+};
 pub use lane::{Gate, GateTest, Lane, Limits};
 pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program, Proof};
+pub use licence::{FindingNeed, Floor, Licence, Need, Statement, TableNeed};
 pub use lock_file::{ImagePin, Lock, SelfImagePin};
 pub use locked_input::{Candidate, Content, LockedInput, OverlayPin, is_commit};
+pub use measured_columns::LaunchCount;
 pub use model::{ModelSpec, Synthetic};
 pub use needs::{Needs, is_version};
 pub use plan_file::{
@@ -75,10 +83,11 @@ pub use plan_file::{
     Prompt, RunSettings, StatisticsSettings, Workload,
 };
 pub use printed::{Consistency, LadderHolds, LadderOfBands, Ranking, ScoreAndLatency};
+pub use reported::{BenchmarkIdentity, EffectSizes, IdentitySide, MultipleComparisons, PrintedEffects};
 pub use routing::{CommercialRouting, RoutingProfiles, SameWindowRerun, ToolTasks};
 pub use rule::{
-    AxisDecomposition, Before, Column, Efficiencies, FalsificationLadder, FindingNeed, Floor, GainUnit, HangLedger,
-    Hangs, Licence, MatchedPairs, Need, Null, Precondition, Rows, Rule, SingleDelta, Statement, TableNeed,
+    AxisDecomposition, Before, Column, Efficiencies, FalsificationLadder, GainUnit, HangLedger, Hangs, MatchedPairs,
+    Null, Precondition, Rows, Rule, SingleDelta,
 };
 pub use schedule::{PlannedLaunch, Repetition, Schedule};
 pub use schema::{SCHEMA_NAMES, schema};

@@ -12,18 +12,25 @@ use super::Rows;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ranking {
-    /// The rows; one for each candidate and unit that it ran.
+    /// The rows; one for each candidate and unit that it ran, or one for each unit with a column for each candidate.
     pub rows: Rows,
     /// The column of the candidate, for example the backend.
-    pub candidate: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
     /// The candidates; at least two. Rows of others are not read.
     pub candidates: Vec<String>,
     /// The column of what a candidate may lack, for example the model: only those that all candidates ran are ranked over.
     pub unit: String,
     /// The column of the mean.
-    pub mean: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<String>,
     /// The column of the count behind it. A unit has the same weight for every candidate: the least of their counts.
-    pub n: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<String>,
+    /// Candidate to the column of its mean, where a row prints all of them side by side; null where one did not run. Stands
+    /// instead of `candidate`, `mean` and `n`: no count is printed there, and every unit weighs the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub side_by_side: BTreeMap<String, String>,
 }
 
 /// Whether two phases of an experiment agree on the same numbers.

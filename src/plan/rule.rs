@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CleanRuns, ColdStartRanking, CommercialRouting, CompileRobustness, Consistency, CorrelationCriterion,
-    CrashBoundary, DifferenceCriterion, EffectBands, FiveGates, GainReplication, LadderOfBands, MatchedContrasts,
-    MeanContrast, ParallelEfficiency, PhaseSeparation, Portability, PromotionGates, Ranking, ReproductionBands,
-    SameWindowRerun, Saturation, ScaleCrossover, ScoreAndLatency, StatedDifferences, StaticCacheRescue, TokenParity,
-    WeightParity,
+    BenchmarkIdentity, CleanRuns, ColdStartRanking, CommercialRouting, CompileRobustness, Consistency,
+    CorrelationCriterion, CrashBoundary, DifferenceCriterion, EffectBands, EffectSizes, FiveGates, GainReplication,
+    LadderOfBands, Licence, MatchedContrasts, MeanContrast, MultipleComparisons, ParallelEfficiency, PhaseSeparation,
+    Portability, PromotionGates, Ranking, ReproductionBands, SameWindowRerun, Saturation, ScaleCrossover,
+    ScoreAndLatency, StatedDifferences, StaticCacheRescue, TokenParity, WeightParity,
 };
 use crate::terms::Scalar;
 
@@ -89,6 +89,12 @@ pub enum Rule {
     CommercialRouting(CommercialRouting),
     /// What a difference comes to where both sides were run again in the same window.
     SameWindowRerun(SameWindowRerun),
+    /// What a standardised difference is called.
+    EffectSize(Box<EffectSizes>),
+    /// Whether tests survive that they are several.
+    MultipleComparisons(MultipleComparisons),
+    /// Whether two measurements are of the same object.
+    BenchmarkIdentity(BenchmarkIdentity),
 }
 
 /// Rows of a printed table.
@@ -211,6 +217,10 @@ pub struct Hangs {
     pub ok_rate: String,
     /// The column of the wall time; null where none was recorded.
     pub wall: String,
+    /// The column of the tokens that came out, where it is printed; null where none were recorded. A shape ran through only
+    /// with some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
 }
 
 /// See [`Rule::HangLedger`].
@@ -285,68 +295,6 @@ pub struct AxisDecomposition {
     pub levels: String,
 }
 
-/// See [`Rule::Licence`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Licence {
-    /// What might be said; at least one, names unique.
-    pub statements: Vec<Statement>,
-}
-
-/// Something that might be said, and what it needs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Statement {
-    /// Its name.
-    pub name: String,
-    /// What it says.
-    pub says: String,
-    /// What must hold for it; at least one.
-    pub needs: Vec<Need>,
-}
-
-/// One thing that a statement needs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "need", rename_all = "snake_case")]
-pub enum Need {
-    /// A hypothesis of this design came out so.
-    Finding(FindingNeed),
-    /// Every number of a column reaches a floor.
-    EveryAtLeast(Floor),
-    /// The table was imported at all.
-    Table(TableNeed),
-}
-
-/// See [`Need::Finding`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FindingNeed {
-    /// The hypothesis; it stands before this one.
-    pub hypothesis: String,
-    /// The labels that will do.
-    pub is: Vec<String>,
-}
-
-/// See [`Need::EveryAtLeast`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Floor {
-    /// The column.
-    pub of: Column,
-    /// The floor, in the column's own unit.
-    pub floor: f64,
-}
-
-/// See [`Need::Table`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TableNeed {
-    /// The table.
-    pub table: String,
-    /// What it would hold.
-    pub about: String,
-}
-
 impl Rule {
     /// The kind's name, as a design writes it.
     #[must_use]
@@ -386,6 +334,9 @@ impl Rule {
             Self::ScoreAndLatency(_) => "score_and_latency",
             Self::CommercialRouting(_) => "commercial_routing",
             Self::SameWindowRerun(_) => "same_window_rerun",
+            Self::EffectSize(_) => "effect_size",
+            Self::MultipleComparisons(_) => "multiple_comparisons",
+            Self::BenchmarkIdentity(_) => "benchmark_identity",
         }
     }
 
@@ -431,6 +382,9 @@ impl Rule {
             Self::ScoreAndLatency(_) => &["wins", "not_promotable", "no_latency_gain", "loses", "mixed"],
             Self::CommercialRouting(_) => &["internal_wins", "external_wins", "parity", "trade_off", "mixed"],
             Self::SameWindowRerun(_) => &["improves", "near_flat", "regresses"],
+            Self::EffectSize(_) => &["negligible", "small", "medium", "large", "mixed"],
+            Self::MultipleComparisons(_) => &["all_significant", "some_significant", "none_significant"],
+            Self::BenchmarkIdentity(_) => &["same", "different"],
         };
         let own = match self {
             Self::Reproduction(rule) => rule.bands.keys().map(String::as_str).collect(),
@@ -464,7 +418,9 @@ impl Rule {
             | Self::MatchedContrasts(_)
             | Self::CompileRobustness(_)
             | Self::CommercialRouting(_)
-            | Self::SameWindowRerun(_) => true,
+            | Self::SameWindowRerun(_)
+            | Self::EffectSize(_)
+            | Self::MultipleComparisons(_) => true,
             Self::MatchedPairs(_)
             | Self::SingleDelta(_)
             | Self::AxisDecomposition(_)
@@ -479,7 +435,8 @@ impl Rule {
             | Self::Ranking(_)
             | Self::Consistency(_)
             | Self::LadderOfBands(_)
-            | Self::ScoreAndLatency(_) => false,
+            | Self::ScoreAndLatency(_)
+            | Self::BenchmarkIdentity(_) => false,
         }
     }
 }

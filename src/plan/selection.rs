@@ -50,6 +50,10 @@ impl Rule {
             Self::MatchedContrasts(rule) => {
                 json!(["matched means", rule.key, rule.pair_by_block, rule.baseline, rule.candidate])
             }
+            Self::EffectSize(rule) => {
+                let cuts = [rule.small, rule.medium, rule.large];
+                json!(["size", rule.key, cuts, rule.baseline, rule.candidate, rule.printed])
+            }
             Self::PhaseSeparation(rule) => json!(["phases", rule.phase, rule.baseline, rule.candidate]),
             Self::ScaleCrossover(rule) => {
                 json!(["sizes", rule.model, rule.sizes, rule.interaction, rule.baseline, rule.candidate])
@@ -64,6 +68,18 @@ impl Rule {
             Self::CommercialRouting(rule) => {
                 json!(["pairs", rule.rows, rule.difference, rule.interval, rule.pairs, rule.parity_within])
             }
+            Self::GainReplication(rule) => {
+                json!(["gains", rule.model, rule.gain_pct, rule.baseline, rule.candidate])
+            }
+            Self::Reproduction(rule) => {
+                let edges: Vec<&f64> = rule.bands.values().collect();
+                json!(["target", rule.rows, rule.value, rule.cv, rule.survived, edges])
+            }
+            Self::CompileRobustness(rule) => {
+                let edges = [rule.robust_pct, rule.sensitive_pct, rule.fragile_pct];
+                json!(["loss", rule.rows, rule.performance, rule.performance_is, rule.cv, edges])
+            }
+            Self::FalsificationLadder(rule) => json!(["gain", rule.efficiencies]),
             _ => return None,
         };
         Some(asked.to_string())
@@ -99,6 +115,7 @@ fn numbers(name: String, written: &Value, found: &mut Vec<(String, f64, &'static
                 numbers(if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value, found);
             }
         }
+        Value::Array(values) => values.iter().for_each(|value| numbers(name.clone(), value, found)),
         _ => {}
     }
 }

@@ -113,6 +113,12 @@ pub(super) fn grounds(ruling: &Ruling, page: &mut Page) {
     page.table(tests(&ruling.tests));
     page.table(thresholds(ruling));
     page.table(parts(&ruling.parts));
+    if let Some(repetitions) = ruling.settled_by {
+        page.paragraph(format!(
+            "If its numbers are what they seem, {repetitions} repetitions a side would settle it: launches in a run, else what \
+             the rule counts."
+        ));
+    }
     if !ruling.rests_on.is_empty() {
         page.paragraph(format!("Rests on {}.", ruling.rests_on.join(", ")));
     }

@@ -52,6 +52,7 @@ mod compare;
 mod correlation;
 mod detectable;
 pub mod distribution;
+mod effect_intervals;
 mod effect_sizes;
 mod effective_size;
 mod equivalence;
@@ -100,6 +101,7 @@ pub use correlation::{
     Correlation, CorrelationTest, Points, correlation_test, fisher_interval, fisher_test, pearson, spearman,
 };
 pub use detectable::detectable_differences;
+pub use effect_intervals::{cohen_d_interval, cohen_d_test};
 pub use effect_sizes::{CliffDelta, HedgesCorrection, HedgesG, PairedD, cliff_delta, hedges_g, paired_d};
 pub use effective_size::{EffectiveSize, effective_size};
 pub use equivalence::{RatioMargin, RatioTost, tost_paired, tost_ratio_paired, tost_ratio_unpaired, tost_unpaired};

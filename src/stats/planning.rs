@@ -52,7 +52,7 @@ impl Design {
     }
 
     /// The standard error in standard deviations, and its degrees of freedom.
-    fn error(self, computing: &'static str) -> Result<(f64, f64), Error> {
+    pub(super) fn error(self, computing: &'static str) -> Result<(f64, f64), Error> {
         let (fewest, se, df) = match self {
             Design::Unpaired { n_a, n_b } => {
                 let (a, b) = (n_a as f64, n_b as f64);

@@ -125,7 +125,7 @@ pub(super) fn detectable_noncentrality(df: f64, alpha: Alpha, power: Power) -> R
 ///
 /// Ends are pairs of argument and value. False position with the Illinois correction (M. Dowell and P. Jarratt, "A
 /// modified regula falsi method", BIT 11, 1971), and a bisection every eighth step, so that it ends on any function.
-fn crossing(
+pub(super) fn crossing(
     mut low: (f64, f64),
     mut high: (f64, f64),
     value_at: impl Fn(f64) -> Result<f64, Error>,

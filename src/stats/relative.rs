@@ -187,11 +187,55 @@ mod tests {
         // The rest has a standard deviation of 0.2/sqrt(3), its mean over 10.5 half of that.
         assert!((paired.change.se() - 10.0 / 3.0_f64.sqrt() / 10.5).abs() < 1e-12, "{paired:?}");
         assert_eq!(paired.change.df(), 3.0);
+        // a - b is 5.1, 5.9, 4.6 and 5.4: squared deviations of 0.89 in all, so that se^2 = 0.89 / 3 / 4.
+        assert!((paired.null.difference() - 50.0).abs() < 1e-12, "{paired:?}");
+        assert!((paired.null.se() - 100.0 * (0.89_f64 / 12.0).sqrt() / 10.5).abs() < 1e-12, "{paired:?}");
+        assert_eq!(paired.null.df(), 3.0);
+        let turned = Pairs::new(a.iter().map(|a| -a).collect::<Vec<_>>(), b.map(|b| -b)).expect("pairs");
+        let turned = relative_effect_paired(&turned).expect("an effect");
+        assert!((turned.change.difference() - 50.0).abs() < 1e-12, "{turned:?}");
+        assert!((turned.null.se() / paired.null.se() - 1.0).abs() < 1e-12, "{turned:?}");
+        let none = Pairs::new([1.0, 2.0, 4.0], [-1.0, 0.0, 1.0]).expect("pairs");
+        assert!(matches!(relative_effect_paired(&none), Err(Error::ZeroBaseline { .. })));
         let apart =
             relative_effect(&Replicates::new(a).expect("values"), &Replicates::new(b.to_vec()).expect("values"));
         assert!(apart.expect("an effect").change.se() > 10.0 * paired.change.se());
         let same = Pairs::new([10.0, 12.0], [20.0, 24.0]).expect("pairs");
         assert!(matches!(relative_effect_paired(&same), Err(Error::ZeroSpread { .. })), "their ratio has no error");
+    }
+
+    #[test]
+    fn a_test_against_a_change_counts_from_there_in_percent_of_the_baseline() {
+        // v_a = 16/4 = 4, v_b = 9/9 = 1. Against +50 % the baseline is 75 with 1.5^2 v_b: 25/50 beyond, se sqrt(4 + 2.25)/50.
+        let (a, b) = (summary(4, 100.0, 4.0), summary(9, 50.0, 3.0));
+        let beyond = relative_effect_beyond(a, b, 50.0).expect("an effect");
+        assert!((beyond.difference() - 50.0).abs() < 1e-12, "{beyond:?}");
+        assert!((beyond.se() - 5.0).abs() < 1e-12, "{beyond:?}");
+        assert!((beyond.df() - 6.25 * 6.25 / (16.0 / 3.0 + 2.25 * 2.25 / 8.0)).abs() < 1e-12, "{beyond:?}");
+    }
+
+    #[test]
+    fn what_a_change_cannot_be_is_refused_and_its_ends_are_none_of_it() {
+        let (a, b) = (summary(6, 31.0, 1.2), summary(4, 100.0, 19.0));
+        for change_pct in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, (-100.0_f64).next_down()] {
+            let refused = relative_effect_beyond(a, b, change_pct);
+            // By this function itself, and not by what it hands the number on to.
+            let is_told = matches!(refused, Err(Error::OutOfRange { parameter: "the change in percent", .. }));
+            assert!(is_told, "{change_pct}: {refused:?}");
+        }
+        assert!(relative_effect_beyond(a, b, (-100.0_f64).next_up()).is_ok());
+        assert!(!matches!(relative_effect_beyond(a, b, -100.0), Err(Error::OutOfRange { .. })));
+    }
+
+    #[test]
+    fn a_ratio_beyond_the_doubles_is_a_typed_reason() {
+        let (huge, tiny) = (summary(4, 1e300, 1e298), summary(4, 1e-300, 1e-302));
+        for found in [relative_effect(huge, tiny).map(|_| ()), relative_effect_beyond(huge, tiny, 5.0).map(|_| ())] {
+            assert!(matches!(found, Err(Error::Overflow { .. })), "{found:?}");
+        }
+        // The ratio is a double, and a hundred times the difference is none.
+        let near = relative_effect(summary(4, 1.7e308, 1e306), summary(4, 1.0, 0.1));
+        assert!(matches!(near, Err(Error::Overflow { .. })), "{near:?}");
     }
 
     #[test]

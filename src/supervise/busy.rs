@@ -52,6 +52,7 @@ impl Reading {
             steal_ms: end.steal_ns.saturating_sub(self.steal_ns) / 1_000_000,
             pressure_ms: pressure,
             own_ms: Some(own_ns / 1_000_000),
+            warmup_ms: None,
             cores,
         }
     }

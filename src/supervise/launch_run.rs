@@ -1,7 +1,7 @@
 //! One launch of one lane, from open to gone: preflight, load, warmup, repetitions.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
@@ -13,7 +13,7 @@ use super::segment::{Recorder, Track};
 use super::session::{Answer, Gone, Halt, Session};
 use super::telemetry::Watch;
 use super::{Error, Event, host};
-use crate::journal::{LaunchEnd, LaunchStart, Preflight, Record, Row};
+use crate::journal::{Busy, LaunchEnd, LaunchStart, Preflight, Record, Row};
 use crate::launch::LaunchRequest;
 use crate::plan::CellOrder;
 use crate::terms::{
@@ -74,6 +74,8 @@ struct Launch<'a, 'r> {
     cell: Option<usize>,
     /// What the kernel had charged when measuring began, and when it was last read.
     charged: Option<(Reading, Reading)>,
+    /// How long cells were warmed up since then.
+    warmed: Duration,
     /// The GPUs, from before the lane was started.
     watch: Watch,
 }
@@ -83,7 +85,7 @@ const DISTURBED_ATTEMPTS: u32 = 3;
 
 /// How long measuring goes on before the kernel's accounts are read again: a lane that breaks down leaves no account, so
 /// its windows end at the last reading.
-const READ_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
+const READ_EVERY: Duration = Duration::from_millis(200);
 
 /// Runs what is due in one process.
 pub(super) async fn launch_once(
@@ -103,7 +105,9 @@ pub(super) async fn launch_once(
     recorder.tell(Event::Launch { lane: lane.clone(), block: *block });
     let request = LaunchRequest { launch: number, ..track.request() };
     let watch = track.telemetry.watch(track.input.planned.telemetry);
-    let mut launch = Launch { track, recorder, planned, number, next_id: 0, done: 0, cell: None, charged: None, watch };
+    let warmed = Duration::ZERO;
+    let mut launch =
+        Launch { track, recorder, planned, number, next_id: 0, done: 0, cell: None, charged: None, warmed, watch };
     if let Err(failure) = track.check_files() {
         return launch.halted(Halt::Broken(Outcome::Refused, failure), due, Gone::default());
     }
@@ -209,7 +213,9 @@ impl Launch<'_, '_> {
         for item in due {
             self.cell = Some(item.cell);
             if warm.is_some_and(|cell| cell != item.cell) {
+                let began = Instant::now();
                 self.warm_up(session, &BTreeSet::from([item.cell])).await?;
+                self.warmed += began.elapsed();
                 warm = Some(item.cell);
             }
             let outcome = self.measure_undisturbed(session, item).await?;
@@ -367,11 +373,17 @@ impl Launch<'_, '_> {
         if let Some(trouble) = gone.trouble {
             return Err(Error::LaneStillThere { lane: self.planned.lane.clone(), trouble });
         }
+        if let Some(told) = gone.lost_words(&self.planned.lane) {
+            self.recorder.tell(Event::Warning(told));
+        }
+        let stderr_unwritten_bytes = Some(gone.stderr_unwritten).filter(|bytes| *bytes > 0);
         let charged = self.charged.filter(|(first, last)| first != last);
-        let busy = charged.map(|(first, last)| first.until(&last, self.track.cores));
+        let one_by_one = self.track.inputs.plan.run.order == CellOrder::CellByCell;
+        let warmup_ms = one_by_one.then_some(self.warmed.as_millis() as u64);
+        let busy = charged.map(|(first, last)| Busy { warmup_ms, ..first.until(&last, self.track.cores) });
         let (exit_status, signal) = gone.exit.map_or((None, None), |exit| (exit.status, exit.signal));
-        let end =
-            LaunchEnd { launch: self.number, exit_status, signal, busy, disowned, telemetry: self.watch.account() };
+        let (launch, telemetry) = (self.number, self.watch.account());
+        let end = LaunchEnd { launch, exit_status, signal, busy, disowned, stderr_unwritten_bytes, telemetry };
         self.recorder.append(&Record::LaunchEnd(Box::new(end)))
     }
 }

@@ -61,6 +61,22 @@ pub(super) struct Gone {
     pub exit: Option<Exit>,
     /// Why it could not be confirmed gone, if so.
     pub trouble: Option<String>,
+    /// Bytes of its standard error that its file lacks.
+    pub stderr_unwritten: u64,
+}
+
+impl Gone {
+    /// What is to be said of a lane whose words could not all be kept.
+    pub(super) fn lost_words(&self, lane: &str) -> Option<String> {
+        let bytes = self.stderr_unwritten;
+        let told = || {
+            format!(
+                "lane {lane}: {bytes} bytes of its standard error could not be written to its file in the run's folder (is \
+                 the disk full?); its last lines are in the journal where it failed"
+            )
+        };
+        (bytes > 0).then(told)
+    }
 }
 
 impl Session {
@@ -295,11 +311,12 @@ pub(super) async fn start(request: &LaunchRequest<'_>, engine: Option<&Engine>) 
 
 /// Sees to it that nothing of the lane is left; with the last lines of its standard error.
 pub(super) async fn end(mut launched: Launched, limits: &Limits) -> (Gone, String) {
-    let gone = match launched.stop(seconds(limits.grace_s)).await {
-        Ok(exit) => Gone { exit: Some(exit), trouble: None },
-        Err(error) if error.is_gone() => Gone::default(),
-        Err(error) => Gone { exit: None, trouble: Some(error.to_string()) },
+    let (exit, trouble) = match launched.stop(seconds(limits.grace_s)).await {
+        Ok(exit) => (Some(exit), None),
+        Err(error) if error.is_gone() => (None, None),
+        Err(error) => (None, Some(error.to_string())),
     };
+    let gone = Gone { exit, trouble, stderr_unwritten: launched.stderr_unwritten() };
     (gone, launched.stderr_tail())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | table | one row for | columns beside what tells the row from others |
 //! |---|---|---|
-//! | `agent_hangs` | each cell of more than one agent, all lanes in it | for each lane `LANE.` and `outcome`, `attempts`, `hung`, `failed`, `ok_rate`, `wall_ms` |
+//! | `agent_hangs` | each cell of more than one agent, all lanes in it | for each lane `LANE.` and `outcome`, `attempts`, `hung`, `failed`, `ok_rate`, `wall_ms`, and `attempted_launches`, `hung_launches`, `failed_launches` |
 //!
 //! `outcome` is `ran_through` where every attempt did, `hung` where one hung, else `failed`; null where there was none.
 //! `wall_ms` is the mean of launches, and null unless the cell ran through. An attempt is a row that was tried: neither
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use super::LaneVerdict;
 use super::adapters::TableRow;
 use super::agent_tables::{agents_of, number, of_all_lanes, shared};
-use super::measured_tables::{Values, count, is_attempt, put, share};
+use super::measured_tables::{Values, count, is_attempt, launches_of, put, share};
 use super::reduce::{Entry, Table};
 use crate::plan::Plan;
 use crate::terms::{Outcome, Scalar};
@@ -51,6 +51,9 @@ fn came_of_it(entry: Option<&Entry>, lane: &str, values: &mut Values) {
     count(values, &column("attempts"), attempts);
     count(values, &column("hung"), hung);
     count(values, &column("failed"), attempts - ok);
+    for by_launch in ["attempted_launches", "hung_launches", "failed_launches"] {
+        count(values, &column(by_launch), entry.map_or(0, |entry| launches_of(entry, by_launch)));
+    }
     share(values, &column("ok_rate"), ok, attempts);
     number(values, &column("wall_ms"), wall_ms, "ms");
 }

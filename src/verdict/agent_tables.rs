@@ -2,7 +2,7 @@
 //!
 //! | table | one row for | columns beside what tells the row from others |
 //! |---|---|---|
-//! | `agent_samples` | each `ok` repetition | `wall_ms`, `decode_tps`, `latency_ms`, `ttft_ms`, `control` |
+//! | `agent_samples` | each `ok` repetition | `wall_ms`, `decode_tps`, `latency_ms`, `ttft_ms`, `control`, and as in table `launches` what both cell and lane have of `planned`, `launches`, `ok_share` |
 //! | `agent_scaling` | each combination, all lanes in it | for each lane `LANE.` and `decode_tps`, `parallel_efficiency`, `p95_latency_multiplier`, `ttft_ms`, `launches`, `samples` |
 //!
 //! A repetition is one of agents when its evidence says how long each agent's requests took. `measure` is `ttft` for a
@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::adapters::TableRow;
-use super::measured_tables::{Values, count, identity, put, text};
-use super::reduce::Disowned;
+use super::measured_tables::{Values, count, coverage, identity, put, text};
+use super::reduce::{Disowned, Table};
 use super::rules::MIN_LAUNCHES;
 use super::{Error, LaneVerdict};
 use crate::journal::Row;
@@ -75,13 +75,13 @@ impl AgentRows {
     pub(super) fn tables(
         &self,
         plan: &Plan,
-        cells: &[(CellId, Cell)],
+        table: &Table,
         lanes: &[LaneVerdict],
         disowned: &Disowned,
     ) -> Result<Vec<TableRow<'static>>, Error> {
         let mut rows = Vec::new();
         let mut combinations: BTreeMap<Key, Combination> = BTreeMap::new();
-        for (id, cell) in cells {
+        for (id, cell) in table.cells() {
             let agents = agents_of(cell);
             for lane in lanes {
                 let of_cell =
@@ -91,8 +91,10 @@ impl AgentRows {
                     continue;
                 }
                 let shared = shared(plan, lane, id, cell, agents);
+                let mut of_sample = shared.clone();
+                table.entry(&lane.lane, id).into_iter().for_each(|entry| coverage(entry, &mut of_sample));
                 let repetitions = plan.lane(&lane.lane).map_or(1, |planned| planned.repetitions);
-                rows.extend(samples.iter().map(|sample| sample.row(&shared, cell, agents, repetitions)));
+                rows.extend(samples.iter().map(|sample| sample.row(&of_sample, cell, agents, repetitions)));
                 let combination = combinations.entry(key(cell)).or_default();
                 combination.levels.entry(agents).or_insert_with(|| shared.clone());
                 combination.sides.insert((agents, lane.lane.clone()), side(&samples)?);

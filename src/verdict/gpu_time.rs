@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::journal::{LaunchEnd, Row};
 use crate::terms::{CellId, Outcome};
 
-/// A timed row with samples: lane, cell, nanoseconds, and whether something disturbed it.
+/// A timed row with samples: lane, cell, nanoseconds, and whether something disturbed it. Its time is the one that is
+/// compared: what it settled and profiled before, untimed, would hide how much of it was disturbed.
 type Timed = (String, CellId, u64, bool);
 
 /// The rows of a journal that GPUs were sampled beside.
@@ -31,7 +32,7 @@ pub(super) struct Disturbed {
 
 impl GpuTime {
     pub(super) fn row(&mut self, row: &Row) {
-        let (Some(launch), Some(ns), Outcome::Ok) = (row.launch, row.outside_ns, row.outcome) else { return };
+        let (Some(launch), Some(ns), Outcome::Ok) = (row.launch, row.wall_ns, row.outcome) else { return };
         if row.telemetry.is_empty() {
             return;
         }

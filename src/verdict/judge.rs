@@ -64,7 +64,7 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     let Taken { plan, digest, header, facts, contamination, lanes, table, agents, disowned } = taken;
     let expectations = Expectations::of(plan, facts.segments.first(), &table);
     let absent = absent(&header, &lanes);
-    let of_agents = agents.tables(plan, table.cells(), &lanes, &disowned)?;
+    let of_agents = agents.tables(plan, &table, &lanes, &disowned)?;
     let asked = RowRules::of(plan, &table, of_agents, &lanes, &absent, &expectations)?;
     // Where a part of the one leaves a processor idle, the other has it.
     let (decided, (gaps, cells)) = parallel::both(

@@ -8,12 +8,13 @@
 //!
 //! All have `lane`, `cell`, `workload`, `phase`, `prompt_tokens`, `new_tokens`, every axis of the cell, and the lane's axes as
 //! `lane.AXIS` (observed where preflight saw one, else declared). An attempt is a row that was tried: neither refused nor
-//! skipped. What was tried again counts each time, so that no retry hides a failure.
+//! skipped. What was tried again counts each time, so that no retry hides a failure. A launch is `ok` where all its attempts
+//! at the cell are; any other outcome is that of a launch in which one attempt had it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::adapters::TableRow;
+use super::adapters::{LaunchesBehind, TableRow};
 use super::expected::Expectations;
 use super::logits::{Logits, STATISTICS};
 use super::reduce::{Entry, LaunchTime, Table};
@@ -114,7 +115,7 @@ fn scalar(value: String) -> Scalar {
 }
 
 /// What both tables say of how much of the cell was measured.
-fn coverage(entry: &Entry, values: &mut Values) {
+pub(super) fn coverage(entry: &Entry, values: &mut Values) {
     count(values, "planned", entry.planned);
     count(values, "launches", entry.launches.len() as u64);
     share(values, "ok_share", entry.ok, entry.ok + entry.failures.values().sum::<u64>());
@@ -159,30 +160,58 @@ const COUNTED: [(Outcome, &str, &str, &str); 6] = [
     (Outcome::UnequalWork, "unequal_work", "unequal_work_rate", "unequal_work_launches"),
 ];
 
+/// Whether a launch with these attempts at a cell is one of those that the column counts.
+pub(super) fn is_counted(by_launch: &str, attempts: &BTreeMap<Outcome, u64>) -> bool {
+    let any = |which: &dyn Fn(Outcome) -> bool| attempts.keys().any(|outcome| which(*outcome));
+    let failed = any(&|outcome| is_attempt(outcome) && outcome != Outcome::Ok);
+    match by_launch {
+        "attempted_launches" => any(&is_attempt),
+        "failed_launches" => failed,
+        _ => COUNTED.iter().filter(|(.., name)| *name == by_launch).any(|(outcome, ..)| match outcome {
+            Outcome::Ok => any(&|found| found == Outcome::Ok) && !failed,
+            outcome => any(&|found| found == *outcome),
+        }),
+    }
+}
+
+/// The attempts of every launch, by the name of the row of table `cells` that counts them.
+pub(super) fn launches_behind(table: &Table, lanes: &[LaneVerdict]) -> LaunchesBehind {
+    let mut found = LaunchesBehind::new();
+    for LaneVerdict { lane, .. } in lanes {
+        for (id, _) in table.cells() {
+            if let Some(entry) = table.entry(lane, id) {
+                found.insert(grounds::row(id, lane), entry.attempts.clone());
+            }
+        }
+    }
+    found
+}
+
 /// Whether the cell was tried, whatever came of it.
 pub(super) fn is_attempt(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Refused | Outcome::Skipped)
+}
+
+/// The launches that the column counts.
+pub(super) fn launches_of(entry: &Entry, by_launch: &str) -> u64 {
+    entry.attempts.values().filter(|attempts| is_counted(by_launch, attempts)).count() as u64
 }
 
 fn cell_values(mut values: Values, entry: &Entry, is_excused: bool) -> Values {
     let of = |outcome: Outcome| entry.outcomes.get(&outcome).copied().unwrap_or(0);
     let attempts: u64 = Outcome::ALL.into_iter().filter(|outcome| is_attempt(*outcome)).map(of).sum();
     let refused = of(Outcome::Refused);
-    let launches = |which: &dyn Fn(Outcome) -> bool| {
-        let with = |outcomes: &&BTreeMap<Outcome, u64>| outcomes.keys().any(|outcome| which(*outcome));
-        entry.attempts.values().filter(with).count() as u64
-    };
+    let launches = |column: &str| launches_of(entry, column);
     count(&mut values, "attempts", attempts);
-    count(&mut values, "attempted_launches", launches(&is_attempt));
+    count(&mut values, "attempted_launches", launches("attempted_launches"));
     for (outcome, number, rate, by_launch) in COUNTED {
         count(&mut values, number, of(outcome));
         share(&mut values, rate, of(outcome), attempts);
-        count(&mut values, by_launch, launches(&|found| found == outcome));
+        count(&mut values, by_launch, launches(by_launch));
     }
-    let failed = |outcome| is_attempt(outcome) && outcome != Outcome::Ok;
     count(&mut values, "failed", attempts - of(Outcome::Ok));
     share(&mut values, "failure_rate", attempts - of(Outcome::Ok), attempts);
-    count(&mut values, "failed_launches", launches(&failed));
+    count(&mut values, "failed_launches", launches("failed_launches"));
     count(&mut values, "refused", refused);
     share(&mut values, "refusal_rate", refused, attempts + refused);
     count(&mut values, "distinct_outputs", entry.outputs.len() as u64);

@@ -6,9 +6,9 @@ use super::adapters::{Asked, Decided, Settings, TableRow, Tables, all, apply, fa
 use super::agent_hangs::agent_hangs;
 use super::controls::{Controls, reads_times};
 use super::expected::Expectations;
-use super::measured_tables::measured_tables;
+use super::measured_tables::{launches_behind, measured_tables};
 use super::reduce::Table;
-use super::rules::Standing;
+use super::rules::{Ruling, Standing};
 use super::stack_tables::stack_tables;
 use super::{Error, Finding, HypothesisVerdict, LaneVerdict};
 use crate::plan::{HypothesisKind, Plan, Rule};
@@ -43,7 +43,8 @@ impl<'a> RowRules<'a> {
             rows.extend(agent_hangs(plan, table, lanes));
             rows.extend(stack_tables(plan, lanes));
         }
-        let tables = Tables::measured(rows, plan.coverage.min_ok_share);
+        let behind = if plan.has_rules() { launches_behind(table, lanes) } else { BTreeMap::new() };
+        let tables = Tables::measured(rows, plan.coverage.min_ok_share).behind(behind);
         debug_assert_eq!(unforeseen(plan, &tables), Vec::<String>::new(), "columns that no plan could name");
         let alone = settings(plan, Vec::new());
         let own = plan.hypotheses.iter().map(|hypothesis| match &hypothesis.kind {
@@ -106,6 +107,7 @@ impl<'a> RowRules<'a> {
                         let ruling = apply(rule, &self.tables, &settings(plan, family), &before)?;
                         let ruling = controls.bear_on_ruling(hypothesis, rule, ruling);
                         verdict.reasons.extend(ruling.reasons.iter().cloned());
+                        verdict.reasons.extend(settled_told(&ruling));
                         verdict.reasons.extend(self.left_out(rule, table, lanes));
                         verdict.reasons.extend(shares_told(rule, table, lanes));
                         verdict.reasons.extend(weights_told(rule, plan));
@@ -140,6 +142,7 @@ fn unforeseen(plan: &Plan, tables: &Tables<'_>) -> Vec<String> {
 fn settings(plan: &Plan, also_in_family: Vec<PValue>) -> Settings {
     Settings {
         alpha: plan.statistics.alpha,
+        power: Some(plan.statistics.power),
         bootstrap_resamples: plan.statistics.bootstrap_resamples,
         bootstrap_seed: plan.statistics.bootstrap_seed,
         also_in_family,
@@ -163,6 +166,12 @@ fn shares_told(rule: &Rule, table: &Table, lanes: &[LaneVerdict]) -> Vec<String>
         ))
     })
     .collect()
+}
+
+/// How many launches would settle what is open.
+fn settled_told(ruling: &Ruling) -> Option<String> {
+    let launches = ruling.settled_by.filter(|_| ruling.standing == Standing::Inconclusive)?;
+    Some(format!("{launches} launches would settle it, if they come out as these seem to"))
 }
 
 /// Parity is of weights, so its verdict says of which kind.

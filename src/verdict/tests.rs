@@ -1,6 +1,7 @@
 //! Fixture → judge → verdict. Rows are made up; the journal around them is a real one.
 
 mod agents;
+mod by_launch;
 mod compile_times;
 mod contrasts;
 mod controls;
@@ -122,7 +123,8 @@ fn look(lane: &str, launch: u32, stage: Stage) -> Record {
 
 /// A quiet host: 0.5 % of jitter, and `other` decodes in half the time.
 fn quiet(lane: &str, cell: usize, block: u32) -> f64 {
-    let jitter = [0.0, 0.4, -0.3, 0.2, -0.5, 0.1][block as usize % 6] + if lane == "same" { 0.05 } else { 0.0 };
+    let jitter =
+        [0.0, 0.4, -0.3, 0.2, -0.5, 0.1, -0.2, 0.3][block as usize % 8] + if lane == "same" { 0.05 } else { 0.0 };
     let base = if cell == 1 && lane == "other" { 5.0 } else { 10.0 };
     base * (1.0 + jitter / 100.0)
 }
@@ -180,6 +182,7 @@ impl Fixture {
             steal_ms: 0,
             pressure_ms: self.pressure_ms,
             own_ms: Some(500),
+            warmup_ms: None,
             cores: 2,
         };
         LaunchEnd {
@@ -188,6 +191,7 @@ impl Fixture {
             signal: None,
             busy: Some(busy),
             disowned: None,
+            stderr_unwritten_bytes: None,
             telemetry: Vec::new(),
         }
     }

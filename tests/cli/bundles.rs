@@ -12,6 +12,7 @@ pub const TRIALS: &[Named] = &[
     Named("a_run_without_network_takes_everything_from_its_bundle", Needs::NetworkNamespace, alone),
     Named("a_bundle_is_described_and_the_same_twice", Needs::Nothing, described),
     Named("a_bundle_with_a_changed_byte_is_refused_by_the_files_name", Needs::Nothing, changed),
+    Named("so_is_one_with_a_changed_byte_of_an_image_or_of_a_shipped_file", Needs::Nothing, changed_image),
     Named("an_extracted_bundle_that_was_changed_is_refused_by_the_files_name", Needs::Nothing, changed_afterwards),
     Named("a_run_from_a_bundle_goes_on_from_it", Needs::Nothing, goes_on),
     Named("a_verdict_of_another_host_class_is_reproduced_in_all_but_times", Needs::Nothing, another_class),
@@ -132,14 +133,7 @@ fn changed() {
     let whole = std::fs::read(&file).expect("it was written");
     // One file of each kind; the list comes first and the executable behind it.
     let kinds = ["bundle.json", "bin/", "lanes/", "lockfiles/", "models/", "plans/", "ro-crate", "snapshots/"];
-    for kind in kinds {
-        let all = contents(&whole);
-        let (path, at) = all.iter().find(|(path, _)| path.starts_with(kind)).unwrap_or_else(|| panic!("no {kind}"));
-        let mut bytes = whole.clone();
-        bytes[at + 1] ^= 1;
-        let spoilt = project.write("spoilt.bundle", &bytes);
-        run_from(&project, &spoilt).exits(2).tells(&[path, "was damaged or changed"]);
-    }
+    refused_where_changed(&project, &whole, &kinds);
     let cut = project.write("cut.bundle", &whole[..whole.len() / 2]);
     run_from(&project, &cut).exits(2).tells(&["it was cut"]);
     let other = project.write("other.bundle", "not a bundle at all".repeat(100));
@@ -149,6 +143,29 @@ fn changed() {
     ended.exits(2).tells(&[&digest, list["digest"].as_str().expect("a digest")]);
     assert!(project.runs().is_empty(), "a bundle that was refused made a run");
     assert!(!project.file("runs/.bundles").exists(), "something of a refused bundle was left behind");
+}
+
+/// Of each kind of entry the first file, with one bit of its content changed.
+fn refused_where_changed(project: &Project, whole: &[u8], kinds: &[&str]) {
+    let all = contents(whole);
+    for kind in kinds {
+        let (path, at) = all.iter().find(|(path, _)| path.starts_with(kind)).unwrap_or_else(|| panic!("no {kind}"));
+        let mut bytes = whole.to_vec();
+        bytes[at + 1] ^= 1;
+        let spoilt = project.write("spoilt.bundle", &bytes);
+        run_from(project, &spoilt).exits(2).tells(&[path, "was damaged or changed"]);
+    }
+}
+
+/// What a plan with a container lane and one over an interpreter brings beside the rest; no engine makes this image.
+fn changed_image() {
+    let project = Project::new();
+    project.plan(&PlanText::new("contained", &["native", "native-container", "python-reference"]));
+    project.lockstep(&["bundle", "contained", "-o", "c.bundle"]).exits(0);
+    let whole = std::fs::read(project.file("c.bundle")).expect("it was written");
+    let kinds = ["images/blobs/", "images/index.json", "images/manifest.json", "images/oci-layout", "containers/"];
+    refused_where_changed(&project, &whole, &kinds);
+    assert!(project.runs().is_empty(), "a bundle that was refused made a run");
 }
 
 fn extracted(project: &Project) -> PathBuf {

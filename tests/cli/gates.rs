@@ -1,5 +1,6 @@
 //! Two builds held against each other in one run, and the script and workflow that gate a pull request by it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use lockstep::terms::Digest;
@@ -14,6 +15,7 @@ pub const TRIALS: &[Named] = &[
     Named("an_executable_that_cannot_be_given_says_why", Needs::Nothing, refused),
     Named("the_gate_of_pull_requests_passes_equal_builds_and_fails_others", Needs::Program("bash"), script),
     Named("the_gate_of_pull_requests_fails_a_build_that_is_slower", Needs::Slowed, slower),
+    Named("a_head_that_loosens_the_gate_is_judged_by_the_bases_rules", Needs::Slowed, loosened),
     Named("the_workflow_runs_the_gate_and_keeps_what_it_writes", Needs::Nothing, workflow),
 ];
 
@@ -91,9 +93,44 @@ fn refused() {
 }
 
 fn gate(project: &Project, base: &Path, head: &Path) -> Ended {
+    gate_with(project, base, head, None)
+}
+
+/// The gate, told which project the head was built from.
+fn gate_with(project: &Project, base: &Path, head: &Path, head_project: Option<&Path>) -> Ended {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/gate");
     let words = [script.as_os_str(), base.as_os_str(), head.as_os_str(), "found".as_ref()];
+    let words: Vec<&OsStr> = words.into_iter().chain(head_project.map(Path::as_os_str)).collect();
     Started::of(project.command_of(Path::new("bash"), &words)).finish()
+}
+
+/// A project that lets everything through: margins that nothing leaves, a snapshot of other work, a script that is content.
+fn lenient() -> Project {
+    let project = Project::new();
+    let plan = wide_plan();
+    assert!(plan.contains("margin_pct = 80.0"));
+    project.write("plans/gate.toml", plan.replace("margin_pct = 80.0", "margin_pct = 99999.0"));
+    project.plan(&PlanText { new_tokens: 60, ..acceptable("quickstart") });
+    let run = project.run(&["run", "quickstart"]);
+    run.ended.exits(0);
+    project.lockstep(&["accept", "latest"]).exits(0);
+    project.write(".ci/gate", "#!/bin/sh\nexit 0\n");
+    project
+}
+
+fn loosened() {
+    let (project, head_project) = (gated(), lenient());
+    let (base, _) = builds(&project);
+    let head = example("slowed_lockstep").expect("the test is not run without it");
+    let ended = gate_with(&project, &base, &head, Some(head_project.root()));
+    ended.exits(1).prints(&["Times, both builds in one run**: failed (1)", "snapshot**: as expected"]);
+    let told = "The head changes what decides here**; the base's decided, so that somebody has to look at: .ci/gate ";
+    ended.prints(&[told, " plans/gate.toml", " plans/quickstart.toml", " snapshots/quickstart"]);
+    assert_eq!(found(&project), "slower", "by the base's plan: {ended:?}");
+    // The head's run: the base's plan and snapshot, in a project of its own.
+    let plan = |root: &Path| std::fs::read_to_string(root.join("plans/quickstart.toml")).expect("a plan");
+    assert_eq!(plan(&project.file("found/project")), plan(project.root()));
+    assert!(!head_project.file("found").exists(), "nothing is written into the head's project");
 }
 
 /// The shipped plan of the gate, measured less, its margins so wide that only a build of another kind leaves them: how
@@ -177,7 +214,7 @@ fn script() {
     std::fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("a file's mode can be set");
     gate(&project, &base, &broken).exits(1).prints(&["Times, both builds in one run**: failed (3)"]);
-    gate(&project, &base, Path::new("nowhere")).exits(2).tells(&["usage: .ci/gate BASE HEAD OUT"]);
+    gate(&project, &base, Path::new("nowhere")).exits(2).tells(&["usage: .ci/gate BASE HEAD OUT [HEAD_PROJECT]"]);
 }
 
 fn workflow() {
@@ -186,14 +223,18 @@ fn workflow() {
     let script = std::fs::read_to_string(root.join(".ci/gate")).expect("the script is there");
     assert!(!text.contains('\t'), "YAML takes no tabs");
     let call = text.lines().find_map(|line| line.trim().strip_prefix("run: .ci/gate ")).expect("it calls the gate");
-    let [base, head, out] = call.split(' ').collect::<Vec<_>>()[..] else { panic!("three arguments: {call}") };
-    assert_eq!((base, head, out), ("../base/target/release/lockstep", "target/release/lockstep", "../gate"));
+    // The base's script in the base's project, which its plans and snapshots are taken from.
+    assert!(text.contains("working-directory: base\n        run: .ci/gate "), "the head's own script would judge it");
+    let call: Vec<&str> = call.split(' ').collect();
+    assert_eq!(call, ["target/release/lockstep", "../head/target/release/lockstep", "../gate", "../head"]);
+    assert!(text.find("rustup toolchain install") < text.find("cargo build"), "Rust is installed before it is used");
+    assert!(text.contains("--edit-last || \"${post[@]}\""), "one comment for a pull request, not one for each push");
     for checkout in ["base", "head"] {
         assert!(text.contains(&format!("--manifest-path {checkout}/Cargo.toml")), "{checkout} is not built");
         assert!(text.contains(&format!("path: {checkout}\n")), "{checkout} is not checked out");
     }
     let kept = text.lines().filter_map(|line| line.trim().strip_prefix("gate/"));
-    let kept: Vec<&str> = kept.collect();
+    let kept: Vec<&str> = kept.filter(|file| !file.contains('*')).collect();
     assert!(kept.contains(&"times.xml") && kept.contains(&"gates.xml"), "JUnit is kept: {kept:?}");
     for file in kept {
         assert!(script.contains(&format!("$out/{file}")), "the gate writes no {file}");

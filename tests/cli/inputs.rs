@@ -53,7 +53,7 @@ fn wrong_arguments() {
         (&["schema", "nothing"], &["there is no schema \"nothing\"", "plan, lane, lock"]),
         (&["completions", "basch"], &["bash"]),
         (&["image", "build", "native"], &["is a process and has no image"]),
-        (&["lock"], &["<NAMES>"]),
+        (&["lock", "--all", "native"], &["cannot be used with"]),
         (&["--project", "no-such-folder", "lanes"], &["no-such-folder is no folder"]),
         (&["lane", "../plans/tiny"], &["there is no lane"]),
     ];

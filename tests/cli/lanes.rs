@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use lockstep::journal::LaneState;
+use lockstep::journal::{LaneState, Record};
 use lockstep::terms::Outcome;
 use serde_json::{Value, json};
 
-use crate::project::{Lane, Ledger, PlanText, Project};
+use crate::project::{Lane, Ledger, PlanText, Project, Run};
 use crate::{Named, Needs};
 
 pub const TRIALS: &[Named] = &[
@@ -84,6 +84,15 @@ fn catalogue() {
     assert_eq!(offered("gpt-fast-pinned", "cache"), Value::Null);
     let text = project.lockstep(&["lanes"]);
     text.prints(&["  offers     no axis to a cell\n", "cache=dynamic|static compile_mode="]);
+    // A lane that states no needs says so, and every lane whether it takes a credential.
+    text.prints(&["  needs      nothing beyond lockstep itself; no credentials\n"]);
+    text.prints(&["  needs      nothing beyond python3 of 3.9 or newer; no credentials\n"]);
+    text.prints(&["  needs      nothing beyond a Docker engine; no credentials\n"]);
+    for lane in listed.as_array().into_iter().flatten() {
+        assert_eq!(lane["credentials"], json!([]), "README says that no shipped lane takes one: {lane}");
+    }
+    let needs = text.stdout.lines().filter(|line| line.starts_with("  needs  ")).count();
+    assert_eq!(needs, listed.as_array().map_or(0, Vec::len), "a lane does not say what it needs");
     text.exits(0).prints(&["triton-3.4.0-torch-2.11:", "made of", "overlay: overlay triton-3.4.0 (verified)"]);
     text.prints(&[
         "image nvcr.io/nvidia/pytorch:25.08-py3 (unresolved)",
@@ -171,6 +180,18 @@ fn everything_at_once() {
         .lockstep(&["lane", "gated"])
         .exits(3)
         .prints(&["credentials: the variable HF_TOKEN is not set", "set HF_TOKEN"]);
+    let needs = "\n[needs]\ndisk_mib = 1073741824\nmemory_mib = 1073741823\nplatform = \"plan9/mips\"\n";
+    project.write("lanes/vast.toml", Lane::faulty("vast", "none").text() + needs);
+    let answer = project.lockstep(&["lane", "vast"]);
+    answer.exits(3).prints(&["disk: 1073741824 MiB are needed, ", " free", "to try: free at least "]);
+    answer.prints(&["memory: 1073741823 MiB are needed", "to try: run the lane on a host with more memory"]);
+    answer
+        .prints(&["platform: plan9/mips is needed, this is linux/", "to try: run the lane on a host of that platform"]);
+    let json = project.lockstep(&["lane", "vast", "--format", "json"]).exits(3).json();
+    let whats: Vec<&str> =
+        json["missing"].as_array().into_iter().flatten().filter_map(|one| one["what"].as_str()).collect();
+    assert!(["platform", "memory", "disk"].iter().all(|what| whats.contains(what)), "{whats:?}");
+    assert!(!project.file("runs").exists(), "nothing may be made before");
     project.lockstep(&["lane", "vllm"]).exits(3).prints(&["Docker engine:", "GPU: 1", "d8d39b59e909"]);
 }
 
@@ -308,6 +329,28 @@ fn exec() {
     let rows = ledger.rows();
     let failure = rows[0].failure.as_ref().expect("a row that is not ok says why");
     assert!(rows[0].outcome == Outcome::Crashed && failure.message.contains("InductorError: no"), "{failure:?}");
+    unkept(&project, &failed);
+}
+
+/// What a full disk does not take of a program's words is counted in the journal, and told.
+fn unkept(project: &Project, failed: &Run) {
+    let log = failed.file("stderr/theirs.log");
+    std::fs::remove_file(&log).expect("it was written");
+    std::os::unix::fs::symlink("/dev/full", &log).expect("a link can be made");
+    let again = project.lockstep(&["rerun", &failed.id, "--failed"]);
+    again.tells(&["lane theirs: ", " bytes of its standard error could not be written"]);
+    let lost: Vec<Option<u64>> = failed.journal().records.iter().filter_map(ended).collect();
+    let (before, after) = lost.split_at(lost.len() / 2);
+    assert!(before.iter().all(Option::is_none), "nothing was lost before: {lost:?}");
+    assert!(!after.is_empty() && after.iter().all(|bytes| bytes.is_some_and(|bytes| bytes > 30_000)), "{lost:?}");
+}
+
+/// The bytes that the end of a launch says are missing.
+fn ended(record: &Record) -> Option<Option<u64>> {
+    match record {
+        Record::LaunchEnd(end) => Some(end.stderr_unwritten_bytes),
+        _ => None,
+    }
 }
 
 /// What such a lane cannot do at all is told before anything starts, and is no row for each of its cells.

@@ -10,9 +10,18 @@ use crate::{design, imported, rulings, table};
 
 /// Six models, of which each side prints mean, deviation and count. Welch's t is 2.2627 at 30 degrees of freedom for each.
 fn six() -> Value {
-    let row = |side: &str, model: usize, ms: f64| json!({ "side": side, "model": format!("m{model}"), "ms": ms, "sd": 1.0, "n": 16 });
+    let row = |side: &str, model: usize, ms: f64| json!({ "side": side, "model": format!("m{model}"), "ms": ms, "sd": 1.0, "n": 16, "cv": 1.0 / ms, "none": 0 });
     let both = (1..=6).flat_map(|model| [row("a", model, 100.0), row("b", model, 100.8)]);
     Value::Array(both.collect())
+}
+
+/// Gains of twelve combinations in percentage points, around 5.35.
+fn gains() -> Value {
+    let row = |at: u32| {
+        let gain = if at.is_multiple_of(2) { 6.0 } else { 4.0 } + f64::from(at / 2 + 1) / 10.0;
+        json!({ "combination": format!("c{at}"), "before": 40.0, "after": 40.0 + gain })
+    };
+    Value::Array((0..12).map(row).collect())
 }
 
 fn side(side: &str, model: Option<usize>) -> String {
@@ -37,7 +46,7 @@ fn matched(models: &str) -> String {
 }
 
 fn journal(design: &Design) -> Journal {
-    imported(design, Kind::Table, &[table("means", "ms", &six())])
+    imported(design, Kind::Table, &[table("means", "ms", &six()), table("gains", "percent", &gains())])
 }
 
 fn judged(rules: &[String]) -> Vec<Ruling> {
@@ -112,6 +121,50 @@ fn bands_are_of_the_same_family() {
     assert!(many[0].reasons[0].contains("of 6 tests in the plan's family"), "{:?}", many[0].reasons);
     let beside = judged(&[contrast(1), band(2)]);
     assert!((p_of(&beside[0])[0].1 - 2.0 * p_of(&beside[0])[0].0).abs() < 1e-6, "{beside:?}");
+}
+
+/// The difference of the first model in a rule of another kind, beside a contrast of the second.
+fn beside(kind: &str) -> Vec<Ruling> {
+    judged(&[kind.to_owned(), contrast(2)])
+}
+
+#[test]
+fn gains_targets_losses_and_tested_ladders_are_of_the_same_family() {
+    let [baseline, candidate] = ["b", "a"].map(|name| side(name, Some(1)));
+    // The candidate is faster by 0.79 %; the target lies 0.75 % below that.
+    let gain = format!(
+        "kind = \"gain_replication\"\nmodel = \"model\"\nbaseline = {baseline}\ncandidate = {candidate}\n\
+         gain_pct = 0.04\nmodels_needed = 1\npower = 0.8"
+    );
+    let row = |side: &str| format!("{{ table = \"means\", where = {{ side = [\"{side}\"], model = [\"m1\"] }} }}");
+    let target = format!(
+        "kind = \"reproduction\"\nrows = {}\nvalue = \"ms\"\ncv = \"cv\"\nsurvived = \"n\"\ncrashed = \"none\"\n\
+         target = 100.0\nbands = {{ low = 0.0, match = 99.4 }}\npower = 0.8",
+        row("a")
+    );
+    let loss = "kind = \"compile_robustness\"\nrows = { table = \"means\", where = { model = [\"m1\"] } }\nstack = \"side\"\n\
+                performance = \"ms\"\nperformance_is = \"time\"\ncv = \"cv\"\nsurvived = \"n\"\ntried = \"n\"\n\
+                robust_pct = 2.1\nsensitive_pct = 20.0\nfragile_pct = 50.0";
+    let ladder = "kind = \"falsification_ladder\"\nefficiencies = { rows = { table = \"gains\" }, key = [\"combination\"], baseline = \"before\", candidate = \"after\" }\n\
+                  preconditions = []\nmin_combinations = 2\nmin_hang_shapes = 0\nimprovement_above = 5.0\nimprovement_unit = \"pp\"\n\
+                  null = \"within_margin\"\nnull_margin_pp = 0.1";
+    for (kind, decided) in [(gain.as_str(), "replicated"), (&target, "match"), (loss, "robust"), (ladder, "H2_partial")]
+    {
+        let alone = judged(&[kind.to_owned()]).remove(0);
+        assert_eq!(alone.label, decided, "{alone:?}");
+        let [(p, adjusted)] = p_of(&alone)[..] else { panic!("one test in the family: {alone:?}") };
+        assert!(p == adjusted && p < 0.05, "{p} {adjusted}");
+        let both = beside(kind);
+        // The smaller of the two counts twice, and the larger once, but no less than that.
+        let (own, other) = (p_of(&both[0])[0], p_of(&both[1])[0]);
+        let least = 2.0 * own.0.min(other.0);
+        for (p, adjusted) in [own, other] {
+            let wanted = if p <= own.0.min(other.0) { least } else { p.max(least) };
+            assert!((adjusted - wanted).abs() < 1e-5, "{kind}: {p} {adjusted}, {wanted} is wanted");
+        }
+        let crowd = judged(&[vec![kind.to_owned()], (2..=6).map(contrast).collect()].concat());
+        assert!(crowd[0].tests.iter().any(|test| test.test.ends_with("Holm over 6")), "{:?}", crowd[0].tests);
+    }
 }
 
 #[test]

@@ -167,6 +167,9 @@ pub fn rows() -> Vec<Mutation> {
         in_import("imported: a metric is in another unit in one row", &RAW, |d| {
             d.change_first("observation", in_arm("default"), |row| row["metrics"]["wall_ms"]["unit"] = json!("s"));
         }),
+        in_import("imported: the time of an ok raw row is negative", &RAW, |d| {
+            d.change_first("observation", in_arm("default"), |row| row["metrics"]["wall_ms"]["value"] = json!(-50.0));
+        }),
         in_import("imported: a raw row is ok and names a failure", &RAW, |d| {
             d.change_first("observation", in_arm("default"), |row| {
                 row["failure"] = json!({"class": "exception", "message": "it broke"});

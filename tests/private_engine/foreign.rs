@@ -86,6 +86,11 @@ async fn foreign(client: &Docker) {
     };
     client.create_network(network).await.expect("a network is made");
     nameless(client, "LABEL org.example.stage=1").await;
+    // As a bundle calls an image that its lane pulled: by its own digest.
+    let pulled = nameless(client, "LABEL org.example.pulled=1").await;
+    let options =
+        TagImageOptionsBuilder::default().repo("lockstep/bundle").tag(&pulled["sha256:".len()..][..12]).build();
+    client.tag_image(&pulled, Some(options)).await.expect("an image gets a name");
 }
 
 /// An image of nothing, without a name; its id.
@@ -125,7 +130,7 @@ pub fn left_alone(_: &Daemon) {
         inventory(&client).await
     });
     let names = before.images.iter().filter(|name| !name.starts_with("sha256:") && !name.starts_with("<none>"));
-    assert_eq!((before.running.len(), before.containers.len(), names.count()), (2, 3, 6), "{before:?}");
+    assert_eq!((before.running.len(), before.containers.len(), names.count()), (2, 3, 7), "{before:?}");
 
     let project = Project::new();
     ContainerLane::new("ours", "none").write(&project, IMAGE);
@@ -145,7 +150,8 @@ pub fn left_alone(_: &Daemon) {
     let cleaned = lockstep(&project, &daemon, &["clean", "--images"]);
     cleaned.exits(0).prints(&[" of lane gone, launch 3, run 20260101-b", &format!("removed image {own}")]);
     cleaned.prints(&[" of no lane", &format!("removed image {stage}")]);
-    assert_eq!(cleaned.stdout.lines().count(), 4, "it says what it removed and nothing else: {cleaned:?}");
+    cleaned.prints(&["not looked at or not removed: image lockstep/bundle:", "it carries no label of lockstep's"]);
+    assert_eq!(cleaned.stdout.lines().count(), 5, "it says what it removed and left, and nothing else: {cleaned:?}");
     let after_clean = block_on(async { inventory(&daemon.client_within().await).await });
     assert_eq!(after_clean, before);
     lockstep(&project, &daemon, &["clean", "--images"]).exits(0).prints(&["nothing was left behind"]);

@@ -1,6 +1,6 @@
 //! Plans whose cells fix axes of their own, in stages and cell by cell.
 
-use lockstep::journal::{LaneState, Record, Row};
+use lockstep::journal::{Busy, LaneState, Record, Row};
 use lockstep::terms::{FailureClass, Outcome};
 
 use crate::project::{Lane, Ledger, PlanText, Project};
@@ -40,6 +40,16 @@ fn stages() {
         ledger.rows().iter().all(|row| (row.block > 2) == (row.cell == second)),
         "a stage's cell is in another's block"
     );
+    let windows: Vec<&Busy> = ledger
+        .journal
+        .records
+        .iter()
+        .filter_map(|record| if let Record::LaunchEnd(end) = record { end.busy.as_ref() } else { None })
+        .collect();
+    assert!(!windows.is_empty(), "no launch tells of its window");
+    for busy in windows {
+        assert!(busy.warmup_ms.is_some_and(|warmup_ms| warmup_ms <= busy.window_ms), "{busy:?}");
+    }
 }
 
 fn refused() {

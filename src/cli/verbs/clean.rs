@@ -10,7 +10,8 @@ use crate::supervise;
 #[command(after_help = "Examples:\n  lockstep clean\n  lockstep clean --images --models")]
 pub(in crate::cli) struct Options {
     /// Also remove the images that lockstep made: those built from its own executable or from a lane's lock, with the
-    /// nameless stages of such builds, and those loaded from bundles. Base images that were imported stay.
+    /// nameless stages of such builds, and those loaded from bundles. Base images that were imported stay, and so do images
+    /// of others that a bundle brought, which carry no label of lockstep's: they are named.
     #[arg(long)]
     images: bool,
     /// Also remove generated and downloaded models; the next run generates or downloads them again.

@@ -31,8 +31,10 @@ struct Listed {
     axes: Axes,
     /// What the cells of a plan may fix in it; null where only its process can tell.
     offers: Option<Offers>,
-    /// What it needs of the host.
+    /// What it needs of the host, beyond what it is started by.
     needs: Vec<String>,
+    /// The variables with secrets that have to be set for it.
+    credentials: Vec<String>,
     /// What it is made of, and how far that is known.
     inputs: BTreeMap<String, String>,
     /// What it proves before its rows count.
@@ -42,6 +44,20 @@ struct Listed {
     description: String,
     #[serde(skip)]
     is_server: bool,
+    #[serde(skip)]
+    started_by: String,
+}
+
+/// What a lane is started by, where it needs nothing else.
+fn started_by(launcher: &Launcher) -> String {
+    match launcher {
+        Launcher::Docker(_) => "a Docker engine".to_owned(),
+        Launcher::Process(process) => match &process.program {
+            Program::OwnExecutable => "lockstep itself".to_owned(),
+            Program::Interpreter { name, minimum_version: None } => name.clone(),
+            Program::Interpreter { name, minimum_version: Some(version) } => format!("{name} of {version} or newer"),
+        },
+    }
 }
 
 /// Its gates in words, each with the looks that it is held to.
@@ -99,6 +115,8 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             locked: found.lock.is_some(),
             offers: offers(&found),
             needs: found.lane.needs.words(),
+            credentials: found.lane.needs.credentials.clone(),
+            started_by: started_by(&found.lane.launcher),
             inputs: inputs(&found),
             proves: proves(&found.lane),
             missing: missing_of(project, &found, false)?,
@@ -122,7 +140,9 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 /// A paragraph for each lane: a table of this much would be read by nobody.
 fn text(lane: &Listed) -> String {
     let Listed { name, launcher, locked, source: _, axes, offers, needs, inputs, proves, missing, .. } = lane;
-    let Listed { description, is_server, .. } = lane;
+    let Listed { description, is_server, credentials, started_by, .. } = lane;
+    let needed = if needs.is_empty() { format!("nothing beyond {started_by}") } else { needs.join(", ") };
+    let secrets = if credentials.is_empty() { "; no credentials" } else { "" };
     let offered = match offers {
         None => "what its own backend says".to_owned(),
         Some(offers) if offers.is_empty() => "no axis to a cell".to_owned(),
@@ -145,7 +165,7 @@ fn text(lane: &Listed) -> String {
         ("declares", axes.join(" ")),
         ("offers", offered),
         ("made of", inputs.join("; ")),
-        ("needs", needs.join(", ")),
+        ("needs", format!("{needed}{secrets}")),
         ("proves", proves.join(", ")),
     ];
     let shown = lines.iter().filter(|(_, value)| !value.is_empty());

@@ -23,17 +23,16 @@ const PACKAGE_INDEX: &str = "https://pypi.org/simple";
 /// Options of `lock`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --diff vllm\n  lockstep lock --check\n  lockstep lock --all\n  lockstep lock --requirements torch-2.11.0"
+    after_help = "Examples:\n  lockstep lock native-container\n  lockstep lock --diff vllm\n  lockstep lock --check\n  lockstep lock\n  lockstep lock --requirements torch-2.11.0"
 )]
 pub(in crate::cli) struct Options {
-    /// Names of the lanes; `--check` and `--diff` take every lane without one.
-    #[arg(required_unless_present_any = ["all", "check", "diff", "requirements"])]
+    /// Names of the lanes; without one, every lane.
     names: Vec<String>,
     /// Resolve `containers/requirements/SET.in` against the package index by `uv`, into SET.txt with every hash; the lanes that
     /// use the set are to be locked afterwards. May be given several times.
     #[arg(long, value_name = "SET", conflicts_with_all = ["names", "all", "check", "diff", "pack"])]
     requirements: Vec<String>,
-    /// Lock every lane.
+    /// Lock every lane, as without a name.
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// Only say whether the locks still match their manifests and files; asks nobody.
@@ -90,10 +89,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     if !options.requirements.is_empty() {
         return requirements(project, &options.requirements);
     }
-    let names: BTreeSet<String> = match options.names.is_empty() {
-        true => project.names("lanes"),
-        false => options.names.iter().cloned().collect(),
-    };
+    let names = chosen(project, options);
     let resolver = resolver(project, options)?;
     let mut locked = Vec::new();
     for name in names {
@@ -114,6 +110,14 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
     let differs = locked.iter().any(|one| one.state == State::Differs).then_some(Exit::Changed);
     let refused = locked.iter().any(|one| !one.unresolved.is_empty() && !options.check).then_some(Exit::Refused);
     Ok(Exit::first_of([differs, refused].into_iter().flatten()))
+}
+
+/// The lanes that are named, or all.
+fn chosen(project: &Project, options: &Options) -> BTreeSet<String> {
+    match options.names.is_empty() {
+        true => project.names("lanes"),
+        false => options.names.iter().cloned().collect(),
+    }
 }
 
 /// Whether the lock matches manifest and files, by what lies here alone.
@@ -290,4 +294,29 @@ fn registry_options(options: &Options) -> Result<RegistryOptions, Error> {
 struct GivenCredentials {
     username: String,
     password: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Verb {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn without_a_name_every_lane_is_locked() {
+        let project = Project::at(std::path::PathBuf::from("/nowhere"));
+        let chosen = |words: &[&str]| {
+            let verb = Verb::try_parse_from(["lock"].iter().chain(words)).unwrap();
+            chosen(&project, &verb.options)
+        };
+        assert!(chosen(&[]).len() > 30 && chosen(&[]).contains("native"), "{:?}", chosen(&[]));
+        assert_eq!(chosen(&[]), chosen(&["--all"]));
+        assert_eq!(chosen(&["vllm", "native"]), ["native", "vllm"].map(String::from).into());
+    }
 }

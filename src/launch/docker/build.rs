@@ -12,6 +12,7 @@ use super::base_image::{base_reference, check_bases};
 use super::engine::{Engine, NEWS_DEADLINE, within};
 use super::image::ImageFacts;
 use super::image_tree::tree_of_image;
+use super::pull::PullNews;
 use crate::launch::Error;
 use crate::plan::{Build, Content, ImagePin, Input, Lane, Lock};
 use crate::terms::{Digest, canonical_json};
@@ -93,6 +94,7 @@ fn value_of(input: &Input, content: &Content) -> Option<String> {
 }
 
 /// Builds the image of `lane` from `lock` and `files`, which are the build's whole context, by path below `containers/`.
+/// `progress` hears each step of a Dockerfile, and how far the pull of a base is.
 ///
 /// # Errors
 /// An input is not resolved, a base that was made on a host is not there, the engine fails at a step of a Dockerfile, or
@@ -206,7 +208,7 @@ impl<'a> Step<'a> {
             .build();
         let doing = format!("building the image of lane {} from {folder}", lane.name);
         let mut messages = engine.docker().build_image(options, None, Some(bollard::body_full(context.into())));
-        let mut last = String::new();
+        let (mut last, mut pulled) = (String::new(), PullNews::default());
         loop {
             let news = messages.next().map(Option::transpose);
             let Some(message) =
@@ -216,6 +218,10 @@ impl<'a> Step<'a> {
             };
             if let Some(error) = message.error_detail.and_then(|detail| detail.message) {
                 return Err(Error::Answer { doing, found: format!("{error} (after: {last})") });
+            }
+            // What is pulled for a step, in the words that a pull of its own has.
+            if let Some(news) = pulled.fresh(message.id, message.status, message.progress_detail) {
+                progress(news.to_string());
             }
             let line = message.stream.unwrap_or_default().trim().to_owned();
             if line.starts_with("Step ") {

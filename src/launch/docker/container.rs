@@ -142,6 +142,10 @@ impl ContainerLaunch {
         self.tail.text()
     }
 
+    pub(in crate::launch) fn stderr_unwritten(&self) -> u64 {
+        self.tail.unwritten()
+    }
+
     /// Bytes of its output so far, as far as nobody reads them.
     pub(in crate::launch) fn output_bytes(&self) -> u64 {
         self.tail.bytes()

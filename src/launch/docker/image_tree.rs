@@ -2,8 +2,15 @@
 //!
 //! A line for each entry, sorted by path: kind, permission bits, owner and group by number, and the content's SHA-256 or
 //! the link's target. A hard link counts as the file that it is: engines differ in which of them they keep, and in which of
-//! two names is the link. Times are left out, and so is what differs from build to build without meaning anything: logs,
-//! byte-code caches, the package manager's own caches, and what the engine puts into every container.
+//! two names is the link. Times are left out, and so is the following, whole, although some of it is more than a log or a
+//! cache, and a change of it alone gives the same digest:
+//!
+//! - byte code: every file that ends with `.pyc`, wherever it lies, and all that lies in a `__pycache__`;
+//! - below `var/log`, `var/cache`, `var/lib/apt/lists` and `root/.cache`: logs, and what package managers keep;
+//! - below `tmp`, `dev`, `proc` and `sys`, and of `etc` the files `hostname`, `hosts`, `mtab` and `resolv.conf`, and
+//!   `.dockerenv`: what an engine or a host puts into every container in place of it.
+//!
+//! The folders themselves count, by kind, mode and owner. A change of this list changes every digest: [`RULES`] counts it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -184,6 +191,61 @@ mod tests {
         let here = Supervisor::current().unwrap();
         let labels = reading_body("sha256:1", &here).labels.unwrap();
         assert_eq!(Marker::of_labels(&labels).map(|marker| marker.supervisor), Some(here));
+    }
+
+    /// One entry of any kind, owned by somebody.
+    fn tree_of_one(kind: tar::EntryType, owner: (u64, u64), target: Option<&str>) -> Digest {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_mode(0o755);
+        header.set_uid(owner.0);
+        header.set_gid(owner.1);
+        match target {
+            Some(target) => builder.append_link(&mut header, "opt/a", target).unwrap(),
+            None => builder.append_data(&mut header, "opt/a", [].as_slice()).unwrap(),
+        }
+        tree_of_archive(builder.into_inner().unwrap().as_slice()).unwrap()
+    }
+
+    #[test]
+    fn kind_owner_group_and_the_target_of_a_link_count() {
+        use tar::EntryType::{Char, Directory, Fifo, Regular, Symlink};
+        let of = tree_of_one;
+        let all = [
+            of(Regular, (0, 0), None),
+            of(Regular, (65534, 0), None),
+            of(Regular, (0, 65534), None),
+            of(Directory, (0, 0), None),
+            of(Fifo, (0, 0), None),
+            of(Char, (0, 0), None),
+            of(Symlink, (0, 0), Some("b")),
+            of(Symlink, (0, 0), Some("c")),
+            of(Symlink, (1, 0), Some("b")),
+        ];
+        let different: std::collections::BTreeSet<Digest> = all.into_iter().collect();
+        assert_eq!(different.len(), 9, "two of them are taken for one");
+    }
+
+    #[test]
+    fn what_is_left_out_is_what_the_head_of_this_file_lists_and_no_more() {
+        let base = tree(&[("opt/a", "1", 0o644, 5)]);
+        let with = |path: &str| tree(&[("opt/a", "1", 0o644, 5), (path, "x", 0o644, 5)]);
+        let left_out = "opt/a.pyc opt/__pycache__/b var/log/a var/cache/a var/lib/apt/lists/a root/.cache/a tmp/a dev/a proc/a \
+                        sys/a etc/hostname etc/hosts etc/mtab etc/resolv.conf .dockerenv";
+        for path in left_out.split_whitespace() {
+            assert_eq!(with(path), base, "{path} counts");
+            let word = path.trim_end_matches("/a").trim_end_matches("/b").rsplit('/').next().unwrap_or_default();
+            let word = if path.ends_with(".pyc") { ".pyc" } else { word };
+            let head = include_str!("image_tree.rs").split("use std").next().unwrap_or_default();
+            assert!(head.contains(word), "the head of this file does not name {word}");
+        }
+        let counted = "opt/a.py opt/a.pyo var/logs/a var/lib/a opt/var/log/a root/cache/a opt/tmp/a etc/hosts.allow etc/passwd \
+                       opt/.dockerenv var/log tmp dev var/tmp/a";
+        for path in counted.split_whitespace() {
+            assert_ne!(with(path), base, "{path} does not count");
+        }
     }
 
     #[test]

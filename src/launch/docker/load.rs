@@ -66,9 +66,10 @@ pub struct PrunedBundles {
     pub left: Vec<String>,
 }
 
-/// Removes the names of images that came from bundles. One that a container still uses stays, and so does an image that has
-/// another name. A bundle's image is called by the digest of its configuration, which in the classic store is its id: what
-/// somebody else called so is told by that. The containerd store does not tell that digest, so there such names stay.
+/// Removes the names of images that came from bundles, where lockstep's label says that it made the image. One that a
+/// container still uses stays, and so does an image that has another name. Bundles bring images of others too, which carry no
+/// label: those are left, and told of. A bundle's image is called by the digest of its configuration, which in the classic
+/// store is its id: what somebody else called so is told by that.
 ///
 /// # Errors
 /// The engine does not list its images.
@@ -76,19 +77,20 @@ pub async fn prune_bundled_images(engine: &Engine) -> Result<PrunedBundles, Erro
     let filters = HashMap::from([("reference", vec![BUNDLED])]);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let images = engine.ask("listing images", engine.docker().list_images(Some(options))).await?;
-    let named =
-        images.into_iter().flat_map(|image| image.repo_tags.into_iter().map(move |name| (image.id.clone(), name)));
     let mut pruned = PrunedBundles::default();
-    for (id, name) in named {
-        match standing(engine.store(), &id, &name) {
-            Standing::Others => {}
-            Standing::Unproven => pruned.left.push(format!(
-                "image {name}: this engine does not tell the digest it is called by; if a bundle brought it: docker image rm {name}"
-            )),
-            Standing::Bundled => {
-                let removal = engine.docker().remove_image(&name, None::<RemoveImageOptions>, None);
-                if engine.ask(format!("removing image {name}"), removal).await.is_ok() {
-                    pruned.removed.push(name);
+    for image in images {
+        let is_labelled = image.labels.keys().any(|label| label.starts_with(LABELS));
+        for name in image.repo_tags {
+            match standing(engine.store(), &image.id, is_labelled, &name) {
+                Standing::Others => {}
+                Standing::Unlabelled => pruned.left.push(format!(
+                    "image {name}: it carries no label of lockstep's; if a bundle brought it: docker image rm {name}"
+                )),
+                Standing::Bundled => {
+                    let removal = engine.docker().remove_image(&name, None::<RemoveImageOptions>, None);
+                    if engine.ask(format!("removing image {name}"), removal).await.is_ok() {
+                        pruned.removed.push(name);
+                    }
                 }
             }
         }
@@ -96,25 +98,28 @@ pub async fn prune_bundled_images(engine: &Engine) -> Result<PrunedBundles, Erro
     Ok(pruned)
 }
 
+/// What the labels of everything that lockstep makes begin with.
+const LABELS: &str = "org.lockstep.";
+
 /// Whether a bundle brought an image.
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
     Bundled,
-    Unproven,
+    Unlabelled,
     Others,
 }
 
 /// What is known of the image `id` by its being called `name`.
-fn standing(store: ImageStore, id: &str, name: &str) -> Standing {
+fn standing(store: ImageStore, id: &str, is_labelled: bool, name: &str) -> Standing {
     let Some(tag) = name.strip_prefix(BUNDLED).and_then(|rest| rest.strip_prefix(':')) else { return Standing::Others };
     let hex = |c: char| c.is_ascii_digit() || matches!(c, 'a'..='f');
     if tag.len() != Digest::of(b"").short().len() || !tag.chars().all(hex) {
         return Standing::Others;
     }
     match store {
-        ImageStore::GraphDriver if id.parse::<Digest>().is_ok_and(|id| id.short() == tag) => Standing::Bundled,
-        ImageStore::GraphDriver => Standing::Others,
-        ImageStore::Containerd => Standing::Unproven,
+        ImageStore::GraphDriver if !id.parse::<Digest>().is_ok_and(|id| id.short() == tag) => Standing::Others,
+        _ if is_labelled => Standing::Bundled,
+        _ => Standing::Unlabelled,
     }
 }
 
@@ -181,16 +186,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_of_a_bundle_when_it_is_called_by_its_own_digest() {
+    fn an_image_is_of_a_bundle_when_it_is_labelled_and_called_by_its_own_digest() {
         let id = Digest::of(b"configuration");
         let named = |tag: &str| format!("{BUNDLED}:{tag}");
-        let classic = |name: &str| standing(ImageStore::GraphDriver, &id.to_string(), name);
-        assert_eq!(classic(&named(&id.short().to_string())), Standing::Bundled);
+        let own = named(&id.short().to_string());
+        let classic = |labelled: bool, name: &str| standing(ImageStore::GraphDriver, &id.to_string(), labelled, name);
+        assert_eq!(classic(true, &own), Standing::Bundled);
+        assert_eq!(classic(false, &own), Standing::Unlabelled);
         for theirs in [named("theirs"), named(&Digest::of(b"other").short().to_string()), "lockstep/bundles:1".into()] {
-            assert_eq!(classic(&theirs), Standing::Others, "{theirs}");
+            assert_eq!(
+                (classic(true, &theirs), classic(false, &theirs)),
+                (Standing::Others, Standing::Others),
+                "{theirs}"
+            );
         }
-        let containerd = |name: &str| standing(ImageStore::Containerd, "sha256:00", name);
-        assert_eq!(containerd(&named(&id.short().to_string())), Standing::Unproven);
-        assert_eq!(containerd(&named("theirs")), Standing::Others);
+        // The containerd store calls an image by its manifest, which is no name of a bundle's.
+        let containerd = |labelled: bool, name: &str| standing(ImageStore::Containerd, "sha256:00", labelled, name);
+        assert_eq!((containerd(true, &own), containerd(false, &own)), (Standing::Bundled, Standing::Unlabelled));
+        assert_eq!(containerd(true, &named("theirs")), Standing::Others);
     }
 }

@@ -1,8 +1,9 @@
 //! Pulling by digest, never by tag.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use bollard::models::CreateImageInfo;
+use bollard::models::ProgressDetail;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -38,6 +39,33 @@ impl fmt::Display for PullProgress {
     }
 }
 
+/// The engine tells of a layer's bytes every hundred milliseconds. Of these, a listener gets what changes: each status of a
+/// layer, and its bytes at every quarter of them.
+#[derive(Debug, Default)]
+pub(super) struct PullNews {
+    /// What was told last of each layer.
+    told: HashMap<String, (String, u64)>,
+}
+
+impl PullNews {
+    /// A message of the engine, where it says something new.
+    pub(super) fn fresh(
+        &mut self,
+        layer: Option<String>,
+        status: Option<String>,
+        detail: Option<ProgressDetail>,
+    ) -> Option<PullProgress> {
+        let (layer, status) = (layer.unwrap_or_default(), status.filter(|status| !status.is_empty())?);
+        let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).filter(|n| *n > 0);
+        let bytes = detail.and_then(|detail| Some((count(detail.current)?, count(detail.total)?)));
+        let quarters = bytes.map_or(0, |(done, all)| done.saturating_mul(4) / all);
+        let told = (status.clone(), quarters);
+        let fresh = self.told.get(&layer) != Some(&told);
+        self.told.insert(layer.clone(), told);
+        fresh.then_some(PullProgress { layer, status, bytes })
+    }
+}
+
 /// Makes sure that the engine holds the pinned image: the one that is there, or else pulled by its manifest digest.
 /// `progress` hears how far a pull is.
 ///
@@ -66,10 +94,14 @@ pub async fn ensure_image(
         .platform(&pin.platform)
         .build();
     let mut messages = engine.docker().create_image(Some(options), None, None);
+    let mut news_of = PullNews::default();
     loop {
         let news = messages.next().map(Option::transpose);
         match within(NEWS_DEADLINE, format!("pulling {by_manifest}"), news).await {
-            Ok(Some(message)) => progress(progress_of(message)),
+            Ok(Some(message)) => {
+                let fresh = news_of.fresh(message.id, message.status, message.progress_detail);
+                fresh.into_iter().for_each(&mut progress);
+            }
             Ok(None) => break,
             Err(error) => return Err(told(error, &by_manifest)),
         }
@@ -96,12 +128,6 @@ fn told(error: Error, image: &str) -> Error {
     }
 }
 
-fn progress_of(message: CreateImageInfo) -> PullProgress {
-    let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
-    let bytes = message.progress_detail.and_then(|detail| Some((count(detail.current)?, count(detail.total)?)));
-    PullProgress { layer: message.id.unwrap_or_default(), status: message.status.unwrap_or_default(), bytes }
-}
-
 /// The repository of a reference, without tag and digest; a colon before the last slash belongs to a port.
 fn repository(reference: &str) -> &str {
     let name = reference.split_once('@').map_or(reference, |(name, _)| name);
@@ -115,6 +141,29 @@ fn repository(reference: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_layers_bytes_every_quarter_is_told_and_every_status_once() {
+        let mut news = PullNews::default();
+        let mut told = Vec::new();
+        let mut hear = |layer: &str, status: &str, current: Option<i64>| {
+            let detail = current.map(|current| ProgressDetail { current: Some(current), total: Some(1000) });
+            told.extend(news.fresh(Some(layer.into()), Some(status.into()), detail).map(|news| news.to_string()));
+        };
+        hear("", "Pulling from a/b", None);
+        hear("l1", "Waiting", None);
+        hear("l2", "Waiting", None);
+        hear("l1", "Waiting", None);
+        for current in 1..=1000 {
+            hear("l1", "Downloading", Some(current));
+        }
+        hear("l1", "Extracting", Some(1000));
+        let quarters = [1, 250, 500, 750, 1000].map(|done| format!("l1: Downloading {done}/1000 bytes"));
+        let before = ["Pulling from a/b", "l1: Waiting", "l2: Waiting"].map(String::from);
+        let after = ["l1: Extracting 1000/1000 bytes".to_owned()];
+        assert_eq!(told, [before.as_slice(), &quarters, &after].concat());
+        assert_eq!(news.fresh(Some("l1".into()), None, None), None, "a message without a status is no news");
+    }
 
     #[test]
     fn a_repository_is_what_stands_before_tag_and_digest() {

@@ -136,6 +136,15 @@ async fn the_end_of_standard_error_is_kept_however_much_is_written() {
 }
 
 #[tokio::test]
+async fn words_that_their_file_does_not_take_are_counted() {
+    let lane = shell("echo a line of standard error >&2; exit 1");
+    let request = LaunchRequest { stderr_file: Some(Path::new("/dev/full")), ..request(&lane, "full") };
+    let mut launched = start(&request, None).await.unwrap();
+    assert_eq!(launched.wait().await.unwrap().status, Some(1));
+    assert_eq!((launched.stderr_unwritten(), launched.stderr_tail().as_str()), (25, "a line of standard error"));
+}
+
+#[tokio::test]
 async fn a_signal_that_ends_the_lane_is_named() {
     let mut launched = launch("kill -SEGV $$", "signal").await;
     let exit = launched.wait().await.unwrap();

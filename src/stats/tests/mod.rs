@@ -2,6 +2,7 @@
 
 mod association;
 mod distributions;
+mod effect_intervals;
 mod families;
 mod means;
 mod odds;

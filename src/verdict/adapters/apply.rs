@@ -13,12 +13,14 @@ use super::evidence::{decomposition_rule, licence_rule, single_delta_rule};
 use super::gates::{cold_start_rule, promotion_rule};
 use super::ladders::{falsification_ladder, hang_rule, pairs_rule};
 use super::printed::{consistency_rule, ladder_of_bands_rule, ranking_rule, score_rule};
+use super::reported::{comparisons_rule, effect_size_rule, identity_rule};
 use super::routing::{routing_rule, same_window_rule};
+use super::survivors;
 use super::tables::{Gap, Tables};
 use crate::plan::Rule;
-use crate::stats::{Confidence, PValue};
+use crate::stats::{Confidence, PValue, Power};
 use crate::verdict::Error;
-use crate::verdict::rules::Ruling;
+use crate::verdict::rules::{MIN_LAUNCHES, Ruling};
 
 /// A ruling, or what no table holds.
 pub(super) type Ruled = Read<Ruling>;
@@ -30,6 +32,9 @@ pub(super) type Read<T> = Result<Result<T, Gap>, Error>;
 pub(in crate::verdict) struct Settings {
     /// Level of every test.
     pub alpha: f64,
+    /// Power of the number of repetitions that an open question is said to need, for rules that state none of their own;
+    /// absent where the plan states none.
+    pub power: Option<f64>,
     /// Resamples of every bootstrap.
     pub bootstrap_resamples: u32,
     /// Seed of every bootstrap.
@@ -44,6 +49,11 @@ impl Settings {
     /// The confidence of intervals at the plan's level.
     pub(super) fn confidence(&self) -> Result<Confidence, Error> {
         Ok(Confidence::new(1.0 - self.alpha)?)
+    }
+
+    /// The plan's own power.
+    pub(super) fn power(&self) -> Result<Option<Power>, Error> {
+        Ok(self.power.map(Power::new).transpose()?)
     }
 }
 
@@ -87,7 +97,7 @@ pub(in crate::verdict) fn apply(
         Rule::CrashBoundary(rule) => boundary_rule(tables, rule, settings)?,
         Rule::Portability(rule) => portability_rule(tables, rule, settings)?,
         Rule::Reproduction(rule) => reproduction_rule(tables, rule, settings)?,
-        Rule::Promotion(rule) => promotion_rule(tables, rule),
+        Rule::Promotion(rule) => promotion_rule(tables, rule, settings)?,
         Rule::ColdStart(rule) => cold_start_rule(tables, rule, settings)?,
         Rule::PhaseSeparation(rule) => phase_rule(tables, rule, settings)?,
         Rule::GainReplication(rule) => gain_rule(tables, rule, settings)?,
@@ -104,8 +114,40 @@ pub(in crate::verdict) fn apply(
         Rule::ScoreAndLatency(rule) => score_rule(tables, rule),
         Rule::CommercialRouting(rule) => routing_rule(tables, rule, settings)?,
         Rule::SameWindowRerun(rule) => same_window_rule(tables, rule),
+        Rule::EffectSize(rule) => effect_size_rule(tables, rule, settings)?,
+        Rule::MultipleComparisons(rule) => comparisons_rule(tables, rule, settings)?,
+        Rule::BenchmarkIdentity(rule) => identity_rule(tables, rule),
     };
-    Ok(ruled.unwrap_or_else(|gap| not_applied(tables, rule, gap)))
+    Ok(with_floors(tables, rule, ruled.unwrap_or_else(|gap| not_applied(tables, rule, gap))))
+}
+
+/// The ruling with the floors below which its rows would have decided nothing: launches, where a launch is one observation, and
+/// the share of what was tried that has to be ok, where times are a sample.
+fn with_floors(tables: &Tables<'_>, rule: &Rule, ruling: Ruling) -> Ruling {
+    let launches = (tables.count_launches() && rule.counts_observations()).then_some(MIN_LAUNCHES as f64);
+    let tried = rule.selections().iter().find_map(|rows| survivors::floor(tables, &rows.table));
+    let share = tried.filter(|_| samples_times(rule));
+    let floors = [("min_launches", launches, "launches"), ("min_ok_share", share, "share")];
+    floors.into_iter().fold(ruling, |ruling, (name, floor, unit)| {
+        let is_listed = ruling.thresholds.iter().any(|listed| listed.name == name);
+        ruling.against_some(name, floor.filter(|_| !is_listed), unit)
+    })
+}
+
+/// Whether the rule takes times for a sample.
+fn samples_times(rule: &Rule) -> bool {
+    matches!(
+        rule,
+        Rule::MeanContrast(_)
+            | Rule::DifferenceCriterion(_)
+            | Rule::EffectBand(_)
+            | Rule::EffectSize(_)
+            | Rule::Reproduction(_)
+            | Rule::PhaseSeparation(_)
+            | Rule::GainReplication(_)
+            | Rule::ScaleCrossover(_)
+            | Rule::MatchedContrasts(_)
+    )
 }
 
 /// A rule that could not be applied rests on the rows that it chose, as far as there are any, and names what these would have

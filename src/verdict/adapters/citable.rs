@@ -2,23 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::{Ruled, Settings};
-use super::crashes::{mean_interval, whole};
+use super::apply::{Read, Ruled, Settings};
+use super::counts::{tally, whole};
+use super::crashes::mean_effect;
 use super::keys::{check_distinct, key};
 use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
-use crate::plan::{self, FusedColumns, PerformanceIs, ProbeColumns};
+use crate::plan::{self, FusedColumns, PerformanceIs, ProbeColumns, Withdrawn};
 use crate::verdict::rules::{
-    CleanRuns, CompileRobustness, Count, Estimate, FusedArm, Probes, PublishedFacts, RegimeOutcomes, Ruling, RunFacts,
-    StackPoint, clean_runs, compile_robustness, five_gates,
+    CleanRuns, CompileRobustness, Estimate, FusedArm, Probes, PublishedFacts, RegimeOutcomes, Ruling, RunFacts,
+    StackMean, StackPoint, clean_runs, compile_robustness, five_gates, intervals_together,
 };
 
 pub(super) fn robustness_rule(tables: &Tables<'_>, rule: &plan::CompileRobustness, settings: &Settings) -> Ruled {
-    let confidence = settings.confidence()?;
-    let ruled = || -> Result<Ruling, Gap> {
-        let mut points = Vec::new();
+    Ok(robustness(tables, rule, settings)?.map(|input| compile_robustness(&input)))
+}
+
+/// The stacks and what came of each.
+pub(super) fn robustness(
+    tables: &Tables<'_>,
+    rule: &plan::CompileRobustness,
+    settings: &Settings,
+) -> Read<CompileRobustness> {
+    let (confidence, power) = (settings.confidence()?, settings.power()?);
+    let read = || -> Result<CompileRobustness, Gap> {
+        let (mut points, mut means) = (Vec::new(), Vec::new());
         for row in tables.rows(&rule.rows)? {
-            tables.check_attempts(row)?;
-            let survived = Count { hits: whole(row, &rule.survived)?, trials: whole(row, &rule.tried)? };
+            let survived = tally(tables, row, &rule.survived, &rule.tried)?;
             let value = match &rule.performance {
                 Some(column) => number(row, column)?.map(|found| found.value),
                 None => None,
@@ -27,35 +36,36 @@ pub(super) fn robustness_rule(tables: &Tables<'_>, rule: &plan::CompileRobustnes
                 Some(column) => number(row, column)?.map(|found| found.value),
                 None => None,
             };
-            let replicates = if tables.are_measured() { whole(row, "launches")? } else { survived.hits };
-            let estimate = value.map(|value| Estimate {
-                value,
-                interval: cv.and_then(|cv| mean_interval(replicates, value, cv, confidence)),
-                launches: tables.are_measured().then_some(replicates),
-            });
+            if survived.count.hits > 0 && value.is_some() {
+                tables.check_times(row)?;
+            }
+            let replicates = if tables.are_measured() { whole(row, "launches")? } else { survived.count.hits };
+            let is_time = rule.performance_is == PerformanceIs::Time;
+            let mean = value.zip(cv).and_then(|(value, cv)| mean_effect(replicates, value, cv));
+            let measured = mean.map(|mean| StackMean { mean, is_time });
+            means.extend(measured);
             points.push(StackPoint {
                 stack: must_text(row, &rule.stack)?,
-                performance: estimate.map(|estimate| performance(estimate, rule.performance_is)),
+                performance: value.map(|value| Estimate {
+                    value: if is_time { 1e3 / value } else { value },
+                    interval: None,
+                    launches: tables.are_measured().then_some(replicates),
+                }),
+                measured,
                 survived,
                 sources: vec![source(row)],
             });
         }
+        let intervals = intervals_together(&means, confidence).unwrap_or_default();
+        let spread = points.iter_mut().filter(|point| point.measured.is_some());
+        for (performance, interval) in spread.filter_map(|point| point.performance.as_mut()).zip(intervals) {
+            performance.interval = Some(interval);
+        }
         let plan::CompileRobustness { robust_pct, sensitive_pct, fragile_pct, .. } = *rule;
-        Ok(compile_robustness(&CompileRobustness { points, robust_pct, sensitive_pct, fragile_pct }))
+        let also_in_family = settings.also_in_family.clone();
+        Ok(CompileRobustness { points, robust_pct, sensitive_pct, fragile_pct, confidence, power, also_in_family })
     };
-    Ok(ruled())
-}
-
-/// Larger is better: of a time its inverse, per second.
-fn performance(found: Estimate, is: PerformanceIs) -> Estimate {
-    match is {
-        PerformanceIs::Rate => found,
-        PerformanceIs::Time => Estimate {
-            value: 1e3 / found.value,
-            interval: found.interval.map(|[low, high]| [1e3 / high, 1e3 / low]),
-            launches: found.launches,
-        },
-    }
+    Ok(read())
 }
 
 pub(super) fn clean_rule(tables: &Tables<'_>, rule: &plan::CleanRuns) -> Result<Ruling, Gap> {
@@ -95,6 +105,10 @@ pub(super) fn clean_rule(tables: &Tables<'_>, rule: &plan::CleanRuns) -> Result<
             },
             reverse_order_of: name(&rule.reverse_order_of)?,
             superseded_by: name(&rule.superseded_by)?,
+            withdrawn: match &rule.withdrawn {
+                Some(Withdrawn { column, remarks }) => text(row, column)?.filter(|told| remarks.contains(told)),
+                None => None,
+            },
             source: source(row),
         });
     }
@@ -139,6 +153,7 @@ pub(super) fn five_gates_rule(tables: &Tables<'_>, rule: &plan::FiveGates) -> Re
         surfaced_needed: rule.surfaced_needed.keys().cloned().collect(),
         regimes: outcomes(&regimes, &rule.regimes)?,
         combinations_needed: rule.combinations_needed,
+        crashes_from: rule.regimes.crashes_from,
         sources: sources.into_iter().collect(),
     }))
 }

@@ -46,19 +46,32 @@ pub(super) fn phases(
 }
 
 pub(super) fn gain_rule(tables: &Tables<'_>, rule: &plan::GainReplication, settings: &Settings) -> Ruled {
+    Ok(gains(tables, rule, settings)?.map(|(input, left_out)| gain_replication(&input).because_all(left_out)))
+}
+
+/// The changes of all models that both sides have, and what was left out.
+pub(super) fn gains(
+    tables: &Tables<'_>,
+    rule: &plan::GainReplication,
+    settings: &Settings,
+) -> Read<(GainReplication, Vec<String>)> {
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<(GainReplication, Vec<String>), Gap> {
         let found = matched(tables, std::slice::from_ref(&rule.model), &rule.baseline, &rule.candidate)?;
         let mut models = Vec::new();
         for (key, [left, right]) in &found.pairs {
             let sides = ((&rule.baseline, &left[..]), (&rule.candidate, &right[..]));
-            let Change { estimate: change_pct, sources, .. } = change(tables, levels.confidence, sides.0, sides.1)?;
-            models.push(ModelChange { model: words(key), change_pct, sources });
+            let Change { estimate: change_pct, means, sources } = change(tables, levels.confidence, sides.0, sides.1)?;
+            let p = means.map(|means| means.p_of_change(-rule.gain_pct)).transpose();
+            let p_at_target = p.map_err(|error| Gap::of(error.to_string()))?;
+            models.push(ModelChange { model: words(key), change_pct, p_at_target, sources });
         }
-        let input = GainReplication { models, gain_pct: rule.gain_pct, models_needed: rule.models_needed, levels };
-        Ok(gain_replication(&input).because_all(found.left_out()))
+        let (gain_pct, models_needed) = (rule.gain_pct, rule.models_needed);
+        let also_in_family = settings.also_in_family.clone();
+        let input = GainReplication { models, gain_pct, models_needed, levels, also_in_family };
+        Ok((input, found.left_out()))
     };
-    Ok(ruled())
+    Ok(read())
 }
 
 pub(super) fn crossover_rule(tables: &Tables<'_>, rule: &plan::ScaleCrossover, settings: &Settings) -> Ruled {

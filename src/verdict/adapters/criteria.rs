@@ -29,7 +29,7 @@ pub(super) fn points(tables: &Tables<'_>, rule: &CorrelationCriterion) -> Result
     let rows = tables.rows(&rule.rows)?;
     check_distinct(&rows)?;
     for row in rows {
-        tables.check_point(row)?;
+        tables.check_point(row, &[&rule.x, &rule.y])?;
         let sign = if rule.direction == Direction::Falling { -1.0 } else { 1.0 };
         x.push(must_number(row, &rule.x)?.value);
         y.push(sign * must_number(row, &rule.y)?.value);
@@ -47,8 +47,10 @@ pub(super) fn saturation_rule(tables: &Tables<'_>, rule: &Saturation) -> Result<
     let (spot, spot_sources) = readings(&rule.spot)?;
     let unit = tables.column(&rule.spot)?.first().map_or_else(String::new, |row| unit(row, &rule.spot.column));
     let highest = spot.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    match readings(&rule.series) {
+    let series = tables.column(&rule.series).and_then(|rows| tables.check_readings(&rows, &rule.series.column));
+    match series.and_then(|()| readings(&rule.series)) {
         Ok((series, sources)) => Ok(saturation(&series, rule.above, rule.sustained_readings, &unit, &sources)),
+        Err(gap) if gap.is_open() => Err(gap),
         Err(Gap { reason, .. }) => Err(Gap::of(format!(
             "that something is sustained takes a series of readings, and {reason}; the highest of {} single readings is \
              {highest} ({}), the limit {}",
@@ -62,6 +64,7 @@ pub(super) fn saturation_rule(tables: &Tables<'_>, rule: &Saturation) -> Result<
 pub(super) fn stated_rule(tables: &Tables<'_>, rule: &StatedDifferences) -> Result<Ruling, Gap> {
     let (mut stated, mut in_unit) = (Vec::new(), String::new());
     for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
+        tables.check_numbers(row, &[&rule.left, &rule.right])?;
         let difference = match (number(row, &rule.left)?, number(row, &rule.right)?) {
             (Some(left), Some(right)) => Some((right.value - left.value, left.half + right.half)),
             _ => None,
@@ -75,6 +78,7 @@ pub(super) fn stated_rule(tables: &Tables<'_>, rule: &StatedDifferences) -> Resu
 pub(super) fn efficiency_rule(tables: &Tables<'_>, rule: &ParallelEfficiency) -> Result<Ruling, Gap> {
     let mut runs = Vec::new();
     for (key, row) in keyed(tables.rows(&rule.rows)?, &rule.key)? {
+        tables.check_numbers(row, &[&rule.speedup, &rule.efficiency])?;
         let speedup = must_number(row, &rule.speedup)?;
         let Some(efficiency) = percent(row, &rule.efficiency)? else {
             return Err(Gap::of(format!("{}: {} is empty", source(row), rule.efficiency)));

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::apply::Decided;
 use super::keys::keyed;
-use super::tables::{Gap, Tables, must_number, must_text, source, text};
+use super::tables::{Gap, Tables, must_number, must_text, source, text, unit};
 use crate::plan::{AxisDecomposition, FindingNeed, Floor, Licence, Need, SingleDelta};
-use crate::verdict::rules::{AxisEffect, Checked, Claimed, Ruling, Told, axis_decomposition, licence, single_delta};
+use crate::verdict::rules::{
+    AxisEffect, Checked, Claimed, Ruling, Threshold, Told, axis_decomposition, licence, single_delta,
+};
 
 pub(super) fn single_delta_rule(tables: &Tables<'_>, rule: &SingleDelta) -> Result<Ruling, Gap> {
     let mut told = Vec::new();
@@ -64,18 +66,26 @@ fn check(tables: &Tables<'_>, need: &Need, before: &[Decided]) -> Checked {
             found,
             holds: None,
             sources: Vec::new(),
+            floor: Some(floor(need, String::new())),
         }),
         Need::Table(need) => {
             let is_there = tables.has(&need.table);
             let what = if is_there { "is there" } else { "is not there: no such table was published" };
-            Checked { found: format!("{} {what}", need.about), holds: Some(is_there), sources: Vec::new() }
+            let found = format!("{} {what}", need.about);
+            Checked { found, holds: Some(is_there), sources: Vec::new(), floor: None }
         }
     }
 }
 
+/// What every number of the column had to reach.
+fn floor(need: &Floor, in_unit: String) -> Threshold {
+    Threshold { name: format!("floor of {}", need.of.column), value: need.floor, unit: in_unit }
+}
+
 fn finding(need: &FindingNeed, before: &[Decided]) -> Checked {
     let Some(found) = before.iter().find(|hypothesis| hypothesis.name == need.hypothesis) else {
-        return Checked { found: format!("{} was not judged", need.hypothesis), holds: None, sources: Vec::new() };
+        let found = format!("{} was not judged", need.hypothesis);
+        return Checked { found, holds: None, sources: Vec::new(), floor: None };
     };
     let label = &found.label;
     let holds = found.is_decided.then(|| need.is.contains(label));
@@ -85,15 +95,16 @@ fn finding(need: &FindingNeed, before: &[Decided]) -> Checked {
     } else {
         format!("{} is {label}, and {wanted} is needed", need.hypothesis)
     };
-    Checked { found: told, holds, sources: found.rests_on.clone() }
+    Checked { found: told, holds, sources: found.rests_on.clone(), floor: None }
 }
 
 fn every_at_least(tables: &Tables<'_>, need: &Floor) -> Result<Checked, Gap> {
     let (mut sources, mut below, mut near) = (Vec::new(), 0, 0);
-    let mut least = f64::INFINITY;
+    let (mut least, mut in_unit) = (f64::INFINITY, String::new());
     for row in tables.column(&need.of)? {
         let printed = must_number(row, &need.of.column)?;
         least = least.min(printed.value);
+        in_unit = unit(row, &need.of.column);
         sources.push(source(row));
         if printed.value + printed.half < need.floor {
             below += 1;
@@ -109,5 +120,5 @@ fn every_at_least(tables: &Tables<'_>, need: &Floor) -> Result<Checked, Gap> {
         need.of.column,
         need.floor
     );
-    Ok(Checked { found, holds, sources })
+    Ok(Checked { found, holds, sources, floor: Some(floor(need, in_unit)) })
 }

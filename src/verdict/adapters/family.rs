@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 
 use super::apply::Settings;
-use super::compared::{crossover, phases};
+use super::citable::robustness;
+use super::compared::{crossover, gains, phases};
 use super::contrasts::contrasts;
+use super::crashes::reproduced;
 use super::criteria::{effect, points};
 use super::gates::cold_starts;
+use super::ladders::{Rungs, rungs};
 use super::means::two_means;
+use super::reported::sizes;
 use super::routing::routing;
 use super::tables::Tables;
 use crate::plan::Rule;
 use crate::stats::PValue;
 use crate::verdict::Error;
 use crate::verdict::rules::{
-    band_p, cold_family, contrasts_family, correlation_family, crossover_family, difference_family, mean_family,
-    phases_family, routing_family,
+    band_p, cold_family, contrasts_family, correlation_family, crossover_family, difference_family, gain_family,
+    ladder_family, mean_family, phases_family, reproduction_p, robustness_p, routing_family, size_family,
 };
 
 /// A test of a rule.
@@ -42,6 +46,7 @@ pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Se
             points(tables, rule).map(|(points, _)| correlation_family(&points, rule.above))
         }
         Rule::MatchedContrasts(rule) => contrasts(tables, rule, settings)?.map(|(input, _)| contrasts_family(&input)),
+        Rule::EffectSize(rule) => sizes(tables, rule, settings)?.map(|(input, _)| size_family(&input)),
         Rule::PhaseSeparation(rule) => phases(tables, rule, settings)?.map(|(input, _)| phases_family(&input)),
         Rule::ScaleCrossover(rule) => crossover(tables, rule, settings)?.map(|(input, _)| crossover_family(&input)),
         Rule::ColdStart(rule) => cold_starts(tables, rule, settings)?.map(|input| cold_family(&input)),
@@ -49,6 +54,18 @@ pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Se
             effect(tables, rule, settings)?.map(|(input, _)| band_p(&input).into_iter().collect())
         }
         Rule::CommercialRouting(rule) => routing(tables, rule, settings)?.map(|input| routing_family(&input)),
+        Rule::GainReplication(rule) => gains(tables, rule, settings)?.map(|(input, _)| gain_family(&input)),
+        Rule::Reproduction(rule) => {
+            reproduced(tables, rule, settings)?.map(|input| reproduction_p(&input).into_iter().collect())
+        }
+        Rule::CompileRobustness(rule) => {
+            robustness(tables, rule, settings)?.map(|input| robustness_p(&input).into_iter().collect())
+        }
+        Rule::FalsificationLadder(rule) => {
+            let own =
+                |Rungs { combinations, shapes, facts, rules }| ladder_family(&combinations, &shapes, &facts, &rules);
+            rungs(tables, rule, settings)?.map(own)
+        }
         _ => Ok(Vec::new()),
     };
     let question = rule.question().unwrap_or_default();

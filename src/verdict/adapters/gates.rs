@@ -3,16 +3,26 @@
 use std::collections::BTreeMap;
 
 use super::apply::{Read, Ruled, Settings};
-use super::crashes::whole;
+use super::counts::whole;
 use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source, text};
 use crate::plan::{ColdStartRanking, Column, ModeWords, PromotionGates, StageWords, SwitchEvidence};
-use crate::stats::{Alpha, Moments, Power, Replicates};
+use crate::stats::{Alpha, Confidence, Moments, Power, Replicates};
 use crate::verdict::rules::{
-    ColdLane, ColdStart, Estimate, GateDelta, KnobEvidence, LoadMode, Promotion, Ruling, Stage, StrictParity,
-    cold_start, promotion,
+    ColdLane, ColdStart, Estimate, GateDelta, KnobEvidence, LoadMode, Promotion, Stage, StrictParity, cold_start,
+    promotion,
 };
 
-pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Result<Ruling, Gap> {
+pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates, settings: &Settings) -> Ruled {
+    let levels = (settings.confidence()?, settings.power()?);
+    Ok(gated(tables, rule, levels).map(|input| promotion(&input)))
+}
+
+/// All that the gates are held against.
+fn gated(
+    tables: &Tables<'_>,
+    rule: &PromotionGates,
+    (confidence, power): (Confidence, Option<Power>),
+) -> Result<Promotion, Gap> {
     let mut stages: BTreeMap<Stage, Vec<GateDelta>> = BTreeMap::new();
     for row in tables.rows(&rule.deltas)? {
         stages.entry(stage(row, rule)?).or_default().extend(deltas(row, rule)?);
@@ -29,7 +39,8 @@ pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Resu
         (LoadMode::Cold, &rule.judged_by.cold),
         (LoadMode::Mixed, &rule.judged_by.mixed),
     ];
-    Ok(promotion(&Promotion {
+    let (parity, parity_sources) = parity(tables, &rule.parity)?;
+    Ok(Promotion {
         knob: rule.knob.clone(),
         stages,
         near_flat_ms: rule.near_flat_ms.clone(),
@@ -41,10 +52,13 @@ pub(super) fn promotion_rule(tables: &Tables<'_>, rule: &PromotionGates) -> Resu
             Some(columns) => evidence(tables, columns)?,
             None => None,
         },
-        parity: parity(tables, &rule.parity)?,
+        parity,
+        parity_sources,
         parity_checked: rule.parity_checked,
+        confidence,
+        power,
         foundation,
-    }))
+    })
 }
 
 /// What a row prints of each metric that is judged.
@@ -103,19 +117,25 @@ fn one_of<T>(row: &TableRow<'_>, column: &str, known: [(&Vec<String>, T); 3]) ->
     found.ok_or_else(|| Gap::of(format!("{}: the design knows no {column} {word:?}", source(row))))
 }
 
-/// Passed and compared models, as in `3/3`.
-fn parity(tables: &Tables<'_>, column: &Column) -> Result<Option<StrictParity>, Gap> {
+/// Passed and compared models, as in `3/3`, and how many were skipped where the text says so, as in `3/3, 1 skipped`; and the
+/// row that says so.
+fn parity(tables: &Tables<'_>, column: &Column) -> Result<(Option<StrictParity>, Vec<String>), Gap> {
     let rows = tables.column(column)?;
     let [row] = rows[..] else {
         return Err(Gap::of(format!("table {} has {} such rows, and one is needed", column.table, rows.len())));
     };
     let told = text(row, &column.column)?.unwrap_or_default();
-    let counts = told.split_whitespace().find_map(|word| {
+    let words: Vec<&str> = told.split([' ', ',', ';', '(', ')']).filter(|word| !word.is_empty()).collect();
+    let skipped = words.windows(2).find_map(|pair| match pair {
+        [count, "skipped"] => count.parse().ok(),
+        _ => None,
+    });
+    let counts = words.iter().find_map(|word| {
         let (passed, checked) = word.split_once('/')?;
         let (passed, checked): (u64, u64) = (passed.parse().ok()?, checked.parse().ok()?);
-        Some(StrictParity { checked, failed: checked.checked_sub(passed)?, skipped: 0 })
+        Some(StrictParity { checked, failed: checked.checked_sub(passed)?, skipped })
     });
-    Ok(counts)
+    Ok((counts, vec![source(row)]))
 }
 
 pub(super) fn cold_start_rule(tables: &Tables<'_>, rule: &ColdStartRanking, settings: &Settings) -> Ruled {
@@ -126,9 +146,14 @@ pub(super) fn cold_start_rule(tables: &Tables<'_>, rule: &ColdStartRanking, sett
 pub(super) fn cold_starts(tables: &Tables<'_>, rule: &ColdStartRanking, settings: &Settings) -> Read<ColdStart> {
     let (alpha, power) = (Alpha::new(settings.alpha)?, Power::new(rule.power)?);
     let read = || -> Result<ColdStart, Gap> {
+        check_starts(tables, rule)?;
         let lanes = rule.lanes.iter().map(|(lane, rows)| match &rule.launch {
             Some(launch) => launched(lane, &tables.rows(rows)?, rule, launch),
-            None => printed(lane, tables.row(rows)?, rule),
+            None => {
+                let row = tables.row(rows)?;
+                tables.check_numbers(row, &[&rule.startup, &rule.first_request, &rule.total])?;
+                printed(lane, row, rule)
+            }
         });
         let lanes = lanes.collect::<Result<_, _>>()?;
         Ok(ColdStart { lanes, alpha, power, also_in_family: settings.also_in_family.clone() })
@@ -144,6 +169,20 @@ fn times(row: &TableRow<'_>, rule: &ColdStartRanking) -> Result<[f64; 2], Gap> {
         None => must_number(row, &rule.total)?.value - first_request_ms,
     };
     Ok([startup_ms, first_request_ms])
+}
+
+/// That what the plan takes for one start is a launch, where rows were measured.
+fn check_starts(tables: &Tables<'_>, rule: &ColdStartRanking) -> Result<(), Gap> {
+    let by_launch = match (&rule.launch, &rule.n) {
+        (Some(launch), _) => launch == "launch",
+        (None, n) => n.as_ref().is_some_and(|n| n == "launches"),
+    };
+    if by_launch || !tables.are_measured() {
+        return Ok(());
+    }
+    Err(Gap::of(
+        "a start is a launch: give launch = \"launch\" with a row for each, or n = \"launches\" with a mean over them",
+    ))
 }
 
 /// A lane of which one row prints means.

@@ -1,38 +1,60 @@
 //! From the tables that a plan names to what a rule takes: efficiencies, hang shapes, pairs.
 
-use super::apply::{Ruled, Settings};
+use super::apply::{Read, Ruled, Settings};
 use super::keys::{Key, key, keyed};
 use super::tables::{Gap, Printed, Tables, must_text, number, percent, source, text};
 use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition};
 use crate::stats::{Alpha, Bootstrap, Margin};
 use crate::verdict::rules::{
-    Combination, LadderRules, Ruling, RuntimeFact, RuntimeFacts, Shape, ShapeState, SideCell, hang_ledger, ladder,
+    Cells, Combination, LadderRules, RuntimeFact, RuntimeFacts, Shape, ShapeState, SideCell, hang_ledger, ladder,
     matched_pairs,
 };
 
 pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Ruled {
+    let ruled = |Rungs { combinations, shapes, facts, rules }| ladder(&combinations, &shapes, &facts, &rules);
+    Ok(rungs(tables, rule, settings)?.map(ruled))
+}
+
+/// All that the ladder is climbed with.
+pub(super) struct Rungs {
+    pub combinations: Vec<Combination>,
+    pub shapes: Vec<Shape>,
+    pub facts: RuntimeFacts,
+    pub rules: LadderRules,
+}
+
+/// What the tables hold of it.
+pub(super) fn rungs(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Read<Rungs> {
     let rules = LadderRules {
         min_combinations: rule.min_combinations,
         min_hang_shapes: rule.min_hang_shapes,
         names_hangs: rule.hangs.is_some(),
+        combinations_are: replicates_or_cells(tables),
         improvement_above: rule.improvement_above,
         improvement_unit: rule.improvement_unit,
         null: rule.null,
         null_margin: Margin::absolute(rule.null_margin_pp)?,
         alpha: Alpha::new(settings.alpha)?,
+        power: settings.power()?,
         bootstrap: Bootstrap {
             resamples: settings.bootstrap_resamples,
             seed: settings.bootstrap_seed,
             confidence: settings.confidence()?,
         },
+        also_in_family: settings.also_in_family.clone(),
     };
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<Rungs, Gap> {
         let combinations = combinations(tables, &rule.efficiencies)?;
         let shapes = rule.hangs.as_ref().map_or(Ok(Vec::new()), |hangs| shapes(tables, hangs, None))?;
         let facts = facts(tables, &rule.preconditions)?;
-        Ok(ladder(&combinations, &shapes, &facts, &rules))
+        Ok(Rungs { combinations, shapes, facts, rules })
     };
-    Ok(ruled())
+    Ok(read())
+}
+
+/// A report takes the cells that it prints for replicates of one another; those of a run are what they are.
+fn replicates_or_cells(tables: &Tables<'_>) -> Cells {
+    if tables.are_measured() { Cells::Different } else { Cells::Replicates }
 }
 
 /// Combinations of which both sides are printed.
@@ -83,16 +105,22 @@ fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<RuntimeF
 
 pub(super) fn hang_rule(tables: &Tables<'_>, rule: &HangLedger, settings: &Settings) -> Ruled {
     let confidence = settings.confidence()?;
-    Ok(shapes(tables, &rule.hangs, Some(rule)).map(|shapes| hang_ledger(&shapes, confidence)))
+    Ok(shapes(tables, &rule.hangs, Some(rule))
+        .map(|shapes| hang_ledger(&shapes, replicates_or_cells(tables), confidence)))
 }
 
 fn shapes(tables: &Tables<'_>, hangs: &Hangs, ledger: Option<&HangLedger>) -> Result<Vec<Shape>, Gap> {
-    let Hangs { rows, key: columns, outcome, resolved, unresolved, ok_rate, wall } = hangs;
+    let Hangs { rows, key: columns, outcome, resolved, unresolved, ok_rate, wall, tokens } = hangs;
     let mut found = Vec::new();
     for (key, row) in keyed(tables.rows(rows)?, columns)? {
         let word = must_text(row, outcome)?;
+        let before = ledger.map(|ledger| &ledger.baseline_wall);
+        tables.check_numbers(row, &[outcome].into_iter().chain(before).collect::<Vec<_>>())?;
         let (ok_rate, wall) = (number(row, ok_rate)?, number(row, wall)?);
-        let ran_through = matches!((ok_rate, wall), (Some(rate), Some(wall)) if rate.value == 1.0 && wall.value > 0.0);
+        let tokens = tokens.as_ref().map(|tokens| number(row, tokens)).transpose()?;
+        let has_tokens = tokens.is_none_or(|tokens| tokens.is_some_and(|tokens| tokens.value > 0.0));
+        let ran_through =
+            has_tokens && matches!((ok_rate, wall), (Some(rate), Some(wall)) if rate.value == 1.0 && wall.value > 0.0);
         let state = match (resolved.contains(&word), unresolved.contains(&word)) {
             (true, _) if ran_through => ShapeState::Resolved,
             (_, true) if ok_rate.is_none_or(|rate| rate.value < 1.0) && wall.is_none() => ShapeState::Unresolved,
@@ -133,6 +161,6 @@ pub(super) fn pairs_rule(tables: &Tables<'_>, rule: &MatchedPairs, settings: &Se
         }
         Ok(cells)
     };
-    let ruled = || Ok(matched_pairs(&side(&rule.left)?, &side(&rule.right)?, confidence));
+    let ruled = || Ok(matched_pairs(&side(&rule.left)?, &side(&rule.right)?, replicates_or_cells(tables), confidence));
     Ok(ruled())
 }

@@ -1,14 +1,15 @@
 //! From tables to rules: what stands in the rows that a plan chooses becomes the typed input of a rule in `super::rules`.
 //!
-//! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`, `compared`, `contrasts`, `citable`, `printed`, `routing`), whatever the tables are:
+//! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`, `compared`, `contrasts`, `citable`, `printed`, `routing`, `reported`), whatever the tables are:
 //! those of a report, or those that the rows of a run give (`super::measured_tables`). In the latter the launch is the unit of
-//! replication, and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`, and
+//! replication, by which everything is counted (`counts`), and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`, and
 //! so does one whose key stands twice (`keys`).
 
 mod apply;
 mod citable;
 mod compared;
 mod contrasts;
+mod counts;
 mod crashes;
 mod criteria;
 mod evidence;
@@ -18,13 +19,14 @@ mod keys;
 mod ladders;
 mod means;
 mod printed;
+mod reported;
 mod routing;
 mod survivors;
 mod tables;
 
 pub(super) use apply::{Decided, Settings, apply};
 pub(super) use family::{Asked, all, family, others};
-pub(super) use tables::{Counted, OBSERVATIONS, TableRow, Tables};
+pub(super) use tables::{Counted, LaunchesBehind, OBSERVATIONS, TableRow, Tables};
 
 #[cfg(test)]
 mod tests;

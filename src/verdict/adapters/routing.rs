@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apply::{Read, Ruled, Settings};
-use super::crashes::whole;
+use super::counts::whole;
 use super::gates::at_work;
 use super::keys::{key, keyed};
 use super::printed::pair;
@@ -59,11 +59,28 @@ pub(super) fn routing(
                 source: source(row),
             });
         }
-        let parity_within = rule.parity_within;
-        let also_in_family = settings.also_in_family.clone();
-        Ok(CommercialRouting { families, parity_within, in_unit, alpha, power, also_in_family })
+        let (parity_within, also_in_family) = (rule.parity_within, settings.also_in_family.clone());
+        let max_external_error = rule.profiles.as_ref().map(|profiles| profiles.max_external_error);
+        let looked_up = looked_up(tables, rule);
+        Ok(CommercialRouting {
+            families,
+            parity_within,
+            in_unit,
+            looked_up,
+            max_external_error,
+            alpha,
+            power,
+            also_in_family,
+        })
     };
     Ok(read())
+}
+
+/// The rows of load profiles and of tools.
+fn looked_up(tables: &Tables<'_>, rule: &plan::CommercialRouting) -> Vec<String> {
+    let profiles = rule.profiles.iter().map(|profiles| tables.rows(&profiles.rows));
+    let tools = rule.tools.iter().filter_map(|tools| tools.parity.as_ref()).map(|column| tables.column(column));
+    profiles.chain(tools).flatten().flatten().map(source).collect()
 }
 
 /// Provider to why its direction does not count; nothing where it does.
@@ -126,6 +143,7 @@ fn tool_parity(tables: &Tables<'_>, tools: Option<&ToolTasks>, row: &TableRow<'_
 pub(super) fn same_window_rule(tables: &Tables<'_>, rule: &plan::SameWindowRerun) -> Result<Ruling, Gap> {
     let mut differences = Vec::new();
     for row in tables.rows(&rule.rerun)? {
+        tables.check_numbers(row, &rule.near_flat.keys().collect::<Vec<_>>())?;
         let is_same_window = match &rule.windows {
             Some([baseline, candidate]) => must_text(row, baseline)? == must_text(row, candidate)?,
             None => true,
@@ -133,6 +151,7 @@ pub(super) fn same_window_rule(tables: &Tables<'_>, rule: &plan::SameWindowRerun
         differences.extend(of_row(rule, row, is_same_window)?);
     }
     for row in rule.earlier.iter().map(|rows: &Rows| tables.rows(rows)).collect::<Result<Vec<_>, _>>()?.concat() {
+        tables.check_numbers(row, &rule.near_flat.keys().collect::<Vec<_>>())?;
         differences.extend(of_row(rule, row, false)?);
     }
     let (near_flat, windows_are_shown) = (rule.near_flat.clone(), rule.windows.is_some());

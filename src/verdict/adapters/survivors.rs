@@ -19,6 +19,13 @@ pub(super) struct Sample<'t, 'a> {
     pub lost: Option<String>,
 }
 
+/// The share of what was tried that has to be ok for times of the table to be a sample; nothing for a table that tells of no
+/// attempt.
+pub(super) fn floor(tables: &Tables<'_>, table: &str) -> Option<f64> {
+    let counts = tables.holds_attempts(table) || tables.counts_attempts(table);
+    tables.min_ok_share().or_else(|| counts.then(|| tables.ok_floor().unwrap_or(HALF)))
+}
+
 /// Every row of the side, whatever came of it.
 pub(super) fn attempts<'t, 'a>(tables: &'t Tables<'a>, side: &MeanSide) -> Result<Vec<&'t TableRow<'a>>, Gap> {
     let mut chosen = side.rows.clone();

@@ -5,17 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::journal::SummaryCell;
 use crate::plan::{Column, Rows};
-use crate::terms::{Scalar, nearest};
+use crate::terms::{Outcome, Scalar, nearest};
 use crate::verdict::rules::{MIN_LAUNCHES, Ruling};
 
 /// The table of others' raw rows: one row for each attempt, whatever came of it.
 pub(in crate::verdict) const OBSERVATIONS: &str = "observations";
+
+/// The attempts of every launch, by segment and launch.
+type Launches = BTreeMap<(u32, u32), BTreeMap<Outcome, u64>>;
+
+/// The launches that a row counts, by the row's name.
+pub(in crate::verdict) type LaunchesBehind = BTreeMap<String, Launches>;
 
 /// Rows by table.
 pub(in crate::verdict) struct Tables<'a> {
     rows: BTreeMap<String, Vec<TableRow<'a>>>,
     origin: Origin,
     counted: Counted,
+    launches: LaunchesBehind,
 }
 
 /// What is known of tables that count others' raw rows.
@@ -79,6 +86,11 @@ impl Gap {
         Self { reason: reason.into(), is_open: true, launches: Some(MIN_LAUNCHES) }
     }
 
+    /// Whether more rows could close it.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(super) fn ruling(self) -> Ruling {
         if self.is_open {
             return Ruling::inconclusive(self.reason).settled_by(self.launches);
@@ -98,7 +110,7 @@ pub(super) struct Printed {
 impl<'a> Tables<'a> {
     /// What others printed or recorded.
     pub(in crate::verdict) fn printed(rows: impl IntoIterator<Item = TableRow<'a>>) -> Self {
-        Self { rows: by_table(rows), origin: Origin::Printed, counted: Counted::default() }
+        Self::of(rows, Origin::Printed)
     }
 
     /// The same, with what is known of those that count raw rows.
@@ -108,12 +120,34 @@ impl<'a> Tables<'a> {
 
     /// What rows of a run give, of which `min_ok_share` must be ok for times to be a sample.
     pub(in crate::verdict) fn measured(rows: impl IntoIterator<Item = TableRow<'a>>, min_ok_share: f64) -> Self {
-        Self { rows: by_table(rows), origin: Origin::Measured { min_ok_share }, counted: Counted::default() }
+        Self::of(rows, Origin::Measured { min_ok_share })
+    }
+
+    fn of(rows: impl IntoIterator<Item = TableRow<'a>>, origin: Origin) -> Self {
+        Self { rows: by_table(rows), origin, counted: Counted::default(), launches: LaunchesBehind::new() }
+    }
+
+    /// The same, with the launches that measured rows count.
+    pub(in crate::verdict) fn behind(self, launches: LaunchesBehind) -> Self {
+        Self { launches, ..self }
+    }
+
+    /// The launches that the row counts, where that is known.
+    pub(super) fn launches_of(&self, row: &TableRow<'_>) -> Option<&Launches> {
+        self.launches.get(&row.source)
     }
 
     /// Whether the rows are those of a run, whose unit of replication is the launch.
     pub(super) fn are_measured(&self) -> bool {
         matches!(self.origin, Origin::Measured { .. })
+    }
+
+    /// Which share of a cell's repetitions in a run must be ok for its times to be a sample.
+    pub(super) fn min_ok_share(&self) -> Option<f64> {
+        match self.origin {
+            Origin::Measured { min_ok_share } => Some(min_ok_share),
+            Origin::Printed | Origin::PrintedByLaunch => None,
+        }
     }
 
     /// The same rows, asked by launches.
@@ -173,11 +207,6 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// That at least three launches tried what a measured row counts.
-    pub(super) fn check_attempts(&self, row: &TableRow<'_>) -> Result<(), Gap> {
-        self.check_launches(row, "attempted_launches", "attempted it")
-    }
-
     /// That a measured row's times are a sample: of at least three launches, and not of survivors alone.
     pub(super) fn check_times(&self, row: &TableRow<'_>) -> Result<(), Gap> {
         let Origin::Measured { min_ok_share: floor } = self.origin else { return Ok(()) };
@@ -188,30 +217,51 @@ impl<'a> Tables<'a> {
                 source(row)
             )));
         }
-        self.check_launches(row, "launches", "gave it a time")
+        enough(row, "launches", "gave it a time")
     }
 
     /// That a measured row which stands for a whole cell rests on launches enough; a launch's own row is one observation.
-    pub(super) fn check_point(&self, row: &TableRow<'_>) -> Result<(), Gap> {
-        if row.values.contains_key("launch") {
-            Ok(())
-        } else {
-            self.check_launches(row, "attempted_launches", "attempted it")
-        }
+    pub(super) fn check_point(&self, row: &TableRow<'_>, columns: &[&String]) -> Result<(), Gap> {
+        if row.values.contains_key("launch") { Ok(()) } else { self.check_numbers(row, columns) }
     }
 
-    fn check_launches(&self, row: &TableRow<'_>, column: &str, what: &str) -> Result<(), Gap> {
+    /// That numbers which a rule takes from a measured row as they stand rest on at least three launches each.
+    pub(super) fn check_numbers(&self, row: &TableRow<'_>, columns: &[&String]) -> Result<(), Gap> {
         if !self.are_measured() {
             return Ok(());
         }
-        let launches = must_number(row, column)?.value;
-        if launches < MIN_LAUNCHES as f64 {
+        if row.values.contains_key("launch") {
             return Err(Gap::too_few(format!(
-                "{}: {launches} launches {what}; fewer than {MIN_LAUNCHES} decide nothing",
+                "{}: its numbers are of one launch; fewer than {MIN_LAUNCHES} decide nothing",
                 source(row)
             )));
         }
-        Ok(())
+        if columns.iter().any(|column| OF_TIMES.contains(&column.as_str())) {
+            self.check_times(row)?;
+        }
+        let behind = |column: &String| {
+            let lane = column.rsplit_once('.').map_or(String::new(), |(lane, _)| format!("{lane}."));
+            let counts = [lane, String::new()].map(|of| LAUNCH_COUNTS.map(|count| format!("{of}{count}")));
+            counts.into_iter().flatten().find(|count| row.values.contains_key(count))
+        };
+        columns.iter().copied().filter_map(behind).try_for_each(|count| enough(row, &count, "stand behind it"))
+    }
+
+    /// That readings of a run are of at least three launches: those that their rows name, or those that each row counts.
+    pub(super) fn check_readings(&self, rows: &[&TableRow<'_>], column: &String) -> Result<(), Gap> {
+        let (of_launches, of_cells): (Vec<_>, Vec<_>) =
+            rows.iter().filter(|_| self.are_measured()).partition(|row| row.values.contains_key("launch"));
+        of_cells.into_iter().try_for_each(|row| self.check_numbers(row, &[column]))?;
+        let mut launches = BTreeSet::new();
+        for row in &of_launches {
+            launches.insert((text(row, "segment")?, text(row, "launch")?));
+        }
+        match launches.len() as u64 {
+            0 | MIN_LAUNCHES.. => Ok(()),
+            few => Err(Gap::too_few(format!(
+                "the readings are of {few} launches; fewer than {MIN_LAUNCHES} decide nothing"
+            ))),
+        }
     }
 
     fn select(&self, table: &str, only: &BTreeMap<String, Vec<Scalar>>) -> Result<Vec<&TableRow<'a>>, Gap> {
@@ -239,6 +289,24 @@ impl<'a> Tables<'a> {
         }
         Ok(chosen)
     }
+}
+
+/// Columns of a measured row that are times.
+const OF_TIMES: [&str; 3] = ["cv", "mean_ms", "sd_ms"];
+
+/// Columns that count the launches behind a measured row, in each lane of its own where it stands for several.
+const LAUNCH_COUNTS: [&str; 2] = ["attempted_launches", "launches"];
+
+/// That at least three launches did what the column counts.
+fn enough(row: &TableRow<'_>, column: &str, what: &str) -> Result<(), Gap> {
+    let launches = must_number(row, column)?.value;
+    if launches < MIN_LAUNCHES as f64 {
+        return Err(Gap::too_few(format!(
+            "{}: {launches} launches {what}; fewer than {MIN_LAUNCHES} decide nothing",
+            source(row)
+        )));
+    }
+    Ok(())
 }
 
 fn by_table<'a>(rows: impl IntoIterator<Item = TableRow<'a>>) -> BTreeMap<String, Vec<TableRow<'a>>> {

@@ -1,5 +1,8 @@
 //! What a rule's parameters choose from tables: made-up rows, each rule applied as a plan writes it.
 
+mod floors;
+mod reported;
+
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
@@ -28,7 +31,14 @@ fn rows(rows: &Value) -> Vec<TableRow<'static>> {
 }
 
 fn settings(also_in_family: Vec<PValue>) -> Settings {
-    Settings { alpha: 0.05, bootstrap_resamples: 1_000, bootstrap_seed: 42, also_in_family, also_by_launch: Vec::new() }
+    Settings {
+        alpha: 0.05,
+        power: Some(0.8),
+        bootstrap_resamples: 1_000,
+        bootstrap_seed: 42,
+        also_in_family,
+        also_by_launch: Vec::new(),
+    }
 }
 
 fn rule(text: &str) -> Rule {
@@ -308,7 +318,47 @@ fragile_pct = 50.0
         text,
         &json!([{ "triton": "x", "ms": 1.0, "cv": 0.1, "ok": 9, "n": 9, "launches": 2, "attempted_launches": 2 }]),
     );
-    assert_eq!(short.standing, Standing::Inconclusive);
+    assert_eq!(short.standing, Standing::Invalid);
+    assert!(short.reasons[0].contains("n has no count of launches"), "{:?}", short.reasons);
+    let row = |triton: &str, ms: Value, ok: u32, launches: u32| {
+        json!({ "triton": triton, "ms": ms, "cv": 0.001, "ok": 5 * ok, "attempts": 5 * launches, "ok_launches": ok,
+                "launches": ok, "attempted_launches": launches, "ok_share": 1.0 })
+    };
+    let by_launch = |launches: u32| {
+        let living = |triton| row(triton, json!(10.0), launches, launches);
+        let rows = json!([living("3.4.0"), living("3.5.1"), row("3.6.0", Value::Null, 0, launches)]);
+        measured(&text.replace("\"n\"", "\"attempts\""), &rows)
+    };
+    assert_eq!([2, 5, 6].map(|launches| by_launch(launches).label), ["inconclusive", "inconclusive", "catastrophic"]);
+    assert_eq!(by_launch(5).settled_by, Some(6));
+}
+
+#[test]
+fn a_published_target_is_held_against_launches_where_rows_were_measured() {
+    let text = r#"
+kind = "reproduction"
+rows = { table = "t" }
+value = "ms"
+cv = "cv"
+survived = "ok"
+crashed = "failed"
+target = 10.0
+bands = { near = 9.0, below = 0.0 }
+power = 0.8
+"#;
+    let of = |ok: u32, launches: u32, ms: Value| {
+        let row = json!([{ "ms": ms, "cv": 0.001, "ok": 5 * ok, "failed": 5 * (launches - ok), "attempts": 5 * launches,
+            "ok_launches": ok, "failed_launches": launches - ok, "attempted_launches": launches, "launches": ok, "ok_share": 1.0 }]);
+        measured(text, &row)
+    };
+    let near = of(4, 4, json!(10.0));
+    assert_eq!((near.label.as_str(), near.tests.last().unwrap().interval), ("near", Some([0.397_635, 1.0])));
+    let none = of(0, 3, Value::Null);
+    assert_eq!((none.label.as_str(), none.tests[0].interval), ("no_survivor", Some([0.0, 0.707_598])));
+    assert_eq!(of(0, 2, Value::Null).settled_by, Some(3), "ten attempts of two launches");
+    let unknown = measured(&text.replace("\"failed\"", "\"ms\""), &json!([{ "ms": 1.0, "ok": 1 }]));
+    assert_eq!(unknown.standing, Standing::Invalid);
+    assert!(unknown.reasons[0].contains("ms has no count of launches"), "{:?}", unknown.reasons);
 }
 
 #[test]

@@ -153,25 +153,35 @@ impl OpenLaunch {
         if self.is_complete() && self.outside_ns > window_ns {
             return Some(format!("was measured for {} ms, and its rows claim {claimed_ms} ms", busy.window_ms));
         }
+        let warmup_ms = busy.warmup_ms.unwrap_or(0);
+        let held_ms = busy.window_ms.saturating_add(WINDOW_SLACK_NS / 1_000_000);
+        if self.is_complete() && claimed_ms.saturating_add(warmup_ms) > held_ms {
+            return Some(format!(
+                "was measured for {} ms, and its rows claim {claimed_ms} ms beside {warmup_ms} ms of warmup",
+                busy.window_ms
+            ));
+        }
         self.too_long(busy, end, order)
     }
 
     /// Why its window cannot be that long, if it cannot: others' share of a longer one looks smaller.
     ///
-    /// The GPUs are sampled for as long as is measured. Rows fill the window, but for what failed without a time, and for
-    /// the warmup of each cell where cells come one after the other.
+    /// The GPUs are sampled for as long as is measured. Rows fill the window, but for what failed without a time; where cells
+    /// come one after the other, so does the warmup of each, which journals before it was written down do not tell.
     fn too_long(&self, busy: &Busy, end: &LaunchEnd, order: CellOrder) -> Option<String> {
         let window_ms = busy.window_ms;
         let sampled_ms = end.telemetry.iter().map(|gpu| gpu.window_ms).min();
         if let Some(sampled_ms) = sampled_ms.filter(|most| window_ms > most.saturating_add(BESIDE_MS)) {
             return Some(format!("was measured for {window_ms} ms, and its GPUs were sampled for {sampled_ms} ms"));
         }
-        let is_filled = order == CellOrder::Interleaved && !self.lacks_time;
+        let warmup_ms = if order == CellOrder::Interleaved { Some(0) } else { busy.warmup_ms };
+        let is_filled = !self.lacks_time;
         let between_ms = BESIDE_MS.saturating_add(self.rows.saturating_mul(BETWEEN_ROWS_MS));
-        let claimed_ms = self.outside_ns.div_ceil(1_000_000);
-        (is_filled && window_ms > claimed_ms.saturating_add(between_ms)).then(|| {
+        let claimed_ms = self.outside_ns.div_ceil(1_000_000).saturating_add(warmup_ms.filter(|_| is_filled)?);
+        (window_ms > claimed_ms.saturating_add(between_ms)).then(|| {
             let rows = self.rows;
-            format!("was measured for {window_ms} ms, and its {rows} rows fill {claimed_ms} ms of them")
+            let beside = if order == CellOrder::Interleaved { "" } else { " and the warmup of their cells" };
+            format!("was measured for {window_ms} ms, and its {rows} rows{beside} fill {claimed_ms} ms of them")
         })
     }
 }
@@ -183,13 +193,24 @@ mod tests {
 
     /// What is wrong with a launch of two rows of 2 s each that says it was measured for so long.
     fn end(window_ms: u64, sampled_ms: Option<u64>, order: CellOrder, last: (Outcome, Option<u64>)) -> Option<String> {
+        warmed(window_ms, None, sampled_ms, order, last)
+    }
+
+    /// The same, with warmup between its cells.
+    fn warmed(
+        window_ms: u64,
+        warmup_ms: Option<u64>,
+        sampled_ms: Option<u64>,
+        order: CellOrder,
+        last: (Outcome, Option<u64>),
+    ) -> Option<String> {
         let start = LaunchStart { launch: 0, lane: "native".into(), block: 0, position: 0 };
         let mut launch = OpenLaunch { looks: LOOKS.len() - 1, ..OpenLaunch::new(&start) };
         let places = [0, 1].map(|rep| Repetition { cell: 0, rep });
         for (place, (outcome, ns)) in places.into_iter().zip([(Outcome::Ok, Some(2_000_000_000)), last]) {
             assert_eq!(launch.row(&places, place, outcome, ns), None);
         }
-        let busy = Busy { window_ms, others_ms: 0, steal_ms: 0, pressure_ms: None, own_ms: None, cores: 2 };
+        let busy = Busy { window_ms, others_ms: 0, steal_ms: 0, pressure_ms: None, own_ms: None, warmup_ms, cores: 2 };
         let seen = GpuTelemetry::default();
         let sampled = sampled_ms.map(|window_ms| LaunchTelemetry {
             window_ms,
@@ -200,7 +221,9 @@ mod tests {
         });
         let telemetry = sampled.into_iter().collect();
         let busy = Some(busy);
-        launch.end(&LaunchEnd { launch: 0, exit_status: None, signal: None, busy, disowned: None, telemetry }, 2, order)
+        let (exit_status, signal, disowned, stderr_unwritten_bytes) = (None, None, None, None);
+        let end = LaunchEnd { launch: 0, exit_status, signal, busy, disowned, stderr_unwritten_bytes, telemetry };
+        launch.end(&end, 2, order)
     }
 
     const TIMED: (Outcome, Option<u64>) = (Outcome::Ok, Some(2_000_000_000));
@@ -211,8 +234,15 @@ mod tests {
         assert_eq!(interleaved(5_500), None);
         let fault = interleaved(5_501).expect("its rows do not fill it");
         assert_eq!(fault, "was measured for 5501 ms, and its 2 rows fill 4000 ms of them");
-        // A cell's warmup lies in the window, and has no row.
+        // A cell's warmup lies in the window, and has no row; older journals do not say how long it took.
         assert_eq!(end(60_000, None, CellOrder::CellByCell, TIMED), None);
+        let one_by_one = |window_ms| warmed(window_ms, Some(3_000), None, CellOrder::CellByCell, TIMED);
+        assert_eq!(one_by_one(8_500), None);
+        let fault = one_by_one(8_501).expect("nothing fills the rest of it");
+        assert_eq!(
+            fault,
+            "was measured for 8501 ms, and its 2 rows and the warmup of their cells fill 7000 ms of them"
+        );
         // How long it took until a repetition failed is in no row; one that hung was not waited for in the window.
         assert_eq!(end(60_000, None, CellOrder::Interleaved, (Outcome::Crashed, None)), None);
         assert!(end(60_000, None, CellOrder::Interleaved, (Outcome::Hung, None)).is_some());
@@ -225,5 +255,32 @@ mod tests {
             let fault = end(5_001, Some(4_000), order, TIMED).expect("nothing was sampled in the rest of it");
             assert_eq!(fault, "was measured for 5001 ms, and its GPUs were sampled for 4000 ms");
         }
+    }
+
+    #[test]
+    fn a_window_holds_its_rows_and_the_warmup_between_them() {
+        let start = LaunchStart { launch: 0, lane: "native".into(), block: 0, position: 0 };
+        let end = |warmup_ms, looks| {
+            let launch = OpenLaunch { looks, outside_ns: 2_000_000_000, rows: 1, ..OpenLaunch::new(&start) };
+            let warmup_ms = Some(warmup_ms);
+            let busy = Busy {
+                window_ms: 5_000,
+                others_ms: 0,
+                steal_ms: 0,
+                pressure_ms: None,
+                own_ms: None,
+                warmup_ms,
+                cores: 2,
+            };
+            let busy = Some(busy);
+            let telemetry = Vec::new();
+            let (exit_status, signal, disowned, stderr_unwritten_bytes) = (None, None, None, None);
+            let end = LaunchEnd { launch: 0, exit_status, signal, busy, disowned, telemetry, stderr_unwritten_bytes };
+            launch.end(&end, 2, CellOrder::CellByCell)
+        };
+        assert_eq!(end(3_000, LOOKS.len()), None);
+        let fault = end(3_002, LOOKS.len()).expect("it is longer than what holds it");
+        assert_eq!(fault, "was measured for 5000 ms, and its rows claim 2000 ms beside 3002 ms of warmup");
+        assert_eq!(end(3_002, 0), None, "the account of one that broke down ends before it does");
     }
 }

@@ -96,8 +96,8 @@ impl Families {
 }
 
 fn settings(design: &Design, also_in_family: Vec<PValue>, also_by_launch: Vec<PValue>) -> Settings {
-    let Published { alpha, bootstrap_resamples, bootstrap_seed, .. } = design.published;
-    Settings { alpha, bootstrap_resamples, bootstrap_seed, also_in_family, also_by_launch }
+    let Published { alpha, power, bootstrap_resamples, bootstrap_seed, .. } = design.published;
+    Settings { alpha, power, bootstrap_resamples, bootstrap_seed, also_in_family, also_by_launch }
 }
 
 /// No column is named that would tell launches apart.

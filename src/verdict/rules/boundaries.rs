@@ -2,7 +2,10 @@
 
 use crate::stats::Confidence;
 
-use super::rates::{Count, Where, cut_fault};
+use std::collections::BTreeMap;
+
+use super::rates::{Count, Tally, Where, cut_fault, unit_told};
+use super::three_answers::MIN_LAUNCHES;
 use super::{Part, Ruling, RulingTest};
 
 /// What is counted along the axis.
@@ -32,7 +35,9 @@ pub struct BoundaryPoint {
     /// The axis' value, for example a token length.
     pub at: f64,
     /// How often it happened there.
-    pub count: Count,
+    pub tally: Tally,
+    /// The launches that it counts, by segment and launch, with whether it happened in them; empty where they are not known.
+    pub launches: BTreeMap<(u32, u32), bool>,
     /// The row that says so.
     pub source: String,
 }
@@ -73,13 +78,17 @@ struct Placed {
 /// Where each place has too few trials to be on a side, all of them together may have enough: `affected_on_average` and
 /// `free_on_average` speak of the mean rate over the places that were tried, and leave open where a boundary lies. With
 /// rates that differ from place to place Clopper and Pearson's interval of the sum covers their mean at least as often as it
-/// says (Hoeffding 1956, <https://doi.org/10.1214/aoms/1177728178>, for sums beyond the mean).
+/// says (Hoeffding 1956, <https://doi.org/10.1214/aoms/1177728178>, for sums beyond the mean). By launches, one launch that
+/// tried several places is one trial: affected where it happened at all of them, free where it happened at none, and at least
+/// three launches must have tried any.
 #[must_use]
 pub fn boundary(input: &BoundaryInput) -> Ruling {
     let ruling = match place(input) {
         Ok((placed, parts, tests)) => {
             let ruling = rule(input, &placed).in_parts(parts).tested(tests);
-            if placed.iter().all(|place| place.side == Where::Open) { on_average(input, ruling) } else { ruling }
+            let apart = placed.iter().all(|place| place.side == Where::Open);
+            let ruling = if apart { on_average(input, ruling) } else { ruling };
+            ruling.because_all(unit_told(input.points.iter().map(|point| point.tally)))
         }
         Err(reason) => Ruling::invalid(reason),
     };
@@ -108,14 +117,15 @@ fn place(input: &BoundaryInput) -> Result<PlacedParts, String> {
             input.axis, twice[0].at
         ));
     }
-    let tried = points.iter().filter(|point| point.count.trials > 0).count();
+    let tried = points.iter().filter(|point| point.tally.count.trials > 0).count();
     if tried == 0 {
         return Err(format!("nothing was tried anywhere on {}", input.axis));
     }
     let each =
         Confidence::new(1.0 - (1.0 - input.confidence.get()) / tried as f64).map_err(|error| error.to_string())?;
     let (mut placed, mut parts, mut tests) = (Vec::new(), Vec::new(), Vec::new());
-    for BoundaryPoint { at, count, .. } in points {
+    for BoundaryPoint { at, tally, .. } in points {
+        let count = tally.count;
         let key = |label| Part::of(&input.axis, at.to_string(), label);
         if count.trials == 0 {
             placed.push(Placed { at: *at, side: Where::Open, settled_by: None });
@@ -123,21 +133,21 @@ fn place(input: &BoundaryInput) -> Result<PlacedParts, String> {
             continue;
         }
         let interval = count.exact(each)?;
-        let side = count.side(input.cut, each)?;
+        let side = if tally.is_too_few() { Where::Open } else { count.side(input.cut, each)? };
         let settled_by = (side == Where::Open).then(|| count.trials_to_settle(input.cut, each)).flatten();
+        let settled_by = settled_by.map(|trials| trials.max(tally.at_least()));
         let label = match side {
             Where::Below => "free",
             Where::Above => "affected",
             Where::Open => "open",
         };
-        parts.push(
-            key(label)
-                .number("rate", interval.estimate)
-                .number("rate_low", interval.low)
-                .number("rate_high", interval.high)
-                .number("hits", count.hits as f64)
-                .number("trials", count.trials as f64),
-        );
+        let part = key(label)
+            .number("rate", interval.estimate)
+            .number("rate_low", interval.low)
+            .number("rate_high", interval.high)
+            .number("hits", count.hits as f64)
+            .number("trials", count.trials as f64);
+        parts.push(tally.beside(part));
         tests.push(
             RulingTest::of(format!("Clopper-Pearson, {} rate at {} {at}", input.occurrence.name(), input.axis))
                 .estimating(interval.estimate, Some([interval.low, interval.high])),
@@ -183,20 +193,62 @@ fn rule(input: &BoundaryInput, placed: &[Placed]) -> Ruling {
     ruling.because_all(left_open).settled_by(settled_by)
 }
 
+/// What all places may be shown to be together.
+const AVERAGES: [(Where, &str, &str); 2] =
+    [(Where::Below, "free_on_average", "at most"), (Where::Above, "affected_on_average", "above")];
+
+/// All trials of all places, to be held against one side of the cut; nothing where there are fewer than decide anything.
+///
+/// A launch that tried several places is one trial, which counts for the side only if it is on it at all of them.
+fn together(input: &BoundaryInput, side: Where) -> Option<Count> {
+    let sum =
+        |of: fn(Count) -> u64| input.points.iter().map(|point| of(point.tally.count)).fold(0, u64::saturating_add);
+    let all = Count { hits: sum(|count| count.hits), trials: sum(|count| count.trials) };
+    if !input.points.iter().any(|point| point.tally.is_by_launch()) {
+        return Some(all);
+    }
+    Some(of_launches(input, side)).filter(|count| count.trials >= MIN_LAUNCHES)
+}
+
+/// The launches that tried any place, and those among them that count for the side.
+fn of_launches(input: &BoundaryInput, side: Where) -> Count {
+    let mut launches: BTreeMap<(u32, u32), bool> = BTreeMap::new();
+    for (launch, happened) in input.points.iter().flat_map(|point| &point.launches) {
+        let known = launches.entry(*launch).or_insert(*happened);
+        *known = if side == Where::Above { *known && *happened } else { *known || *happened };
+    }
+    let count = |which: bool| launches.values().filter(|happened| **happened || !which).count() as u64;
+    Count { hits: count(true), trials: count(false) }
+}
+
+/// How many launches would decide the mean over all places, if they come out as those that there are; nothing where none
+/// would, or where launches are not what is counted.
+fn average_settled(input: &BoundaryInput) -> Option<String> {
+    let needed = AVERAGES.iter().filter_map(|(side, ..)| {
+        let count = of_launches(input, *side);
+        let share = count.share()?;
+        let is_there = if *side == Where::Below { share < input.cut } else { share > input.cut };
+        Some(count.trials_to_settle(input.cut, input.confidence).filter(|_| is_there)?.max(MIN_LAUNCHES))
+    });
+    let (needed, axis) = (needed.min()?, &input.axis);
+    let made = of_launches(input, Where::Below).trials;
+    Some(format!(
+        "{made} launches tried places on {axis}; {needed} that come out as they did would decide the mean over all"
+    ))
+}
+
 /// What all places say together, when none says anything by itself.
 fn on_average(input: &BoundaryInput, apart: Ruling) -> Ruling {
-    let tried = || input.points.iter().map(|point| point.count).filter(|count| count.trials > 0);
-    let sum = |of: fn(Count) -> u64| tried().map(of).fold(0, u64::saturating_add);
-    let together = Count { hits: sum(|count| count.hits), trials: sum(|count| count.trials) };
-    let interval = together.exact(input.confidence);
-    let (Ok(side), Ok(interval), true) = (together.side(input.cut, input.confidence), interval, tried().count() > 1)
-    else {
+    let tried = input.points.iter().filter(|point| point.tally.count.trials > 0).count();
+    if tried < 2 {
         return apart;
-    };
-    let (label, lies) = match side {
-        Where::Open => return apart,
-        Where::Below => ("free_on_average", "at most"),
-        Where::Above => ("affected_on_average", "above"),
+    }
+    let Some((label, lies, together, interval)) = AVERAGES.into_iter().find_map(|(side, label, lies)| {
+        let together = together(input, side)?;
+        let is_there = together.side(input.cut, input.confidence).ok()? == side;
+        Some((label, lies, together, together.exact(input.confidence).ok()?)).filter(|_| is_there)
+    }) else {
+        return apart.because_all(average_settled(input));
     };
     let (what, axis) = (input.occurrence.name(), &input.axis);
     let mean = format!("over all places on {axis} together the {what} rate is {lies} {} on average", input.cut);
@@ -232,7 +284,8 @@ mod tests {
                 .iter()
                 .map(|&(at, hits, trials)| BoundaryPoint {
                     at,
-                    count: Count { hits, trials },
+                    tally: Tally::printed(Count { hits, trials }),
+                    launches: BTreeMap::new(),
                     source: format!("table:{at}"),
                 })
                 .collect(),
@@ -296,6 +349,62 @@ mod tests {
         assert_eq!(boundary(&input(0.5, &mixed)).label, "inconclusive");
         assert_eq!(boundary(&input(0.5, &eight(1)[..5])).label, "inconclusive", "0.025^(1/5) is below the cut");
         assert_eq!(boundary(&input(0.5, &[(1.0, 0, 6), (2.0, 0, 0)])).label, "inconclusive", "one place is no average");
+    }
+
+    /// Places that so many launches tried, each of which hit all of them or none: one launch for each place, or the same ones
+    /// for all.
+    fn by_launch(places: u32, launches: u32, same: bool, happened: fn(u32, u32) -> bool) -> BoundaryInput {
+        let of_place = |place: u32| -> BTreeMap<(u32, u32), bool> {
+            let number = |launch: u32| if same { launch } else { place * launches + launch };
+            (0..launches).map(|launch| ((0, number(launch)), happened(place, launch))).collect()
+        };
+        let point = |place: u32| {
+            let launches = of_place(place);
+            let hits = launches.values().filter(|happened| **happened).count() as u64;
+            let count = Count { hits, trials: launches.len() as u64 };
+            let attempts = Some(Count { hits: 3 * hits, trials: 3 * count.trials });
+            BoundaryPoint {
+                at: f64::from(place),
+                tally: Tally { count, attempts },
+                launches,
+                source: format!("{place}"),
+            }
+        };
+        BoundaryInput { points: (0..places).map(point).collect(), ..input(0.5, &[]) }
+    }
+
+    #[test]
+    fn a_launch_that_tried_all_places_is_one_trial_of_their_average() {
+        let [always, never]: [fn(u32, u32) -> bool; 2] = [|_, _| true, |_, _| false];
+        let label = |input: &BoundaryInput| boundary(input).label;
+        assert_eq!(label(&by_launch(8, 1, false, always)), "affected_on_average");
+        assert_eq!(label(&by_launch(8, 1, false, never)), "free_on_average");
+        for happened in [always, never] {
+            let one = boundary(&by_launch(8, 1, true, happened));
+            assert_eq!(one.label, "inconclusive", "eight places of one launch");
+            let told =
+                "1 launches tried places on token_len; 6 that come out as they did would decide the mean over all";
+            assert!(one.reasons.iter().any(|reason| reason == told), "{:?}", one.reasons);
+            assert_eq!(label(&by_launch(8, 5, true, happened)), "inconclusive", "0.025^(1/5) is below the cut");
+        }
+        let [affected, free] = [always, never].map(|happened| boundary(&by_launch(8, 6, true, happened)));
+        // Six launches say it of all places together; of eight at once, each at 1 - 0.05/8, they do not.
+        assert_eq!([affected.label.as_str(), &free.label], ["affected_on_average", "free_on_average"]);
+        assert!(affected.tests.last().is_some_and(|test| test.test.ends_with("6 of 6")), "{:?}", affected.tests);
+        let one_place_each = by_launch(8, 6, true, |place, launch| place == launch);
+        assert_eq!(label(&one_place_each), "inconclusive", "no launch is free of it at all places");
+        assert_eq!(affected.parts[0].numbers["attempts"], 18.0);
+    }
+
+    #[test]
+    fn fewer_than_three_launches_put_a_place_on_neither_side_however_loose_the_level_is() {
+        let loose = Confidence::new(0.1).expect("a level");
+        let ruled = |launches| {
+            boundary(&BoundaryInput { cut: 0.4, confidence: loose, ..by_launch(2, launches, true, |_, _| true) })
+        };
+        // 0.225^(1/2) = 0.474 would be clear of the cut.
+        assert_eq!((ruled(2).label.as_str(), ruled(2).settled_by), ("inconclusive", Some(3)));
+        assert_eq!(ruled(3).label, "everywhere");
     }
 
     #[test]

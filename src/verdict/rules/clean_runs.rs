@@ -43,6 +43,8 @@ pub struct RunFacts {
     pub reverse_order_of: Option<String>,
     /// The run that replaces this one, because the harness was mended in between.
     pub superseded_by: Option<String>,
+    /// In their own words, why its authors took it back.
+    pub withdrawn: Option<String>,
     /// The row that says so.
     pub source: String,
 }
@@ -60,6 +62,7 @@ pub struct CleanRuns {
 ///
 /// A run is, in this order:
 /// - `superseded`: replaced by another; it is neither cited nor averaged with it;
+/// - `withdrawn`: its authors took it back, without naming what replaces it;
 /// - `contaminated`: another process held GPU memory, a request was refused for want of inference, the fused arm shows no
 ///   marker or could not have been fused, a probe fell back, failed, or never ran, or a backend comparison holds arms that
 ///   retry or vote;
@@ -117,12 +120,16 @@ fn part(input: &CleanRuns, run: &RunFacts) -> Part {
     if let Some(by) = &run.superseded_by {
         return part("superseded").because(format!("{by} replaces it"));
     }
-    let stains = stains(run);
-    if !stains.is_empty() {
-        return part("contaminated").because(stains.join("; "));
+    if let Some(why) = &run.withdrawn {
+        return part("withdrawn").because(format!("its authors say: {why}"));
+    }
+    let found = stains(run);
+    if !found.is_empty() {
+        return part("contaminated").because(found.join("; "));
     }
     let reversed = |other: &&RunFacts| {
-        other.reverse_order_of.as_ref() == Some(&run.run) && other.superseded_by.is_none() && stains_of(other) == 0
+        let is_reverse = other.reverse_order_of.as_ref() == Some(&run.run);
+        is_reverse && other.superseded_by.is_none() && other.withdrawn.is_none() && stains(other).is_empty()
     };
     if let Some(reverse) = input.runs.iter().find(reversed) {
         return part("order_biased")
@@ -143,10 +150,6 @@ fn part(input: &CleanRuns, run: &RunFacts) -> Part {
             .because("its first arm may have warmed up its second, and no run has the reverse order");
     }
     part("canonical")
-}
-
-fn stains_of(run: &RunFacts) -> usize {
-    stains(run).len()
 }
 
 /// Everything that contaminates the run, in words.
@@ -198,6 +201,7 @@ mod tests {
             retry_or_vote_arms: false,
             reverse_order_of: None,
             superseded_by: None,
+            withdrawn: None,
             source: format!("row:{name}"),
         }
     }
@@ -250,6 +254,17 @@ mod tests {
         assert_eq!((ruling.label.as_str(), ruling.parts[0].label.as_str()), ("clean", "canonical"));
         let ordered = clean_runs(&CleanRuns { runs: vec![run("first"), stained], order_matters: true });
         assert_eq!((ordered.standing, ordered.parts[0].label.as_str()), (Standing::Inconclusive, "unreversed"));
+    }
+
+    #[test]
+    fn a_run_that_its_authors_took_back_is_never_cited_and_reverses_nothing() {
+        let taken_back = RunFacts { withdrawn: Some("stale".to_owned()), ..run("old") };
+        let ruling = ruled(vec![taken_back.clone(), run("new")]);
+        assert_eq!((ruling.reasons[0].as_str(), ruling.parts[0].label.as_str()), ("canonical: new", "withdrawn"));
+        assert_eq!(ruling.parts[0].reason.as_deref(), Some("its authors say: stale"));
+        assert_eq!(ruled(vec![taken_back.clone()]).label, "contaminated");
+        let reverse = RunFacts { reverse_order_of: Some("new".to_owned()), ..taken_back };
+        assert_eq!(ruled(vec![run("new"), reverse]).parts[0].label, "canonical");
     }
 
     #[test]

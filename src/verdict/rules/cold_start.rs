@@ -54,7 +54,10 @@ pub struct ColdStart {
 #[must_use]
 pub fn cold_start(input: &ColdStart) -> Ruling {
     let ruling = rule(input).resting_on(input.lanes.iter().map(|lane| &lane.source));
-    let ruling = ruling.against("min_launches", MIN_LAUNCHES as f64, "launches");
+    let ruling = ruling
+        .against("alpha", input.alpha.get(), "share")
+        .against("power", input.power.get(), "share")
+        .against("min_launches", MIN_LAUNCHES as f64, "launches");
     input
         .lanes
         .iter()

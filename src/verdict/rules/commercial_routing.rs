@@ -53,6 +53,10 @@ pub struct CommercialRouting {
     pub parity_within: f64,
     /// The unit of the differences.
     pub in_unit: String,
+    /// The rows of load profiles and of tools that were looked up beside the families' own.
+    pub looked_up: Vec<String>,
+    /// The largest share of failed external requests with which a provider's direction counts, where the plan asks for one.
+    pub max_external_error: Option<f64>,
     /// Level of the intervals.
     pub alpha: Alpha,
     /// Power of the number of pairs that would settle an open one.
@@ -82,10 +86,11 @@ pub struct CommercialRouting {
 #[must_use]
 pub fn commercial_routing(input: &CommercialRouting) -> Ruling {
     rule(input)
-        .resting_on(input.families.iter().map(|family| &family.source))
+        .resting_on(input.families.iter().map(|family| &family.source).chain(&input.looked_up))
         .against("parity_within", input.parity_within, &input.in_unit)
         .against("alpha", input.alpha.get(), "share")
         .against("power", input.power.get(), "share")
+        .against_some("max_external_error", input.max_external_error, "share")
 }
 
 const UNDECIDED: [&str; 3] = ["no_tool_parity", "could_not_tell", "non_canonical"];
@@ -315,6 +320,8 @@ mod tests {
             families: families.to_vec(),
             parity_within: 20.0,
             in_unit: "ms".to_owned(),
+            looked_up: vec!["t:profile".to_owned()],
+            max_external_error: Some(0.1),
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
             also_in_family,
@@ -323,6 +330,13 @@ mod tests {
 
     fn ruled(families: &[RoutedFamily]) -> Ruling {
         in_family(families, Vec::new())
+    }
+
+    #[test]
+    fn rows_and_limits_that_were_looked_up_beside_the_families_are_listed() {
+        let ruling = ruled(&[family("a", 100.0, [30.0, 170.0])]);
+        assert_eq!(ruling.rests_on, ["t:a", "t:profile"]);
+        assert!(ruling.thresholds.iter().any(|it| it.name == "max_external_error" && it.value == 0.1), "{ruling:?}");
     }
 
     #[test]

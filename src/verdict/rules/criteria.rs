@@ -26,9 +26,10 @@ pub fn correlation_criterion(
     also_in_family: &[PValue],
     sources: &[String],
 ) -> Ruling {
+    let listed = |ruling: Ruling| ruling.resting_on(sources).against("above", above, "r").at(levels);
     let found = match pearson(points) {
         Ok(found) => found,
-        Err(error) => return Ruling::invalid(error.to_string()).resting_on(sources),
+        Err(error) => return listed(Ruling::invalid(error.to_string())),
     };
     let needed = |levels| runs_to_clear(found.r, above, found.n as u64, levels);
     let told = format!("r is {} over {} runs", significant(found.r, 4), found.n);
@@ -37,11 +38,8 @@ pub fn correlation_criterion(
     let decision = correlation_family(points, above).pop();
     let decision = decision.and_then(|p| InFamily::of(p, also_in_family, levels.confidence));
     let (Some(Interval { low, high, .. }), Some(decision)) = (interval, decision) else {
-        return Ruling::inconclusive(format!("{told}, which are too few for an interval"))
-            .settled_by(needed(levels))
-            .tested([test.estimating(found.r, None)])
-            .resting_on(sources)
-            .against("above", above, "r");
+        let open = Ruling::inconclusive(format!("{told}, which are too few for an interval"));
+        return listed(open.settled_by(needed(levels)).tested([test.estimating(found.r, None)]));
     };
     let ruling = match (low > above, high <= above) {
         (false, false) => {
@@ -54,7 +52,7 @@ pub fn correlation_criterion(
         (is_met, _) => Ruling::decided(if is_met { "met" } else { "not_met" }).because(told),
     };
     let test = decision.on(test.estimating(found.r, Some([low, high])));
-    ruling.tested([test]).resting_on(sources).against("above", above, "r")
+    listed(ruling.tested([test]))
 }
 
 /// The p value of the correlation being `above`: what the criterion adds to the plan's family.
@@ -170,6 +168,7 @@ pub fn parallel_efficiency(runs: &[SpeedUp], agents: u64) -> Ruling {
     Ruling::decided(label)
         .because(format!("{contradicted} of {} efficiencies are not their speed-up over {agents} agents", runs.len()))
         .resting_on(runs.iter().map(|run| &run.source))
+        .against("agents", agents as f64, "count")
         .in_parts(parts)
 }
 
@@ -263,7 +262,11 @@ pub fn mean_contrast(means: &TwoMeans, terms: &ContrastTerms) -> Ruling {
         Ok(ruling.tested(tests))
     };
     let ruling = judged().unwrap_or_else(Ruling::invalid);
-    ruling.resting_on(&means.sources).against("margin", margin.get(), &means.unit)
+    ruling
+        .resting_on(&means.sources)
+        .against("margin", margin.get(), &means.unit)
+        .against("alpha", alpha.get(), "share")
+        .against("power", power.get(), "share")
 }
 
 /// The p value of the difference: what it adds to the plan's family.
@@ -307,7 +310,7 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels, als
         Ok(ruling.tested([decision.on(test)]))
     };
     let ruling = judged().unwrap_or_else(|error| Ruling::invalid(error.to_string()));
-    ruling.resting_on(&means.sources).against("at_least", at_least, &means.unit)
+    ruling.resting_on(&means.sources).against("at_least", at_least, &means.unit).at(levels)
 }
 
 /// How far a difference lies beyond a limit.

@@ -1,4 +1,4 @@
-//! What a published benchmark shows of itself: five gates, and the identity by which two measurements may be compared.
+//! What a published benchmark shows of itself: five gates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,8 @@ pub struct PublishedFacts {
     pub regimes: Vec<RegimeOutcomes>,
     /// At least this many combinations must have been seen in two regimes.
     pub combinations_needed: u64,
+    /// The crash rate from which on an outcome was called `crashes`, where outcomes are rates.
+    pub crashes_from: Option<f64>,
     /// The rows.
     pub sources: Vec<String>,
 }
@@ -60,11 +62,11 @@ pub fn five_gates(input: &PublishedFacts) -> Ruling {
             input.artifact_share
         ))
     };
-    ruling.resting_on(&input.sources).against("artifact_share", input.artifact_share, "share").against(
-        "combinations_needed",
-        input.combinations_needed as f64,
-        "combinations",
-    )
+    ruling
+        .resting_on(&input.sources)
+        .against("artifact_share", input.artifact_share, "share")
+        .against("combinations_needed", input.combinations_needed as f64, "combinations")
+        .against_some("crashes_from", input.crashes_from, "share")
 }
 
 fn score(input: &PublishedFacts) -> Ruling {
@@ -137,65 +139,6 @@ fn reproducibility(input: &PublishedFacts) -> Gate {
     Gate::Passed
 }
 
-/// The six-tuple by which TR147 identifies a measurement. What is not stated is absent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BenchmarkIdentity {
-    /// GPU, with its architecture.
-    pub gpu: Option<String>,
-    /// Triton version.
-    pub triton: Option<String>,
-    /// PyTorch build.
-    pub torch: Option<String>,
-    /// Cache implementation.
-    pub cache: Option<String>,
-    /// Compile mode.
-    pub compile_mode: Option<String>,
-    /// SHA of the benchmark's code.
-    pub code_sha: Option<String>,
-}
-
-impl BenchmarkIdentity {
-    fn axes(&self) -> [(&'static str, Option<&String>); 6] {
-        let Self { gpu, triton, torch, cache, compile_mode, code_sha } = self;
-        [
-            ("gpu", gpu.as_ref()),
-            ("triton", triton.as_ref()),
-            ("torch", torch.as_ref()),
-            ("cache", cache.as_ref()),
-            ("compile_mode", compile_mode.as_ref()),
-            ("code_sha", code_sha.as_ref()),
-        ]
-    }
-}
-
-/// Whether two measurements are of the same object: `same`, `different` (naming the axes), or `inconclusive` where an
-/// axis that might differ is not stated on both sides.
-#[must_use]
-pub fn same_benchmark(a: &BenchmarkIdentity, b: &BenchmarkIdentity) -> Ruling {
-    let (mut parts, mut apart, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-    for ((axis, one), (_, other)) in a.axes().into_iter().zip(b.axes()) {
-        let part = match (one, other) {
-            (Some(one), Some(other)) if one == other => Part::of("axis", axis, "same").because(one),
-            (Some(one), Some(other)) => {
-                apart.push(format!("{axis} is {one} and {other}"));
-                Part::of("axis", axis, "different").because(format!("{one} and {other}"))
-            }
-            _ => {
-                unknown.push(axis);
-                Part::of("axis", axis, "unknown")
-            }
-        };
-        parts.push(part);
-    }
-    let unstated = (!unknown.is_empty()).then(|| format!("not stated on both sides: {}", unknown.join(", ")));
-    let ruling = match (apart.is_empty(), &unstated) {
-        (false, _) => Ruling::decided("different").because_all(apart).because_all(unstated),
-        (true, Some(unstated)) => Ruling::inconclusive(unstated),
-        (true, None) => Ruling::decided("same").because("all six axes are equal"),
-    };
-    ruling.in_parts(parts)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -229,6 +172,7 @@ mod tests {
             surfaced_needed: set(&["cache", "compile_mode", "triton"]),
             regimes: vec![outcomes("ok", "ok"), outcomes("crash", "crash")],
             combinations_needed: 2,
+            crashes_from: None,
             sources: vec!["table".to_owned()],
         }
     }
@@ -290,27 +234,6 @@ mod tests {
             five_gates(&PublishedFacts { cells: 4, cells_with_rows, artifact_share: 0.75, ..tr147() }).label
         };
         assert_eq!([2, 3, 4].map(at), ["4_of_5", "5_of_5", "5_of_5"]);
-    }
-
-    #[test]
-    fn two_measurements_are_the_same_object_only_if_all_six_axes_are_stated_and_equal() {
-        let some = |word: &str| Some(word.to_owned());
-        let head = BenchmarkIdentity {
-            gpu: some("A100-SXM4-80GB sm_80"),
-            triton: some("3.6.0"),
-            torch: some("2.11.0"),
-            cache: some("static"),
-            compile_mode: some("reduce-overhead"),
-            code_sha: some("6ecad9b5b6"),
-        };
-        assert_eq!(same_benchmark(&head, &head).label, "same");
-        let pinned = BenchmarkIdentity { code_sha: some("d2c5d8223f"), ..head.clone() };
-        let ruling = same_benchmark(&head, &pinned);
-        assert_eq!((ruling.label.as_str(), ruling.reasons.len()), ("different", 1));
-        let unstated = BenchmarkIdentity { triton: None, ..head.clone() };
-        assert_eq!(same_benchmark(&head, &unstated).standing, Standing::Inconclusive);
-        assert_eq!(same_benchmark(&unstated, &unstated).standing, Standing::Inconclusive);
-        assert_eq!(same_benchmark(&unstated, &pinned).label, "different");
     }
 
     proptest! {

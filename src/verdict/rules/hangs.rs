@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Cells;
 use super::ruling::{Part, Ruling, RulingTest, Standing};
 use crate::stats::{Confidence, Proportion, clopper_pearson};
 
@@ -27,7 +28,7 @@ pub struct Shape {
 /// What came of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShapeState {
-    /// It ran through: every request answered, wall time recorded.
+    /// It ran through: every request answered, wall time recorded, and tokens where they are told of.
     Resolved,
     /// It hung or failed: neither recorded.
     Unresolved,
@@ -37,7 +38,7 @@ pub enum ShapeState {
 
 /// Counts the shapes, in all and by group.
 #[must_use]
-pub fn hang_ledger(shapes: &[Shape], confidence: Confidence) -> Ruling {
+pub fn hang_ledger(shapes: &[Shape], cells: Cells, confidence: Confidence) -> Ruling {
     if shapes.is_empty() {
         return Ruling::invalid("no hang shape was attempted, so there is no rate");
     }
@@ -64,7 +65,8 @@ pub fn hang_ledger(shapes: &[Shape], confidence: Confidence) -> Ruling {
     ruling
         .because_all(counted(shapes, &hung, resolved, new))
         .resting_on(shapes.iter().map(|shape| &shape.source))
-        .tested(resolution(hung, confidence))
+        .tested(resolution(hung, cells, confidence))
+        .against("confidence", confidence.get(), "share")
         .in_parts(shapes.iter().map(shape_part))
         .in_parts(groups.into_iter().map(|(group, shapes)| group_part(group, &shapes)))
 }
@@ -86,11 +88,15 @@ fn counted(shapes: &[Shape], hung: &[&Shape], resolved: usize, new: usize) -> Ve
     told
 }
 
-/// The share of shapes that are resolved, with its exact interval.
+/// The share of shapes that are resolved, with its exact interval where they stand for replicates of one another.
 pub(super) fn resolution<'a>(
     shapes: impl IntoIterator<Item = &'a Shape>,
+    cells: Cells,
     confidence: Confidence,
 ) -> Option<RulingTest> {
+    if cells == Cells::Different {
+        return None;
+    }
     let resolved: Vec<bool> = shapes.into_iter().map(|shape| shape.state == ShapeState::Resolved).collect();
     let interval = Proportion::new(resolved.iter().filter(|resolved| **resolved).count() as u64, resolved.len() as u64)
         .and_then(|proportion| clopper_pearson(proportion, confidence))
@@ -146,7 +152,7 @@ mod tests {
     }
 
     fn ruled(shapes: &[Shape]) -> Ruling {
-        hang_ledger(shapes, Confidence::new(0.95).expect("a level"))
+        hang_ledger(shapes, Cells::Replicates, Confidence::new(0.95).expect("a level"))
     }
 
     #[test]
@@ -167,6 +173,8 @@ mod tests {
         assert_eq!(labels, ["resolved", "unresolved", "unresolved", "0/1", "1/2"]);
         assert_eq!(ruling.parts[0].reason.as_deref(), Some("no timing before"));
         assert_eq!(ruling.parts[2].numbers["baseline_wall_ms"], 5.0);
+        let different = hang_ledger(&shapes, Cells::Different, Confidence::new(0.95).expect("a level"));
+        assert_eq!((different.label.as_str(), different.tests.len()), ("some_resolved", 0));
     }
 
     #[test]

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use super::Cells;
 use super::hangs::{Shape, ShapeState, resolution};
-use super::ruling::{Part, Ruling, RulingTest, Standing};
+use super::ladder_null::{NullFound, null_found, own_p, tests};
+use super::ruling::{Part, Ruling, Standing};
 use crate::plan::{GainUnit, Null};
-use crate::stats::{
-    Alpha, Bootstrap, Confidence, Margin, Replicates, Sample, bootstrap_mean_interval, difference_interval,
-    one_sample_t, summary, tost,
-};
+use crate::stats::{Alpha, Bootstrap, Margin, PValue, Power, Replicates, Sample, summary};
 use crate::terms::significant;
 
 /// One combination on both sides.
@@ -61,6 +60,8 @@ pub struct LadderRules {
     pub min_hang_shapes: u64,
     /// Whether the design names hang shapes. Where it can name none, H1 rests on its gains alone.
     pub names_hangs: bool,
+    /// What combinations are to each other. Where they are different, no test is formed over them.
+    pub combinations_are: Cells,
     /// A combination improves when it gains more than this.
     pub improvement_above: f64,
     /// What that counts.
@@ -71,8 +72,12 @@ pub struct LadderRules {
     pub null_margin: Margin,
     /// Level of the tests.
     pub alpha: Alpha,
+    /// Power that the stated number of combinations is to have; absent where the plan states none, and then none is told.
+    pub power: Option<Power>,
     /// The bootstrap of the mean gain.
     pub bootstrap: Bootstrap,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
 }
 
 /// What a combination came to.
@@ -84,6 +89,9 @@ enum Gain {
 }
 
 /// Climbs the ladder.
+///
+/// Labels: `H0_pass`, `H1_pass`, `H2_partial`; `abstain` below a coverage floor, and `inconclusive` where the gains cannot tell:
+/// both say how many combinations (or hang shapes) would settle it, where any number would.
 #[must_use]
 pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Ruling {
     if let Some(fault) = combinations.iter().find_map(fault) {
@@ -94,18 +102,38 @@ pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &RuntimeFac
     let ruling = if shortfalls.is_empty() {
         decide(combinations, &gains, shapes, rules)
     } else {
-        Ruling::new("abstain", Standing::Inconclusive).because_all(shortfalls)
+        let settled_by = coverage_to_settle(combinations.len() as u64, shapes, facts, rules);
+        Ruling::new("abstain", Standing::Inconclusive).because_all(shortfalls).settled_by(settled_by)
     };
     let sources = combinations.iter().map(|c| &c.source).chain(shapes.iter().map(|shape| &shape.source));
     ruling
         .resting_on(sources.chain(facts.told.iter().map(|fact| &fact.source)))
-        .tested(tests(combinations, rules))
-        .tested(resolution(shapes, rules.bootstrap.confidence))
+        .tested(deltas(combinations).map(|deltas| tests(&deltas, rules)).unwrap_or_default())
+        .tested(resolution(shapes, rules.combinations_are, rules.bootstrap.confidence))
+        .against("alpha", rules.alpha.get(), "share")
+        .against_some("power", rules.power.map(Power::get), "share")
         .against("improvement_above", rules.improvement_above, unit(rules))
         .against("null_margin_pp", rules.null_margin.get(), "pp")
         .against("min_combinations", rules.min_combinations as f64, "count")
         .against("min_hang_shapes", rules.min_hang_shapes as f64, "count")
         .in_parts(combinations.iter().zip(&gains).map(|(combination, gain)| part(combination, gain.1)))
+}
+
+/// The p value by which the null hypothesis falls: what the ladder adds to the plan's family. None where it abstains.
+pub(in crate::verdict) fn ladder_family(
+    combinations: &[Combination],
+    shapes: &[Shape],
+    facts: &RuntimeFacts,
+    rules: &LadderRules,
+) -> Vec<PValue> {
+    let climbs = !combinations.iter().any(|combination| fault(combination).is_some())
+        && shortfalls(combinations.len() as u64, shapes, facts, rules).is_empty();
+    deltas(combinations).filter(|_| climbs).and_then(|deltas| own_p(&deltas, rules)).into_iter().collect()
+}
+
+/// All gains in percentage points; nothing where one is no finite number.
+fn deltas(combinations: &[Combination]) -> Option<Replicates> {
+    Replicates::new(combinations.iter().map(delta_pp).collect::<Vec<_>>()).ok()
 }
 
 /// What no efficiency can be.
@@ -167,24 +195,17 @@ fn shortfalls(combinations: u64, shapes: &[Shape], facts: &RuntimeFacts, rules: 
     found
 }
 
-/// Whether the null hypothesis holds; nothing where the rows cannot tell.
-fn null_holds(deltas: &Replicates, rules: &LadderRules) -> Option<bool> {
-    match rules.null {
-        Null::MeanNotAboveZero => Some(deltas.mean() <= 0.0),
-        Null::WithinMargin => match one_sample_t(deltas, 0.0) {
-            // Equal gains have no spread: the margin alone decides.
-            Err(_) => Some(deltas.mean().abs() < rules.null_margin.get()),
-            Ok(test) if tost(&test.effect, rules.null_margin, rules.alpha).is_ok_and(|t| t.equivalent) => Some(true),
-            Ok(test) if test.test.p.is_below(rules.alpha) => Some(false),
-            Ok(_) => None,
-        },
+/// Combinations, or hang shapes, with which the ladder would no longer abstain: the floor, where only numbers are short of one.
+fn coverage_to_settle(combinations: u64, shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Option<u64> {
+    if !facts.absent.is_empty() || facts.told.iter().any(|fact| fact.expected != fact.observed) {
+        return None;
     }
+    let floors = [(combinations, rules.min_combinations.max(2)), (shapes.len() as u64, rules.min_hang_shapes)];
+    floors.into_iter().filter(|(found, floor)| found < floor).map(|(_, floor)| floor).max()
 }
 
 fn decide(combinations: &[Combination], gains: &[(f64, Gain)], shapes: &[Shape], rules: &LadderRules) -> Ruling {
-    let Ok(deltas) = Replicates::new(combinations.iter().map(delta_pp).collect::<Vec<_>>()) else {
-        return Ruling::invalid("the gains are no finite numbers");
-    };
+    let Some(deltas) = deltas(combinations) else { return Ruling::invalid("the gains are no finite numbers") };
     let count = |side: Gain| gains.iter().filter(|(_, found)| *found == side).count();
     let (pass, fail, edge) = (count(Gain::Pass), count(Gain::Fail), count(Gain::Edge));
     let clause = hang_clause(shapes, rules);
@@ -195,12 +216,14 @@ fn decide(combinations: &[Combination], gains: &[(f64, Gain)], shapes: &[Shape],
         (Some(true), Clause::NotTestable) if !rules.names_hangs => Some(true),
         _ => None,
     };
-    let ruling = match (null_holds(&deltas, rules), h1) {
-        (Some(true), _) => Ruling::decided("H0_pass"),
-        (Some(false), Some(true)) => Ruling::decided("H1_pass"),
-        (Some(false), Some(false)) => Ruling::decided("H2_partial"),
-        (None, _) => Ruling::inconclusive("the mean gain is neither different from 0 nor within the margin"),
-        (Some(false), None) => Ruling::inconclusive("H1 can be neither upheld nor refuted"),
+    let ruling = match (null_found(&deltas, rules), h1) {
+        (NullFound::Holds, _) => Ruling::decided("H0_pass"),
+        (NullFound::Fails, Some(true)) => Ruling::decided("H1_pass"),
+        (NullFound::Fails, Some(false)) => Ruling::decided("H2_partial"),
+        (NullFound::Open(needed), _) => null_is_open(needed),
+        (NullFound::Fails, None) => {
+            Ruling::inconclusive("H1 can be neither upheld nor refuted").because(no_number(edge, clause))
+        }
     };
     ruling.because_all([
         format!(
@@ -213,6 +236,25 @@ fn decide(combinations: &[Combination], gains: &[(f64, Gain)], shapes: &[Shape],
         format!("the mean gain is {} pp, the median {} pp", significant(deltas.mean(), 4), median(deltas.sample())),
         sensitivity(gains, edge),
     ])
+}
+
+fn null_is_open(needed: Result<u64, String>) -> Ruling {
+    let ruling = Ruling::inconclusive("the mean gain is neither different from 0 nor within the margin");
+    match needed {
+        Ok(combinations) => ruling
+            .because(format!("if the gains are what they seem, {combinations} combinations would settle it"))
+            .settled_by(Some(combinations)),
+        Err(why) => ruling.because(why),
+    }
+}
+
+/// Why no number of repetitions would tell whether H1 holds.
+fn no_number(edge: usize, clause: Clause) -> &'static str {
+    match clause {
+        _ if edge > 0 => "no number of repetitions would settle it: the printed digits of a gain do not tell",
+        Clause::Unclear => "no number of repetitions would settle it: the numbers of a hang shape deny its outcome",
+        _ => "no number of repetitions would settle it: the design asks for no hang shape",
+    }
 }
 
 /// What became of H1's second clause.
@@ -267,26 +309,6 @@ fn sensitivity(gains: &[(f64, Gain)], edge: usize) -> String {
     if edge == 0 { told } else { format!("{told}; {edge} lie so near that their printed digits do not tell") }
 }
 
-/// Tests of the mean gain over combinations: against 0, against the margin, and by resampling.
-fn tests(combinations: &[Combination], rules: &LadderRules) -> Vec<RulingTest> {
-    let Ok(deltas) = Replicates::new(combinations.iter().map(delta_pp).collect::<Vec<_>>()) else { return Vec::new() };
-    let Ok(confidence) = Confidence::new(1.0 - rules.alpha.get()) else { return Vec::new() };
-    let mut tests = Vec::new();
-    if let Ok(test) = one_sample_t(&deltas, 0.0) {
-        let ends = difference_interval(&test.effect, confidence).ok().map(|i| [i.low, i.high]);
-        let named = RulingTest::of("one-sample t of the mean gain against 0, pp").estimating(test.mean, ends);
-        tests.push(named.p(test.test.p, None));
-        if let Ok(test) = tost(&test.effect, rules.null_margin, rules.alpha) {
-            tests.push(RulingTest::of("TOST of the mean gain within the margin, pp").p(test.p, None));
-        }
-    }
-    if let Ok(interval) = bootstrap_mean_interval(&deltas, rules.bootstrap) {
-        let named = RulingTest::of("percentile bootstrap of the mean gain, pp");
-        tests.push(named.estimating(interval.estimate, Some([interval.low, interval.high])));
-    }
-    tests
-}
-
 fn part(combination: &Combination, gain: Gain) -> Part {
     let label = match gain {
         Gain::Pass => "pass",
@@ -308,6 +330,7 @@ fn part(combination: &Combination, gain: Gain) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Confidence;
 
     fn rules() -> LadderRules {
         let confidence = Confidence::new(0.95).expect("a level");
@@ -315,12 +338,15 @@ mod tests {
             min_combinations: 3,
             min_hang_shapes: 1,
             names_hangs: true,
+            combinations_are: Cells::Replicates,
             improvement_above: 5.0,
             improvement_unit: GainUnit::Pp,
             null: Null::MeanNotAboveZero,
             null_margin: Margin::absolute(3.0).expect("a margin"),
             alpha: Alpha::new(0.05).expect("a level"),
+            power: Power::new(0.8).ok(),
             bootstrap: Bootstrap { resamples: 200, seed: 1, confidence },
+            also_in_family: Vec::new(),
         }
     }
 
@@ -384,6 +410,7 @@ mod tests {
         let combinations = [combination(5.01, 0.1), combination(9.0, 0.1), combination(8.0, 0.1)];
         let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &RuntimeFacts::default(), &rules());
         assert_eq!((ruling.label.as_str(), ruling.parts[0].label.as_str()), ("inconclusive", "edge"));
+        assert!(ruling.settled_by.is_none() && ruling.reasons[1].contains("printed digits"), "{:?}", ruling.reasons);
         let relative = LadderRules { improvement_unit: GainUnit::PctOfBaseline, improvement_above: 10.0, ..rules() };
         // 5 pp of 50 % are exactly 10 %, which does not exceed it.
         assert_eq!(climbed(&[5.0, 6.0, 7.0], RESOLVED, &relative).parts[0].label, "fail");
@@ -394,7 +421,10 @@ mod tests {
         let few = climbed(&[9.0, 9.5], RESOLVED, &rules());
         assert_eq!((few.label.as_str(), few.standing), ("abstain", Standing::Inconclusive));
         assert_eq!(few.reasons, ["2 combinations were compared, floor 3"]);
-        assert_eq!(climbed(&[9.0, 9.5, 9.1], &[], &rules()).label, "abstain");
+        assert_eq!(few.settled_by, Some(3));
+        let shapeless = LadderRules { min_hang_shapes: 4, ..rules() };
+        let shapeless = climbed(&[9.0, 9.5, 9.1], &[], &shapeless);
+        assert_eq!((shapeless.label.as_str(), shapeless.settled_by), ("abstain", Some(4)));
         let gil = RuntimeFact {
             name: "GIL disabled".to_owned(),
             source: "row:gil".to_owned(),
@@ -408,6 +438,7 @@ mod tests {
             ["nothing tells of a build in table t, which must hold", "GIL disabled is false, and must be true"];
         assert_eq!((ruling.label.as_str(), &ruling.reasons[..]), ("abstain", &reasons.map(str::to_owned)[..]));
         assert_eq!(ruling.rests_on.last().map(String::as_str), Some("row:gil"));
+        assert_eq!(ruling.settled_by, None, "no number of combinations gives another interpreter");
     }
 
     #[test]
@@ -421,11 +452,22 @@ mod tests {
     }
 
     #[test]
+    fn over_different_cells_the_ladder_lists_no_test_and_is_climbed_all_the_same() {
+        let different = LadderRules { combinations_are: Cells::Different, ..rules() };
+        let [apart, together] = [&different, &rules()].map(|it| climbed(&[6.0, 7.0, 4.0], RESOLVED, it));
+        assert_eq!((apart.label.as_str(), &apart.parts), ("H2_partial", &together.parts));
+        assert_eq!((apart.tests.len(), together.tests.len()), (0, 4));
+        let tested = LadderRules { null: Null::WithinMargin, ..different };
+        assert_eq!(climbed(&[0.1, -0.1, 0.2], RESOLVED, &tested).label, "inconclusive");
+    }
+
+    #[test]
     fn without_hang_shapes_to_attempt_the_clause_cannot_be_tested() {
         let rules = LadderRules { min_hang_shapes: 0, ..rules() };
         let ruling = climbed(&[6.0, 7.0, 8.0], &[], &rules);
         assert_eq!(ruling.standing, Standing::Inconclusive);
-        assert!(ruling.reasons[1].contains("hang clause is not_testable"), "{:?}", ruling.reasons);
+        assert!(ruling.reasons[1].contains("asks for no hang shape"), "{:?}", ruling.reasons);
+        assert!(ruling.reasons[2].contains("hang clause is not_testable"), "{:?}", ruling.reasons);
         assert_eq!(climbed(&[6.0, 7.0, 4.0], &[], &rules).label, "H2_partial", "the gains alone refute H1");
         let nameless = LadderRules { min_hang_shapes: 0, names_hangs: false, ..self::rules() };
         let ruling = climbed(&[6.0, 7.0, 8.0], &[], &nameless);

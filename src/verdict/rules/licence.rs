@@ -1,9 +1,9 @@
 //! What a verdict licenses, and what it forbids saying: a statement may be made when everything that it needs holds.
 
-use super::ruling::{Part, Ruling};
+use super::ruling::{Part, Ruling, Threshold};
 
 /// Something that might be said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {
     /// Its name.
     pub name: String,
@@ -14,7 +14,7 @@ pub struct Claimed {
 }
 
 /// One thing that a statement needs, looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// What was found, as a sentence.
     pub found: String,
@@ -22,6 +22,8 @@ pub struct Checked {
     pub holds: Option<bool>,
     /// The rows it rests on.
     pub sources: Vec<String>,
+    /// What numbers had to reach, by name and with their unit, where it asks that of any.
+    pub floor: Option<Threshold>,
 }
 
 /// Holds every statement against what it needs. What cannot be told is forbidden: a licence is evidence that is there.
@@ -56,10 +58,10 @@ pub fn licence(claimed: &[Claimed]) -> Ruling {
     let mut sources: Vec<&String> = claimed.iter().flat_map(|claim| &claim.needs).flat_map(|n| &n.sources).collect();
     sources.sort();
     sources.dedup();
-    Ruling::decided(label)
-        .because_all(claimed.iter().map(sentence))
-        .resting_on(sources)
-        .in_parts(claimed.iter().map(part))
+    let ruling = Ruling::decided(label).because_all(claimed.iter().map(sentence)).resting_on(sources);
+    let floors = claimed.iter().flat_map(|claim| &claim.needs).filter_map(|need| need.floor.as_ref());
+    let ruling = floors.fold(ruling, |ruling, floor| ruling.against(&floor.name, floor.value, &floor.unit));
+    ruling.in_parts(claimed.iter().map(part))
 }
 
 #[cfg(test)]
@@ -68,7 +70,7 @@ mod tests {
     use crate::verdict::rules::Standing;
 
     fn need(found: &str, holds: Option<bool>) -> Checked {
-        Checked { found: found.to_owned(), holds, sources: vec![format!("row:{found}")] }
+        Checked { found: found.to_owned(), holds, sources: vec![format!("row:{found}")], floor: None }
     }
 
     fn claim(name: &str, needs: Vec<Checked>) -> Claimed {
@@ -89,6 +91,14 @@ mod tests {
         assert_eq!(labels, ["licensed", "forbidden"]);
         assert_eq!([ruling.parts[1].numbers["needs"], ruling.parts[1].numbers["met"]], [3.0, 1.0]);
         assert_eq!(ruling.rests_on, ["row:a holds", "row:b holds", "row:c fails", "row:d is open"], "each row once");
+    }
+
+    #[test]
+    fn the_floors_that_numbers_had_to_reach_are_listed_whether_or_not_they_did() {
+        let floor = |value| Threshold { name: "floor of gain".to_owned(), value, unit: "pp".to_owned() };
+        let asks = |holds, value| Checked { floor: Some(floor(value)), ..need("numbers reach it", holds) };
+        let ruling = licence(&[claim("sound", vec![asks(Some(true), 2.0), asks(Some(false), 3.0)])]);
+        assert_eq!(ruling.thresholds, [floor(2.0), floor(3.0)]);
     }
 
     #[test]

@@ -5,6 +5,13 @@ use std::collections::BTreeMap;
 use super::ruling::{Part, Ruling, RulingTest};
 use crate::stats::{Confidence, Pairs, difference_interval, paired_t};
 
+/// The column whose levels are measured under conditions of their own: what one agent loses and what two gain have no
+/// mean that says anything of either.
+const LEVELS: &str = "n_agents";
+
+/// A level by its length and its text: numbers in their order.
+type Level<'a> = (usize, &'a str);
+
 /// One cell of one side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SideCell {
@@ -16,23 +23,35 @@ pub struct SideCell {
     pub value: f64,
 }
 
-/// Joins both sides by key.
+/// What different cells are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cells {
+    /// Replicates of one thing, as a report takes them that tests over what it prints.
+    Replicates,
+    /// Different things: no test is formed over them, whose n would be none of launches.
+    Different,
+}
+
+/// Joins both sides by key. The differences of each level of agents are taken by themselves: tested where cells are replicates,
+/// else told by their mean alone.
 #[must_use]
-pub fn matched_pairs(left: &[SideCell], right: &[SideCell], confidence: Confidence) -> Ruling {
+pub fn matched_pairs(left: &[SideCell], right: &[SideCell], cells: Cells, confidence: Confidence) -> Ruling {
     let (left_by_key, right_by_key) = match (by_key("left", left), by_key("right", right)) {
         (Ok(left), Ok(right)) => (left, right),
         (Err(reason), _) | (_, Err(reason)) => return Ruling::invalid(reason),
     };
     let mut parts = Vec::new();
-    let (mut a, mut b) = (Vec::new(), Vec::new());
+    let mut levels: BTreeMap<Level<'_>, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     for (key, cell) in &left_by_key {
         match right_by_key.get(key) {
             None => parts.push(Part::new(cell.key.clone(), "only_left").number("left", cell.value)),
             Some(other) => {
                 let part = Part::new(cell.key.clone(), "matched").number("left", cell.value);
                 parts.push(part.number("right", other.value).number("difference", other.value - cell.value));
-                a.push(other.value);
-                b.push(cell.value);
+                let level = cell.key.get(LEVELS).map_or("", String::as_str);
+                let (right, left) = levels.entry((level.len(), level)).or_default();
+                right.push(other.value);
+                left.push(cell.value);
             }
         }
     }
@@ -46,11 +65,24 @@ pub fn matched_pairs(left: &[SideCell], right: &[SideCell], confidence: Confiden
         (_, 0) => "all_matched",
         _ => "some_unmatched",
     };
-    Ruling::decided(label)
+    let several = levels.len() > 1;
+    let tests = levels.into_iter().filter_map(|((_, level), (right, left))| {
+        let of = if several { format!(" of {LEVELS} = {level}") } else { String::new() };
+        match cells {
+            Cells::Replicates => difference(&of, right, left, confidence),
+            Cells::Different => Some(mean_difference(&of, &right, &left)),
+        }
+    });
+    let tests: Vec<RulingTest> = tests.collect();
+    let ruling = Ruling::decided(label)
         .because(format!("{matched} cells matched, {only_left} only left, {only_right} only right"))
         .resting_on(left.iter().chain(right).map(|cell| &cell.source))
-        .tested(difference(a, b, confidence))
-        .in_parts(parts)
+        .tested(tests);
+    match cells {
+        Cells::Replicates => ruling.against("confidence", confidence.get(), "share"),
+        Cells::Different => ruling,
+    }
+    .in_parts(parts)
 }
 
 fn by_key<'a>(
@@ -66,10 +98,16 @@ fn by_key<'a>(
     Ok(found)
 }
 
-fn difference(right: Vec<f64>, left: Vec<f64>, confidence: Confidence) -> Option<RulingTest> {
+/// Without interval and p: their n would be cells.
+fn mean_difference(of: &str, right: &[f64], left: &[f64]) -> RulingTest {
+    let mean = right.iter().zip(left).map(|(right, left)| right - left).sum::<f64>() / right.len() as f64;
+    RulingTest::of(format!("mean of right minus left over the matched cells{of}, not tested")).estimating(mean, None)
+}
+
+fn difference(of: &str, right: Vec<f64>, left: Vec<f64>, confidence: Confidence) -> Option<RulingTest> {
     let test = paired_t(&Pairs::new(right, left).ok()?).ok()?;
     let interval = difference_interval(&test.effect, confidence).ok()?;
-    let named = RulingTest::of("paired t of right minus left over the matched cells");
+    let named = RulingTest::of(format!("paired t of right minus left over the matched cells{of}"));
     Some(named.estimating(test.mean, Some([interval.low, interval.high])).p(test.test.p, None))
 }
 
@@ -88,7 +126,11 @@ mod tests {
     }
 
     fn ruled(left: &[(&str, f64)], right: &[(&str, f64)]) -> Ruling {
-        matched_pairs(&cells("left", left), &cells("right", right), Confidence::new(0.95).expect("a level"))
+        of(Cells::Replicates, left, right)
+    }
+
+    fn of(which: Cells, left: &[(&str, f64)], right: &[(&str, f64)]) -> Ruling {
+        matched_pairs(&cells("left", left), &cells("right", right), which, Confidence::new(0.95).expect("a level"))
     }
 
     #[test]
@@ -110,6 +152,39 @@ mod tests {
         assert_eq!((ruling.label.as_str(), ruling.tests[0].estimate), ("all_matched", Some(2.0)));
         assert_eq!(ruling.tests[0].interval, Some([-0.484_138, 4.484_14]));
         assert_eq!(ruled(&[("a", 1.0)], &[("a", 2.0)]).tests, [], "one pair has no spread");
+        let apart = of(Cells::Different, &[("a", 1.0), ("b", 1.0), ("c", 1.0)], &[("c", 4.0), ("b", 3.0), ("a", 2.0)]);
+        assert_eq!((apart.label.as_str(), &apart.parts), ("all_matched", &ruling.parts));
+        let [mean] = &apart.tests[..] else { panic!("{:?}", apart.tests) };
+        assert_eq!(
+            (mean.estimate, mean.interval, mean.p),
+            (Some(2.0), None, None),
+            "different cells are no replicates"
+        );
+    }
+
+    #[test]
+    fn levels_of_agents_are_tested_apart_and_never_pooled() {
+        let at = |side: &str, values: &[(&str, &str, f64)]| -> Vec<SideCell> {
+            let cell = |(agents, workload, value): &(&str, &str, f64)| SideCell {
+                key: [("n_agents", *agents), ("workload", *workload)].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+                source: format!("{side}:{agents}:{workload}"),
+                value: *value,
+            };
+            values.iter().map(cell).collect()
+        };
+        let left =
+            at("left", &[("1", "a", 10.0), ("1", "b", 10.0), ("16", "a", 9.0), ("2", "a", 10.0), ("2", "b", 10.0)]);
+        let right =
+            at("right", &[("1", "a", 12.0), ("1", "b", 14.0), ("16", "a", 9.0), ("2", "a", 5.0), ("2", "b", 3.0)]);
+        let confidence = Confidence::new(0.95).expect("a level");
+        let ruling = matched_pairs(&left, &right, Cells::Replicates, confidence);
+        let told: Vec<(&str, Option<f64>)> =
+            ruling.tests.iter().map(|test| (test.test.as_str(), test.estimate)).collect();
+        let name = |level| format!("paired t of right minus left over the matched cells of n_agents = {level}");
+        // Of sixteen agents there is one pair, which has no spread.
+        assert_eq!(told, [(name(1).as_str(), Some(3.0)), (name(2).as_str(), Some(-6.0))]);
+        let one = matched_pairs(&left[..2], &right[..2], Cells::Replicates, confidence);
+        assert_eq!(one.tests[0].test, "paired t of right minus left over the matched cells");
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::stats::Confidence;
+use crate::verdict::rounding::round;
 
-use super::rates::Count;
+use super::rates::{Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
 
 /// One condition on one side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SideRows {
-    /// Rows that are not ok.
-    pub failed: Count,
+    /// Rows or launches that are not ok.
+    pub failed: Tally,
     /// Mean of the ok rows; absent where none is or none is printed.
     pub mean_ms: Option<f64>,
     /// The row that says so.
@@ -42,8 +43,23 @@ pub struct Portability {
     pub crash_rate: f64,
     /// Means that differ by less than this are similar, in percent of the first side's.
     pub similar_pct: f64,
-    /// Confidence of the exact intervals that are stated beside the rates.
+    /// Confidence of the exact intervals: of each that is stated beside a printed rate, of all together by launches.
     pub confidence: Confidence,
+}
+
+/// What the rate of one side comes to.
+struct Classed {
+    class: Class,
+    /// Why the whole exact interval does not have that class; absent where it has.
+    unsure: Option<Unsure>,
+}
+
+/// An interval that reaches into another class than its rate.
+struct Unsure {
+    /// The side, how often it failed, and the interval.
+    told: String,
+    /// Trials with which the same rate would have its class by its whole interval, or why no number of them gives it.
+    settled_by: Result<u64, String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +84,10 @@ enum Class {
 /// The report gives no rate that separates ok from crash, and has no name for a condition that flips. A condition is
 /// classed by its observed rate, as the report does; the exact interval stands beside it, and a label that the interval
 /// does not bear out on both sides is counted in a reason of its own.
+///
+/// By launches that label is what was seen, and the ruling rests on intervals: `flipped` takes a condition whose intervals
+/// bear it out on both sides, anything else that they do so in every covered condition, all intervals holding together
+/// (Bonferroni); it is `inconclusive` otherwise.
 ///
 /// The ruling is `flipped` when any condition flips, else `unstable` when any is, else `same_outcome` when at least one
 /// was covered on both sides, which includes crashing on both; else `inconclusive`. Means are compared as they stand, the
@@ -96,12 +116,16 @@ fn rule(input: &Portability) -> Ruling {
     if input.conditions.is_empty() {
         return Ruling::invalid("no condition was given");
     }
-    let (mut parts, mut tests, mut unsure) = (Vec::new(), Vec::new(), 0);
+    let each = match confidence_of_each(input) {
+        Ok(each) => each,
+        Err(reason) => return Ruling::invalid(reason),
+    };
+    let (mut parts, mut tests, mut unsure) = (Vec::new(), Vec::new(), Vec::new());
     for condition in &input.conditions {
-        match judge(input, condition, &mut tests) {
-            Ok((part, sure)) => {
-                unsure += usize::from(!sure);
+        match judge(input, condition, each, &mut tests) {
+            Ok((part, doubts)) => {
                 parts.push(part);
+                unsure.push(doubts);
             }
             Err(reason) => {
                 let told: Vec<&str> = condition.key.values().map(String::as_str).collect();
@@ -109,10 +133,26 @@ fn rule(input: &Portability) -> Ruling {
             }
         }
     }
-    conclude(input, &parts, unsure).in_parts(parts).tested(tests)
+    let unit = unit_told(sides(input).map(|side| side.failed));
+    conclude(input, &parts, &unsure).because_all(unit).in_parts(parts).tested(tests)
 }
 
-fn conclude(input: &Portability, parts: &[Part], unsure: usize) -> Ruling {
+/// The sides of all conditions that were covered on both.
+fn sides(input: &Portability) -> impl Iterator<Item = &SideRows> {
+    input.conditions.iter().filter_map(both).flatten()
+}
+
+fn both(condition: &Condition) -> Option<[&SideRows; 2]> {
+    Some([covered(condition.a.as_ref())?, covered(condition.b.as_ref())?])
+}
+
+/// The confidence of each interval, so that by launches all of them hold together.
+fn confidence_of_each(input: &Portability) -> Result<Confidence, String> {
+    let intervals = sides(input).filter(|side| side.failed.is_by_launch()).count().max(1);
+    Confidence::new(1.0 - (1.0 - input.confidence.get()) / intervals as f64).map_err(|error| error.to_string())
+}
+
+fn conclude(input: &Portability, parts: &[Part], unsure: &[Vec<Unsure>]) -> Ruling {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for part in parts {
         *counts.entry(&part.label).or_insert(0) += 1;
@@ -121,22 +161,52 @@ fn conclude(input: &Portability, parts: &[Part], unsure: usize) -> Ruling {
     let covered = parts.len() - missing;
     let told: Vec<String> = counts.iter().map(|(label, count)| format!("{label} {count}")).collect();
     let told = format!("{covered} of {} conditions were covered on both sides: {}", parts.len(), told.join(", "));
-    let ruling = match (counts.contains_key("flipped"), counts.contains_key("unstable"), covered) {
-        (_, _, 0) => {
-            Ruling::inconclusive(format!("no condition was covered on both {} and {}", input.sides[0], input.sides[1]))
-        }
-        (true, ..) => Ruling::decided("flipped"),
-        (false, true, _) => Ruling::decided("unstable"),
-        (false, false, _) => Ruling::decided("same_outcome"),
+    if covered == 0 {
+        let [one, other] = &input.sides;
+        return Ruling::inconclusive(format!("no condition was covered on both {one} and {other}")).because(told);
+    }
+    let by_launch = sides(input).any(|side| side.failed.is_by_launch());
+    let sure = |label: &str| parts.iter().zip(unsure).any(|(part, doubts)| part.label == label && doubts.is_empty());
+    let doubted = unsure.iter().filter(|doubts| !doubts.is_empty()).count();
+    if by_launch && doubted > 0 && !sure("flipped") {
+        return undecided(told, doubted, unsure);
+    }
+    let flipped = if by_launch { sure("flipped") } else { counts.contains_key("flipped") };
+    let ruling = match (flipped, counts.contains_key("unstable")) {
+        (true, _) => Ruling::decided("flipped"),
+        (false, true) => Ruling::decided("unstable"),
+        (false, false) => Ruling::decided("same_outcome"),
     };
-    let doubt = (unsure > 0).then(|| {
-        format!("in {unsure} of the covered conditions the exact interval of a rate reaches into another class than the rate")
+    let doubt = (doubted > 0).then(|| {
+        format!("in {doubted} of the covered conditions the exact interval of a rate reaches into another class than the rate")
     });
     ruling.because(told).because_all(doubt)
 }
 
-/// The condition's label, and whether the exact intervals bear it out.
-fn judge(input: &Portability, condition: &Condition, tests: &mut Vec<RulingTest>) -> Result<(Part, bool), String> {
+/// What was seen, and which intervals do not bear it out.
+fn undecided(told: String, doubted: usize, unsure: &[Vec<Unsure>]) -> Ruling {
+    let all = || unsure.iter().flatten();
+    let settled_by: Option<Vec<u64>> = all().map(|side| side.settled_by.as_ref().ok().copied()).collect();
+    let mut never: Vec<String> = all().filter_map(|side| side.settled_by.clone().err()).collect();
+    never.sort_unstable();
+    never.dedup();
+    Ruling::inconclusive(format!(
+        "in {doubted} of the covered conditions the exact interval of a rate by launches reaches into another class than the \
+         rate, so that what was seen decides nothing"
+    ))
+    .because(told)
+    .because_all(all().map(|side| side.told.clone()))
+    .because_all(never)
+    .settled_by(settled_by.and_then(|needed| needed.into_iter().max()))
+}
+
+/// The condition's label, and which exact intervals do not bear it out.
+fn judge(
+    input: &Portability,
+    condition: &Condition,
+    each: Confidence,
+    tests: &mut Vec<RulingTest>,
+) -> Result<(Part, Vec<Unsure>), String> {
     let (a, b) = match (covered(condition.a.as_ref()), covered(condition.b.as_ref())) {
         (Some(a), Some(b)) => (a, b),
         (a, b) => {
@@ -146,13 +216,13 @@ fn judge(input: &Portability, condition: &Condition, tests: &mut Vec<RulingTest>
                 (false, true) => (missing(one), format!("{one} does not cover it")),
                 (true, _) => (missing(other), format!("{other} does not cover it")),
             };
-            return Ok((Part::new(condition.key.clone(), label).because(absent), true));
+            return Ok((Part::new(condition.key.clone(), label).because(absent), Vec::new()));
         }
     };
-    let (class_a, sure_a) = class(input, a, &input.sides[0], tests)?;
-    let (class_b, sure_b) = class(input, b, &input.sides[1], tests)?;
+    let one = class(input, a, &input.sides[0], each, tests)?;
+    let other = class(input, b, &input.sides[1], each, tests)?;
     let delta_pct = delta(a.mean_ms, b.mean_ms)?;
-    let label = match (class_a, class_b) {
+    let label = match (one.class, other.class) {
         (Class::Ok, Class::Ok) => match delta_pct {
             Some(delta) if delta.abs() < input.similar_pct => "portable_similar_latency",
             Some(_) => "portable_latency_shift",
@@ -162,10 +232,16 @@ fn judge(input: &Portability, condition: &Condition, tests: &mut Vec<RulingTest>
         (Class::Ok, Class::Crash) | (Class::Crash, Class::Ok) => "flipped",
         (Class::Unstable, _) | (_, Class::Unstable) => "unstable",
     };
-    let rate = |side: &SideRows| side.failed.share().unwrap_or(f64::NAN);
+    let rate = |side: &SideRows| side.failed.count.share().unwrap_or(f64::NAN);
     let part = Part::new(condition.key.clone(), label).number("rate_a", rate(a)).number("rate_b", rate(b));
     let part = delta_pct.into_iter().fold(part, |part, delta| part.number("mean_b_minus_a_pct", delta));
-    Ok((part, sure_a && sure_b))
+    let part = match a.failed.is_by_launch() {
+        true => {
+            part.because(format!("{}: {}; {}: {}", input.sides[0], a.failed.told(), input.sides[1], b.failed.told()))
+        }
+        false => part,
+    };
+    Ok((part, one.unsure.into_iter().chain(other.unsure).collect()))
 }
 
 /// The report's label for a side that does not cover a condition.
@@ -175,7 +251,7 @@ fn missing(side: &str) -> String {
 }
 
 fn covered(side: Option<&SideRows>) -> Option<&SideRows> {
-    side.filter(|side| side.failed.trials > 0)
+    side.filter(|side| side.failed.count.trials > 0)
 }
 
 /// The class of the observed rate, and whether the whole exact interval has it.
@@ -183,9 +259,10 @@ fn class(
     input: &Portability,
     side: &SideRows,
     name: &str,
+    each: Confidence,
     tests: &mut Vec<RulingTest>,
-) -> Result<(Class, bool), String> {
-    let interval = side.failed.exact(input.confidence)?;
+) -> Result<Classed, String> {
+    let interval = side.failed.count.exact(each)?;
     let of = |rate: f64| match rate {
         rate if rate <= input.ok_rate => Class::Ok,
         rate if rate >= input.crash_rate => Class::Crash,
@@ -195,8 +272,37 @@ fn class(
         RulingTest::of(format!("Clopper-Pearson, rate of failed rows, {name} ({})", side.source))
             .estimating(interval.estimate, Some([interval.low, interval.high])),
     );
-    let found = of(interval.estimate);
-    Ok((found, of(interval.low) == found && of(interval.high) == found))
+    let class = of(interval.estimate);
+    let is_sure = of(interval.low) == class && of(interval.high) == class && !side.failed.is_too_few();
+    let (low, high) = (round(interval.low), round(interval.high));
+    let unsure = || Unsure {
+        told: format!("{name} failed in {}, which leaves a rate from {low} to {high}", side.failed.told()),
+        settled_by: settled_by(input, side.failed, class, each),
+    };
+    Ok(Classed { class, unsure: (!is_sure).then(unsure) })
+}
+
+/// Trials with which the same rate would have its class by its whole interval, or why no number of them gives it.
+fn settled_by(input: &Portability, failed: Tally, class: Class, each: Confidence) -> Result<u64, String> {
+    let clear_of = |name: &str, edge: f64, unreachable: f64| {
+        if edge == unreachable {
+            return Err(format!(
+                "no number of launches shows a rate to be exactly {edge}, as {name} = {edge} asks for"
+            ));
+        }
+        let trials = failed.count.trials_to_settle(edge, each);
+        trials.ok_or_else(|| {
+            format!("no number of launches shows on which side of {name} = {edge} a rate lies that is there")
+        })
+    };
+    let trials = match class {
+        Class::Ok => clear_of("ok_rate", input.ok_rate, 0.0)?,
+        Class::Crash => clear_of("crash_rate", input.crash_rate, 1.0)?,
+        Class::Unstable => {
+            clear_of("ok_rate", input.ok_rate, f64::NAN)?.max(clear_of("crash_rate", input.crash_rate, f64::NAN)?)
+        }
+    };
+    Ok(trials.max(failed.at_least()))
 }
 
 /// The second mean against the first, in percent of it.
@@ -215,14 +321,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::verdict::rules::Standing;
+    use crate::verdict::rules::{Count, Standing};
 
     type Given = Option<(u64, u64, Option<f64>)>;
 
     fn ruled(ok_rate: f64, crash_rate: f64, conditions: &[(Given, Given)]) -> Ruling {
+        counted(Tally::printed, ok_rate, crash_rate, conditions)
+    }
+
+    /// By launches of three attempts each.
+    fn by_launch(count: Count) -> Tally {
+        Tally { count, attempts: Some(Count { hits: 3 * count.hits, trials: 3 * count.trials }) }
+    }
+
+    fn counted(tally: fn(Count) -> Tally, ok_rate: f64, crash_rate: f64, conditions: &[(Given, Given)]) -> Ruling {
         let side = |given: Given, name: &str| {
             given.map(|(hits, trials, mean_ms)| SideRows {
-                failed: Count { hits, trials },
+                failed: tally(Count { hits, trials }),
                 mean_ms,
                 source: format!("table:{name}"),
             })
@@ -309,6 +424,52 @@ mod tests {
         let ruling = ruled(0.05, 0.5, &[(Some((0, 3, Some(1.0))), ok(1.0))]);
         assert_eq!(ruling.parts[0].label, "portable_similar_latency");
         assert!(ruling.reasons[1].starts_with("in 1 of the covered"), "{:?}", ruling.reasons);
+    }
+
+    #[test]
+    fn by_launches_a_label_is_decided_where_the_intervals_bear_it_out() {
+        let few = (Some((0, 3, Some(1.0))), Some((3, 3, None)));
+        let ruling = counted(by_launch, 0.5, 0.6, &[few]);
+        assert_eq!((ruling.label.as_str(), ruling.parts[0].label.as_str()), ("inconclusive", "flipped"));
+        assert_eq!(ruling.reasons[1], "1 of 1 conditions were covered on both sides: flipped 1");
+        // Two intervals at 1 - 0.05/2: 0.0125^(1/3) = 0.232.
+        assert_eq!(
+            ruling.reasons[3],
+            "A100 failed in 3 of 3 launches (9 of 9 attempts), which leaves a rate from 0.232079 to 1"
+        );
+        // 0.0125^(1/n) >= 0.6 from n = 9 on.
+        assert_eq!(ruling.settled_by, Some(9));
+        let of = |n: u64| counted(by_launch, 0.5, 0.6, &[(Some((0, n, Some(1.0))), Some((n, n, None)))]);
+        assert_eq!([of(8).label, of(9).label], ["inconclusive", "flipped"]);
+        assert_eq!(
+            of(9).parts[0].reason.as_deref(),
+            Some("Ada: 0 of 9 launches (0 of 27 attempts); A100: 9 of 9 launches (27 of 27 attempts)")
+        );
+        let sure = (Some((0, 20, Some(1.0))), Some((20, 20, None)));
+        assert_eq!(counted(by_launch, 0.5, 0.6, &[few, sure]).label, "flipped", "one that is sure is enough");
+        let alike = (Some((0, 20, Some(1.0))), Some((0, 20, None)));
+        assert_eq!(counted(by_launch, 0.5, 0.6, &[alike]).label, "same_outcome");
+        assert_eq!(counted(by_launch, 0.5, 0.6, &[alike, few]).label, "inconclusive");
+        let two = (Some((0, 2, Some(1.0))), Some((0, 2, Some(1.0))));
+        assert_eq!(counted(by_launch, 0.98, 0.99, &[two]).settled_by, Some(3));
+    }
+
+    #[test]
+    fn a_rate_of_exactly_nothing_is_settled_by_no_number_of_launches() {
+        for n in [3, 300] {
+            let ruling = counted(by_launch, 0.0, 0.5, &[(Some((0, n, Some(1.0))), Some((n, n, None)))]);
+            assert_eq!((ruling.label.as_str(), ruling.settled_by), ("inconclusive", None));
+            let why = "no number of launches shows a rate to be exactly 0, as ok_rate = 0 asks for";
+            assert!(ruling.reasons.iter().any(|reason| reason == why), "{:?}", ruling.reasons);
+        }
+        let always = counted(by_launch, 0.4, 1.0, &[(Some((9, 9, None)), Some((9, 9, None)))]);
+        assert!(always.reasons.iter().any(|reason| reason.contains("crash_rate = 1")), "{:?}", always.reasons);
+        let edge = counted(by_launch, 0.25, 0.5, &[(Some((3, 6, None)), Some((60, 60, None)))]);
+        assert_eq!(edge.settled_by, None, "{:?}", edge.reasons);
+        let between = counted(by_launch, 0.25, 0.75, &[(Some((3, 6, None)), Some((3, 6, None)))]);
+        let needed = between.settled_by.expect("a number");
+        let settled = |n| counted(by_launch, 0.25, 0.75, &[(Some((n / 2, n, None)), Some((n / 2, n, None)))]).label;
+        assert_eq!([settled(needed + needed % 2), settled(needed - 4 - needed % 2)], ["unstable", "inconclusive"]);
     }
 
     #[test]

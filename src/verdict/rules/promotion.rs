@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::estimate::Estimate;
+use super::estimate::{Estimate, Levels};
 use super::{Part, Ruling, RulingTest};
+use crate::stats::{Confidence, Power};
 use crate::verdict::rounding::round;
 
 /// How the system is loaded while a delta is taken.
@@ -61,6 +62,15 @@ impl Stage {
             Self::Ab5 => "AB5",
         }
     }
+
+    /// Repetitions a side.
+    const fn repetitions(self) -> u64 {
+        match self {
+            Self::Ab2 => 2,
+            Self::Ab3 => 3,
+            Self::Ab5 => 5,
+        }
+    }
 }
 
 /// Where the switched path was seen at work, by physical evidence.
@@ -81,8 +91,8 @@ pub struct StrictParity {
     pub checked: u64,
     /// Of those, different.
     pub failed: u64,
-    /// Marked as skipped, not counted.
-    pub skipped: u64,
+    /// Marked as skipped, not counted; absent where nothing says how many.
+    pub skipped: Option<u64>,
 }
 
 /// Everything that a promotion rests on.
@@ -106,8 +116,14 @@ pub struct Promotion {
     pub evidence: Option<KnobEvidence>,
     /// Strict parity; absent where it was not run.
     pub parity: Option<StrictParity>,
+    /// The rows that strict parity was read from.
+    pub parity_sources: Vec<String>,
     /// Strict parity needs at least this many models checked.
     pub parity_checked: u64,
+    /// Confidence of the printed intervals.
+    pub confidence: Confidence,
+    /// Power that the stated number of repetitions is to have; absent where the plan states none, and then no number is told.
+    pub power: Option<Power>,
     /// The foundation pack against the previous one, new minus old; absent where the plan does not ask for it.
     pub foundation: Option<Vec<GateDelta>>,
 }
@@ -153,6 +169,14 @@ type Classed = BTreeMap<(LoadMode, String), Class>;
 /// wholly above it, near-flat one wholly within, both edges included; a delta whose interval reaches over an edge is
 /// open, and so is one without an interval unless the plan judges values. The reports state no tolerance at all and judge
 /// every delta by its value.
+///
+/// A delta that is open at AB3 or AB5 is one of three or five repetitions a side, so that its interval says how many would
+/// settle it. Of a delta without an interval, and of the foundation pack's, which are of no stage, no number is known.
+///
+/// The gates stand outside the plan's family, each at the plan's level. A promotion needs all of them, at every stage and in
+/// every mode, and is no likelier for their number (R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling",
+/// Technometrics 24, 1982); whatever else is found leaves the switch as it is. That holds of one switch: a plan that asks for
+/// several may promote one of them by chance more often than its level says.
 #[must_use]
 pub fn promotion(input: &Promotion) -> Ruling {
     let all = || input.stages.values().flatten().chain(input.foundation.iter().flatten());
@@ -168,21 +192,24 @@ pub fn promotion(input: &Promotion) -> Ruling {
         }
         Err(reason) => Ruling::invalid(reason),
     };
+    let skipped = input.parity.and_then(|parity| parity.skipped).filter(|skipped| *skipped > 0);
+    let ruling =
+        ruling.because_all(skipped.map(|skipped| format!("strict parity skipped {skipped}, which counts for nothing")));
     let tests = all().filter(|delta| delta.delta_ms.interval.is_some()).map(|delta| {
         RulingTest::of(format!("confidence interval, {} {} ({})", delta.mode.name(), delta.metric, delta.source))
             .estimating(delta.delta_ms.value, delta.delta_ms.interval)
     });
-    let seen = input.evidence.iter().flat_map(|seen| &seen.sources);
+    let seen = input.evidence.iter().flat_map(|seen| &seen.sources).chain(&input.parity_sources);
     let ruling = ruling.resting_on(seen.chain(all().map(|delta| &delta.source))).tested(tests);
     let ruling = input
         .near_flat_ms
         .iter()
         .fold(ruling, |ruling, (metric, tolerance)| ruling.against(&format!("near_flat {metric}"), *tolerance, "ms"));
-    ruling.against("small_effect", input.small_effect_ms, "ms").against(
-        "parity_checked",
-        input.parity_checked as f64,
-        "models",
-    )
+    ruling
+        .against("small_effect", input.small_effect_ms, "ms")
+        .against("parity_checked", input.parity_checked as f64, "models")
+        .against("confidence", input.confidence.get(), "share")
+        .against_some("power", input.power.map(Power::get), "share")
 }
 
 fn class_all(input: &Promotion) -> Result<(BTreeMap<Stage, Classed>, Option<Classed>), String> {
@@ -312,7 +339,9 @@ fn parity_missing(input: &Promotion) -> Option<Ruling> {
         None => Some(missing("strict parity was not run")),
         Some(StrictParity { checked, skipped, .. }) if checked < input.parity_checked || checked == 0 => {
             Some(missing(format!(
-                "strict parity checked {checked} models ({skipped} skipped), and {} are asked for",
+                "strict parity checked {checked} models ({}), and {} are asked for",
+                skipped
+                    .map_or_else(|| "how many were skipped is not told".to_owned(), |count| format!("{count} skipped")),
                 input.parity_checked.max(1)
             )))
         }
@@ -357,16 +386,46 @@ fn confirm(input: &Promotion, stages: &BTreeMap<Stage, Classed>, stage: Stage) -
     let now: Vec<(LoadMode, Class)> = judged(input, stages.get(&stage)?).collect();
     let (name, open) = (stage.name(), modes(&now, Class::Open));
     if !open.is_empty() {
-        return Some(missing(format!(
-            "at {name} {} is open: no interval, or one that reaches over the tolerance",
-            open.join(" and ")
-        )));
+        let told =
+            format!("at {name} {} is open: no interval, or one that reaches over the tolerance", open.join(" and "));
+        return Some(match to_settle(input, stage) {
+            Ok(repetitions) => missing(told).settled_by(Some(repetitions)),
+            Err(why) => missing(told).because(why),
+        });
     }
     if now.is_empty() {
         return Some(missing(format!("{name} has no judged metric")));
     }
     let noise = || Ruling::decided("keep_off").because(format!("near noise: no mode improves at {name}"));
     modes(&now, Class::Improves).is_empty().then(noise)
+}
+
+/// Repetitions a side with which every judged delta of the stage that is open would lie clear of its tolerance; in words why
+/// none is known.
+fn to_settle(input: &Promotion, stage: Stage) -> Result<u64, String> {
+    let power = input.power.ok_or("the plan states no power, so that no number of repetitions is told")?;
+    let levels = Levels { confidence: input.confidence, power };
+    let mut most = 0;
+    for GateDelta { mode, metric, delta_ms, .. } in input.stages.get(&stage).into_iter().flatten() {
+        let tolerance = input.near_flat_ms.get(metric).filter(|_| input.judged_by.get(mode) == Some(metric));
+        let Some(tolerance) =
+            tolerance.filter(|tolerance| class(delta_ms, **tolerance, input.values_without_interval) == Class::Open)
+        else {
+            continue;
+        };
+        let Some([low, high]) = delta_ms.interval else {
+            let name = mode.name();
+            return Err(format!("{name} {metric} has no interval, so that no number of repetitions can be told"));
+        };
+        let of_stage = Estimate { launches: Some(stage.repetitions()), ..*delta_ms };
+        for edge in [-tolerance, *tolerance].into_iter().filter(|edge| (low..=high).contains(edge)) {
+            let needed = of_stage.launches_to_clear(edge, levels).ok_or_else(|| {
+                format!("no number of repetitions would settle {} {metric}: it lies on its tolerance", mode.name())
+            })?;
+            most = most.max(needed);
+        }
+    }
+    Ok(most)
 }
 
 /// Whether AB3's effect is so small that more repetitions have to confirm it, and they were not made.
@@ -399,7 +458,11 @@ fn steady(input: &Promotion, classed: &Classed) -> Option<Ruling> {
         return Some(missing("the foundation pack has no judged metric"));
     }
     let open = modes(&now, Class::Open);
-    (!open.is_empty()).then(|| missing(format!("the foundation pack is open in {}", open.join(" and "))))
+    (!open.is_empty()).then(|| {
+        missing(format!("the foundation pack is open in {}", open.join(" and "))).because(
+            "how many repetitions its deltas are of is not stated, so that no number can be told that would settle it",
+        )
+    })
 }
 
 /// Every mode has to be judged, at AB3 or AB5.

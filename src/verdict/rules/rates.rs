@@ -1,5 +1,7 @@
 //! Shares of failed trials: exact intervals, and how many trials would settle on which side of a cut a share lies.
 
+use super::Part;
+use super::three_answers::MIN_LAUNCHES;
 use crate::stats::{Confidence, Interval, Proportion, clopper_pearson};
 
 /// The most trials that are looked for.
@@ -12,6 +14,15 @@ pub struct Count {
     pub hits: u64,
     /// Trials.
     pub trials: u64,
+}
+
+/// How often something happened, in whatever is the unit of replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Of launches, where rows were measured; else of what a report counts.
+    pub count: Count,
+    /// The same of attempts, where `count` is of launches: attempts of one launch are no independent trials.
+    pub attempts: Option<Count>,
 }
 
 /// On which side of a cut a share lies, by its exact interval.
@@ -72,6 +83,57 @@ impl Count {
         }
         Some(enough)
     }
+}
+
+impl Tally {
+    /// What a report counts.
+    #[must_use]
+    pub fn printed(count: Count) -> Self {
+        Self { count, attempts: None }
+    }
+
+    /// Whether the launch is the unit.
+    pub(super) fn is_by_launch(self) -> bool {
+        self.attempts.is_some()
+    }
+
+    /// Whether there are fewer launches than decide anything.
+    pub(super) fn is_too_few(self) -> bool {
+        self.is_by_launch() && self.count.trials < MIN_LAUNCHES
+    }
+
+    /// The fewest trials that decide anything.
+    pub(super) fn at_least(self) -> u64 {
+        if self.is_by_launch() { MIN_LAUNCHES } else { 1 }
+    }
+
+    /// In words, for example `3 of 3 launches (9 of 9 attempts)`.
+    pub(super) fn told(self) -> String {
+        let Count { hits, trials } = self.count;
+        match self.attempts {
+            Some(attempts) => {
+                format!("{hits} of {trials} launches ({} of {} attempts)", attempts.hits, attempts.trials)
+            }
+            None => format!("{hits} of {trials}"),
+        }
+    }
+
+    /// The attempts beside the launches, as numbers of a part.
+    pub(super) fn beside(self, part: Part) -> Part {
+        let beside = |part: Part, Count { hits, trials }: Count| {
+            part.number("of_attempts", hits as f64).number("attempts", trials as f64)
+        };
+        self.attempts.into_iter().fold(part, beside)
+    }
+}
+
+/// That the launch is the unit, where it is.
+pub(super) fn unit_told(tallies: impl IntoIterator<Item = Tally>) -> Option<String> {
+    let by_launch = tallies.into_iter().any(Tally::is_by_launch);
+    by_launch.then(|| {
+        "the launch is the unit, whatever column the plan names: one attempt that failed makes it a failed launch"
+            .to_owned()
+    })
 }
 
 /// Why `cut` is no share that an interval can be clear of on both sides, if it is not.

@@ -1,8 +1,9 @@
 //! How near a run comes to a published target, and how much of a performance survives a change of stack.
 
-use super::estimate::{Estimate, Levels};
-use super::rates::Count;
+use super::estimate::{Estimate, InFamily, Levels, p_of_clearing};
+use super::rates::{Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
+use crate::stats::PValue;
 use crate::verdict::rounding::round;
 
 /// A band of results: from `from` up to where the next one begins.
@@ -26,26 +27,36 @@ pub struct Reproduction {
     pub bands: Vec<ReproductionBand>,
     /// What was measured; absent where no sample survived.
     pub measured: Option<Estimate>,
-    /// Samples that survived, of those attempted.
-    pub survived: Count,
+    /// Samples or launches that survived, of those attempted.
+    pub survived: Tally,
     /// Confidence of the intervals, and the power that the stated number of launches is to have.
     pub levels: Levels,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
     /// The rows.
     pub sources: Vec<String>,
 }
 
 /// Names the band that holds the whole interval of the measured number.
 ///
+/// The interval keeps within its band where Student's two-sided tests of the number being either of the band's edges reject: the
+/// larger of their p values is the band's, and one of the plan's family. Adjusted (Holm) over it, it must not be above the level.
+/// That nothing survived is a count, and no test of the family.
+///
 /// Labels: the bands' names; `no_survivor`; `inconclusive` where the interval reaches over an edge (naming both bands) or
 /// where there is none; `invalid`.
 ///
 /// TR147 gives a stack without any surviving sample the band `null`. Here it is `no_survivor`, and decided: the published
 /// number was tried for and did not come, which is a result, and not the lowest band, because nothing was measured that
-/// could be low. Without an attempt it is `invalid`.
+/// could be low. Without an attempt it is `invalid`. By launches, of which fewer than three decide nothing, a launch survives
+/// whole or not at all; the attempts that gave the number may be of some that did not.
 #[must_use]
 pub fn reproduction(input: &Reproduction) -> Ruling {
-    let ruling = match survival(input.survived, "samples", input.levels) {
-        Ok((test, part)) => reproduce(input).tested([test]).in_parts([part]),
+    let of = if input.survived.is_by_launch() { "launches" } else { "samples" };
+    let ruling = match survival(input.survived, of, input.levels) {
+        Ok((test, part)) => {
+            reproduce(input, of).because_all(unit_told([input.survived])).tested([test]).in_parts([part])
+        }
         Err(reason) => Ruling::invalid(reason),
     };
     let ruling = ruling.resting_on(&input.sources).against("target", input.target, &input.unit);
@@ -57,16 +68,38 @@ pub fn reproduction(input: &Reproduction) -> Ruling {
     )
 }
 
-/// The share that survived, with its exact interval.
-fn survival(survived: Count, of: &str, levels: Levels) -> Result<(RulingTest, Part), String> {
-    let interval = survived.exact(levels.confidence).map_err(|reason| format!("how many {of} survived: {reason}"))?;
-    let test = RulingTest::of(format!("Clopper-Pearson, share of {of} that survived"))
-        .estimating(interval.estimate, Some([interval.low, interval.high]));
-    let part = Part::of("of", of, if survived.hits == 0 { "none_survived" } else { "survived" });
-    Ok((test, part.number("survived", survived.hits as f64).number("attempted", survived.trials as f64)))
+/// The p value of the band that holds the number: what it adds to the plan's family. Nothing where no interval decides, and
+/// nothing where the one band has no edge.
+pub(in crate::verdict) fn reproduction_p(input: &Reproduction) -> Option<PValue> {
+    let bands = in_order(&input.bands).ok()?;
+    let measured = input.measured.as_ref().filter(|_| input.survived.count.hits > 0)?;
+    measured.interval.filter(|_| measured.fault("it").is_none())?;
+    // The spread of a run is that of its launches, a printed one that of its samples.
+    let df = measured.launches.unwrap_or(input.survived.count.hits) as f64 - 1.0;
+    let p = |edge| p_of_clearing(measured, edge, input.levels.confidence, df);
+    let tests: Vec<PValue> = around(&bands, measured.value).map(p).collect::<Option<_>>()?;
+    tests.into_iter().max_by(PValue::order)
 }
 
-fn reproduce(input: &Reproduction) -> Ruling {
+/// The edges of the band that holds a value; nothing lies below 0, which is no edge to keep clear of.
+fn around(bands: &[&ReproductionBand], value: f64) -> impl Iterator<Item = f64> {
+    let from = bands.iter().rev().map(|band| band.from).find(|from| value >= *from);
+    let to = bands.iter().map(|band| band.from).find(|from| value < *from);
+    from.filter(|from| *from > 0.0).into_iter().chain(to)
+}
+
+/// The share that survived, with its exact interval.
+fn survival(survived: Tally, of: &str, levels: Levels) -> Result<(RulingTest, Part), String> {
+    let count = survived.count;
+    let interval = count.exact(levels.confidence).map_err(|reason| format!("how many {of} survived: {reason}"))?;
+    let test = RulingTest::of(format!("Clopper-Pearson, share of {of} that survived"))
+        .estimating(interval.estimate, Some([interval.low, interval.high]));
+    let part = Part::of("of", of, if count.hits == 0 { "none_survived" } else { "survived" });
+    let part = part.number("survived", count.hits as f64).number("attempted", count.trials as f64);
+    Ok((test, survived.beside(part)))
+}
+
+fn reproduce(input: &Reproduction, of: &str) -> Ruling {
     let bands = match in_order(&input.bands) {
         Ok(bands) => bands,
         Err(reason) => return Ruling::invalid(reason),
@@ -77,11 +110,17 @@ fn reproduce(input: &Reproduction) -> Ruling {
             input.target, input.unit
         ));
     }
-    let measured = match (input.survived.hits, &input.measured) {
+    if input.survived.is_too_few() {
+        let told = format!("{} survived, and too few launches decide nothing", input.survived.told());
+        return Ruling::inconclusive(told).settled_by(Some(input.survived.at_least()));
+    }
+    // A number is that of attempts, some of which may have survived in launches that did not.
+    let survivors = input.survived.attempts.unwrap_or(input.survived.count).hits;
+    let measured = match (survivors, &input.measured) {
         (0, None) => {
             return Ruling::decided("no_survivor").because(format!(
-                "none of {} samples survived, so there is no number to compare",
-                input.survived.trials
+                "none of {} {of} survived, so there is no number to compare",
+                input.survived.count.trials
             ));
         }
         (0, Some(_)) => return Ruling::invalid("a number is given although no sample survived"),
@@ -97,13 +136,22 @@ fn reproduce(input: &Reproduction) -> Ruling {
     let ratio = 100.0 * measured.value / input.target;
     let told = format!("{} {} is {} % of the target {}", round(measured.value), input.unit, round(ratio), input.target);
     let here = band(&bands, measured.value);
+    let decision = reproduction_p(input);
+    let decision = decision.and_then(|p| InFamily::of(p, &input.also_in_family, input.levels.confidence));
     let ruling = match measured.interval {
         None => {
             Ruling::inconclusive(told).because(format!("the value lies in {here}, but no interval says how surely"))
         }
         Some([low, high]) => {
             let (from, to) = (band(&bands, low), band(&bands, high));
-            if from == to {
+            if let Some(decision) = decision.filter(|decision| from == to && !decision.holds()) {
+                let levels = input.levels.over(decision.size);
+                let needed: Option<Vec<u64>> =
+                    around(&bands, measured.value).map(|edge| measured.launches_to_clear(edge, levels?)).collect();
+                Ruling::inconclusive(told)
+                    .because(format!("the whole interval lies in {from}, and {}", decision.why_open()))
+                    .settled_by(needed.and_then(|needed| needed.into_iter().max()))
+            } else if from == to {
                 Ruling::decided(from).because(told)
             } else {
                 let edges = bands.iter().map(|band| band.from).filter(|edge| low < *edge && *edge <= high);
@@ -117,6 +165,7 @@ fn reproduce(input: &Reproduction) -> Ruling {
     };
     let test =
         RulingTest::of(format!("confidence interval, {}", input.unit)).estimating(measured.value, measured.interval);
+    let test = decision.map_or(test.clone(), |decision| decision.on(test));
     let part = Part::of("of", "value", here).number("value", measured.value).number("of_target_pct", ratio);
     ruling.tested([test]).in_parts([part])
 }
@@ -150,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::stats::{Confidence, Power};
-    use crate::verdict::rules::Standing;
+    use crate::verdict::rules::{Count, Standing};
 
     fn bands(edges: &[(&str, f64)]) -> Vec<ReproductionBand> {
         edges.iter().map(|&(name, from)| ReproductionBand { name: name.to_owned(), from }).collect()
@@ -167,16 +216,26 @@ mod tests {
         hits: u64,
         trials: u64,
     ) -> Ruling {
+        among(bands, measured, (hits, trials), &[])
+    }
+
+    fn among(
+        bands: Vec<ReproductionBand>,
+        measured: Option<(f64, Option<[f64; 2]>)>,
+        (hits, trials): (u64, u64),
+        others: &[f64],
+    ) -> Ruling {
         reproduction(&Reproduction {
             target: 104.9,
             unit: "tok/s".to_owned(),
             bands,
             measured: measured.map(|(value, interval)| Estimate { value, interval, launches: Some(5) }),
-            survived: Count { hits, trials },
+            survived: Tally::printed(Count { hits, trials }),
             levels: Levels {
                 confidence: Confidence::new(0.95).expect("a level"),
                 power: Power::new(0.8).expect("a power"),
             },
+            also_in_family: others.iter().map(|p| PValue::new(*p).expect("a p")).collect(),
             sources: vec!["tr147_gptfast_dual:2".to_owned()],
         })
     }
@@ -190,6 +249,46 @@ mod tests {
         assert_eq!((pinned.label.as_str(), pinned.standing), ("no_survivor", Standing::Decided));
         // 1 - 0.025^(1/5): five attempts do not show that none ever survives.
         assert_eq!(pinned.tests[0].interval, Some([0.0, 0.521824]));
+    }
+
+    #[test]
+    fn by_launches_three_say_that_none_survived_and_fewer_say_nothing() {
+        let of = |launches: u64, attempts: u64, measured| {
+            let count = |hits, trials| Count { hits, trials };
+            let survived = Tally { count: count(0, launches), attempts: Some(count(attempts, 5 * launches)) };
+            let levels = Levels {
+                confidence: Confidence::new(0.95).expect("a level"),
+                power: Power::new(0.8).expect("a power"),
+            };
+            let measured = Option::map(measured, |value| Estimate {
+                value,
+                interval: Some([value, value]),
+                launches: Some(launches),
+            });
+            let (unit, sources) = ("tok/s".to_owned(), Vec::new());
+            let also_in_family = Vec::new();
+            reproduction(&Reproduction {
+                target: 104.9,
+                unit,
+                bands: gpt_fast(),
+                measured,
+                survived,
+                levels,
+                also_in_family,
+                sources,
+            })
+        };
+        let three = of(3, 0, None);
+        assert_eq!(
+            (three.label.as_str(), three.reasons[0].as_str()),
+            ("no_survivor", "none of 3 launches survived, so there is no number to compare")
+        );
+        // 1 - 0.025^(1/3), whatever the fifteen attempts.
+        assert_eq!(three.tests[0].interval, Some([0.0, 0.707598]));
+        let two = of(2, 0, None);
+        assert_eq!((two.label.as_str(), two.settled_by), ("inconclusive", Some(3)));
+        assert_eq!(of(3, 12, Some(100.0)).label, "strong_match", "its number is that of twelve attempts");
+        assert_eq!(of(3, 12, None).standing, Standing::Invalid);
     }
 
     #[test]
@@ -208,6 +307,25 @@ mod tests {
         assert_eq!(ruling.reasons[1], "the interval reaches from weak_match to strong_match");
         let printed = ruled(gpt_fast(), Some((92.0, None)), 5, 5);
         assert!(printed.reasons[1].contains("lies in strong_match"), "{:?}", printed.reasons);
+    }
+
+    #[test]
+    fn a_band_holds_by_its_p_in_the_plans_family() {
+        // 95 -+ 4 at 4 degrees of freedom: se = 4 / 2.776445, t = 5 / se = 3.470556, p = 0.025568.
+        let near = Some((95.0, Some([91.0, 99.0])));
+        let alone = ruled(gpt_fast(), near, 5, 5);
+        let test = |ruling: &Ruling| ruling.tests.iter().find(|test| test.p.is_some()).cloned().expect("a test");
+        assert_eq!((alone.label.as_str(), test(&alone).p), ("strong_match", test(&alone).p_adjusted));
+        assert!((test(&alone).p.expect("a p").get() - 0.025_57).abs() < 1e-4, "{alone:?}");
+        let of_three = among(gpt_fast(), near, (5, 5), &[0.5, 0.6]);
+        assert_eq!(of_three.standing, Standing::Inconclusive);
+        assert!(of_three.reasons[1].contains("of 3 tests in the plan's family"), "{:?}", of_three.reasons);
+        assert!(of_three.settled_by > Some(5), "{of_three:?}");
+        assert_eq!(among(gpt_fast(), near, (5, 5), &[1e-9]).label, "strong_match", "what is surer is stepped over");
+        let lost = among(gpt_fast(), None, (0, 5), &[0.5, 0.6]);
+        assert_eq!((lost.label.as_str(), lost.tests[0].p), ("no_survivor", None), "a count is no test");
+        let all = among(bands(&[("any", 0.0)]), near, (5, 5), &[0.5, 0.6]);
+        assert_eq!((all.label.as_str(), all.tests[0].p), ("any", None), "one band has no edge");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! CRI: how much of a compiled performance survives a change of stack.
 
-use super::estimate::Estimate;
-use super::rates::Count;
+use super::estimate::{Estimate, InFamily, Levels};
+use super::loss::{StackMean, loss_pct, p_of_class, repetitions_to_settle, span_pct, together};
+use super::rates::{Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
+use crate::stats::{Confidence, PValue, Power};
 use crate::verdict::rounding::round;
 
 /// One stack on which the compiled path was tried.
@@ -12,8 +14,10 @@ pub struct StackPoint {
     pub stack: String,
     /// Compiled performance, larger is better, for example tok/s; absent where no repetition survived.
     pub performance: Option<Estimate>,
-    /// Repetitions that survived, of those tried.
-    pub survived: Count,
+    /// What its interval was formed from, where that is known.
+    pub measured: Option<StackMean>,
+    /// Repetitions or launches that survived, of those tried.
+    pub survived: Tally,
     /// The rows.
     pub sources: Vec<String>,
 }
@@ -29,18 +33,34 @@ pub struct CompileRobustness {
     pub sensitive_pct: f64,
     /// `fragile` up to this one, `catastrophic` beyond; below 100.
     pub fragile_pct: f64,
+    /// Confidence that the intervals of performances hold at together, and those of survival by launches.
+    pub confidence: Confidence,
+    /// Power that the stated number of repetitions is to have; absent where the plan states none, and then no number is told.
+    pub power: Option<Power>,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
 }
 
 /// The worst point's loss against the best: `100 (1 - min / max)` over the stack points, which lies in 0 to 100.
 ///
 /// Labels: `robust`, `sensitive`, `fragile`, `catastrophic`, each up to and including its edge; `inconclusive` where the
-/// intervals of worst and best allow two classes (both named) or are not printed; `invalid`.
+/// intervals of worst and best allow two classes (both named), with the repetitions of each stack that would settle it, or are
+/// not printed, or where the family is too large for them to decide; `invalid`.
+///
+/// Which stack is the worst is not known beforehand, so that the intervals of all have to hold together: each is at its share of
+/// the level (Bonferroni). The least level at which they allow one class alone is the class' p value, one of the plan's family:
+/// adjusted (Holm) over it, it must not be above the level. A dead stack is a count, and no test of the family.
 ///
 /// The report prints neither formula nor thresholds, and calls its classes undefined for a stack on which nothing
 /// survives. Here a dead point has lost everything, so that beside two that live it makes the loss 100 % and the class
 /// `catastrophic`: leaving it out would be judging the survivors, and a stack that crashes would look better than one that
 /// is slow. With fewer than two living points the report's own answer holds, `invalid` with "need >= 2 stack points, got
 /// k": the index compares performances, and there is at most one. Where that path dies is the crash boundary's to say.
+///
+/// By launches a stack is dead where none survived whole, and a launch to come may: the loss of a dead stack is known to be at
+/// least what the upper end of the exact interval of survival leaves, all dead stacks' intervals holding together (Bonferroni).
+/// The class is `catastrophic` where that of one of them lies beyond `fragile`, and else `inconclusive`, with the launches that
+/// would bear it out; fewer than three launches of any stack leave it open, too.
 #[must_use]
 pub fn compile_robustness(input: &CompileRobustness) -> Ruling {
     rule(input)
@@ -48,6 +68,27 @@ pub fn compile_robustness(input: &CompileRobustness) -> Ruling {
         .against("robust", input.robust_pct, "%")
         .against("sensitive", input.sensitive_pct, "%")
         .against("fragile", input.fragile_pct, "%")
+        .against("confidence", input.confidence.get(), "share")
+        .against_some("power", input.power.map(Power::get), "share")
+}
+
+/// The p value of the class that the values lie in: what it adds to the plan's family. Nothing where no interval decides.
+pub(in crate::verdict) fn robustness_p(input: &CompileRobustness) -> Option<PValue> {
+    let living = living(input)?;
+    let values = living.iter().map(|(value, _)| *value);
+    let worst = values.clone().fold(f64::INFINITY, f64::min);
+    let of = class(input, loss_pct(worst, values.fold(0.0, f64::max)));
+    let measured: Vec<StackMean> = living.into_iter().map(|(_, measured)| measured).collect();
+    p_of_class(&measured, |span| span.map(|loss| class(input, loss)) == [of; 2])
+}
+
+/// The performances and what they were read from, where two stacks live, none is dead, and every spread is known.
+fn living(input: &CompileRobustness) -> Option<Vec<(f64, StackMean)>> {
+    let of = |point: &StackPoint| {
+        let performance = point.performance.filter(|_| point.survived.count.hits > 0)?;
+        fault(&point.stack, &performance, true).is_none().then_some((performance.value, point.measured?))
+    };
+    input.points.iter().map(of).collect::<Option<Vec<_>>>().filter(|living| living.len() >= 2)
 }
 
 fn rule(input: &CompileRobustness) -> Ruling {
@@ -61,23 +102,26 @@ fn rule(input: &CompileRobustness) -> Ruling {
     let (mut living, mut dead, mut parts, mut tests) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for point in &input.points {
         let StackPoint { stack, performance, survived, .. } = point;
-        if survived.trials == 0 || survived.hits > survived.trials {
-            return Ruling::invalid(format!(
-                "on {stack} {} of {} repetitions survived",
-                survived.hits, survived.trials
-            ));
+        let count = survived.count;
+        if (count.trials == 0 && !survived.is_by_launch()) || count.hits > count.trials {
+            return Ruling::invalid(format!("on {stack} {} of {} repetitions survived", count.hits, count.trials));
         }
         let part = |label| {
-            let part = Part::of("stack", stack, label).number("survived", survived.hits as f64);
-            part.number("tried", survived.trials as f64)
+            let part = Part::of("stack", stack, label).number("survived", count.hits as f64);
+            survived.beside(part.number("tried", count.trials as f64))
         };
-        match (survived.hits, performance) {
+        match (count.hits, performance) {
             (0, None) => {
-                dead.push(stack.as_str());
+                dead.push(point);
+                parts.push(part("dead"));
+            }
+            // Some attempts of a launch that did not survive whole.
+            (0, Some(_)) if survived.is_by_launch() => {
+                dead.push(point);
                 parts.push(part("dead"));
             }
             (1.., Some(performance)) => {
-                if let Some(fault) = fault(stack, performance) {
+                if let Some(fault) = fault(stack, performance, point.measured.is_some()) {
                     return Ruling::invalid(fault);
                 }
                 living.push(*performance);
@@ -94,57 +138,128 @@ fn rule(input: &CompileRobustness) -> Ruling {
             }
         }
     }
-    conclude(input, &living, &dead).in_parts(parts).tested(tests)
+    let unit = unit_told(input.points.iter().map(|point| point.survived));
+    conclude(input, &living, &dead).because_all(unit).in_parts(parts).tested(tests)
 }
 
-fn fault(stack: &str, performance: &Estimate) -> Option<String> {
+/// An interval that was formed from a mean may reach down to 0, or have no bound: then the rows cannot tell, and more of them
+/// might. A stated one may not.
+fn fault(stack: &str, performance: &Estimate, is_formed: bool) -> Option<String> {
     let name = format!("the performance on {stack}");
-    performance.fault(&name).or_else(|| {
-        let low = performance.interval.map_or(performance.value, |[low, _]| low);
+    let stated = Estimate { interval: performance.interval.filter(|_| !is_formed), ..*performance };
+    stated.fault(&name).or_else(|| {
+        let low = stated.interval.map_or(performance.value, |[low, _]| low);
         (low <= 0.0).then(|| format!("{name} is, or may be, {low}, which must be positive"))
     })
 }
 
-fn conclude(input: &CompileRobustness, living: &[Estimate], dead: &[&str]) -> Ruling {
+fn conclude(input: &CompileRobustness, living: &[Estimate], dead: &[&StackPoint]) -> Ruling {
+    let names = dead.iter().map(|point| point.stack.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(point) = input.points.iter().find(|point| point.survived.is_too_few()) {
+        let told = format!("{} survived in {}: too few launches decide nothing", point.stack, point.survived.told());
+        let of_dead = (!dead.is_empty()).then(|| of_dead(input, living.len(), dead).settled_by).flatten();
+        return Ruling::inconclusive(told).settled_by(of_dead.max(Some(point.survived.at_least())));
+    }
     if living.len() < 2 {
         let ruling = Ruling::invalid(format!("need >= 2 stack points, got {}", living.len()));
-        return ruling.because_all((!dead.is_empty()).then(|| format!("nothing survived on {}", dead.join(", "))));
+        return ruling.because_all((!dead.is_empty()).then(|| format!("nothing survived on {names}")));
     }
-    if !dead.is_empty() {
+    if !dead.is_empty() && !dead.iter().any(|point| point.survived.is_by_launch()) {
         return Ruling::decided("catastrophic").because(format!(
-            "nothing survived on {}, where {} other stacks ran: the loss is 100 %",
-            dead.join(", "),
+            "nothing survived on {names}, where {} other stacks ran: the loss is 100 %",
             living.len()
         ));
     }
-    let span = |ends: &dyn Fn(&Estimate) -> Option<f64>| -> Option<[f64; 2]> {
-        let values: Vec<f64> = living.iter().map(ends).collect::<Option<_>>()?;
-        Some([values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max)])
+    if dead.is_empty() { of_living(input, living) } else { of_dead(input, living.len(), dead) }
+}
+
+/// What launches of which none survived whole say of the loss.
+fn of_dead(input: &CompileRobustness, living: usize, dead: &[&StackPoint]) -> Ruling {
+    let each = Confidence::new(1.0 - (1.0 - input.confidence.get()) / dead.len() as f64);
+    let each = match each {
+        Ok(each) => each,
+        Err(error) => return Ruling::invalid(error.to_string()),
     };
-    let loss = |worst: f64, best: f64| (100.0 * (1.0 - worst / best)).max(0.0);
-    let Some([worst, best]) = span(&|point| Some(point.value)) else { return Ruling::invalid("no point was given") };
-    let seen = loss(worst, best);
-    let told = format!("the worst stack has {} % less than the best", round(seen));
-    let (Some([low_worst, low_best]), Some([high_worst, high_best])) =
-        (span(&|point| Some(point.interval?[0])), span(&|point| Some(point.interval?[1])))
-    else {
-        return Ruling::inconclusive(told)
-            .because(format!("the values alone are {}, but a point has no interval", class(input, seen)));
-    };
-    // The least loss has every point as near to the others as its interval lets it, the greatest as far.
-    let (least, most) = (loss(high_worst, low_best), loss(low_worst, high_best));
-    let (from, to) = (class(input, least), class(input, most));
-    let test = RulingTest::of("loss of the worst stack against the best, %").estimating(seen, Some([least, most]));
-    let ruling = if from == to {
-        Ruling::decided(from).because(told)
-    } else {
-        Ruling::inconclusive(told).because(format!(
-            "the intervals allow a loss from {} to {} %: {from} or up to {to}",
-            round(least),
-            round(most)
+    let (mut least, mut told, mut needed, mut tests) = (0.0_f64, Vec::new(), Vec::new(), Vec::new());
+    for StackPoint { stack, survived, .. } in dead {
+        let interval = match survived.count.exact(each) {
+            Ok(interval) => interval,
+            Err(reason) => return Ruling::invalid(format!("{stack}: {reason}")),
+        };
+        let loss = 100.0 * (1.0 - interval.high);
+        least = least.max(loss);
+        told.push(format!("on {stack} {} survived: a loss of at least {} %", survived.told(), round(loss)));
+        needed.push(survived.count.trials_to_settle(1.0 - input.fragile_pct / 100.0, each));
+        let test = RulingTest::of(format!("Clopper-Pearson, share of launches that survive on {stack}"));
+        tests.push(test.estimating(interval.estimate, Some([interval.low, interval.high])));
+    }
+    let ruling = match class(input, least) {
+        "catastrophic" => Ruling::decided("catastrophic").because(format!("{living} other stacks ran")),
+        _ => Ruling::inconclusive(format!(
+            "no launch survived on {} stacks where {living} others ran, and too few launches show a loss of more than {} %",
+            dead.len(),
+            input.fragile_pct
         ))
+        .settled_by(needed.into_iter().flatten().min()),
     };
-    ruling.tested([test])
+    ruling.because_all(told).tested(tests)
+}
+
+/// The worst of the stacks that ran against the best.
+fn of_living(input: &CompileRobustness, performances: &[Estimate]) -> Ruling {
+    let values = performances.iter().map(|performance| performance.value);
+    let seen = loss_pct(values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max));
+    let told = format!("the worst stack has {} % less than the best", round(seen));
+    let intervals: Option<Vec<[f64; 2]>> = performances.iter().map(|performance| performance.interval).collect();
+    let Some([least, most]) = intervals.and_then(|intervals| span_pct(&intervals)) else {
+        return Ruling::inconclusive(told)
+            .because(format!("the values alone are {}, but a point has no interval", class(input, seen)))
+            .because("how many repetitions would settle it cannot be told without one");
+    };
+    let (from, to) = (class(input, least), class(input, most));
+    let decision = robustness_p(input).and_then(|p| InFamily::of(p, &input.also_in_family, input.confidence));
+    let ruling = match &decision {
+        _ if from != to => settled(
+            input,
+            decision.as_ref(),
+            Ruling::inconclusive(told).because(format!(
+                "the intervals allow a loss from {} to {} %: {from} or up to {to}",
+                round(least),
+                round(most)
+            )),
+        ),
+        Some(decision) if !decision.holds() => settled(
+            input,
+            Some(decision),
+            Ruling::inconclusive(told)
+                .because(format!("the intervals allow {from} alone, and {}", decision.why_open())),
+        ),
+        _ => Ruling::decided(from).because(told),
+    };
+    let test = RulingTest::of("loss of the worst stack against the best, %").estimating(seen, Some([least, most]));
+    ruling.tested([decision.map_or(test.clone(), |decision| decision.on(test))])
+}
+
+/// An open ruling with the repetitions that would settle it in a family of that size, or why none is told.
+fn settled(input: &CompileRobustness, decision: Option<&InFamily>, ruling: Ruling) -> Ruling {
+    let (Some(power), Some(living)) = (input.power, living(input)) else {
+        return ruling.because(
+            "how many repetitions would settle it cannot be told: the plan states no power, or a stack no spread",
+        );
+    };
+    let measured: Vec<StackMean> = living.into_iter().map(|(_, measured)| measured).collect();
+    let levels = Levels { confidence: input.confidence, power }.over(decision.map_or(1, |decision| decision.size));
+    let is_one = |[least, most]: [f64; 2]| class(input, least) == class(input, most);
+    match levels.and_then(|levels| repetitions_to_settle(&measured, levels, is_one)) {
+        Some(repetitions) => ruling.settled_by(Some(repetitions)),
+        None => ruling.because("no number of repetitions would settle it: the loss lies on the edge of a class"),
+    }
+}
+
+/// The intervals of performances that hold together at a confidence, in the order of what was measured; nothing where one has no
+/// spread.
+pub(in crate::verdict) fn intervals_together(measured: &[StackMean], confidence: Confidence) -> Option<Vec<[f64; 2]>> {
+    together(measured, 1.0 - confidence.get())
 }
 
 fn class(input: &CompileRobustness, loss: f64) -> &'static str {
@@ -157,109 +272,4 @@ fn class(input: &CompileRobustness, loss: f64) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::verdict::rules::Standing;
-
-    fn point(performance: Option<(f64, Option<[f64; 2]>)>) -> StackPoint {
-        StackPoint {
-            stack: "stack".to_owned(),
-            performance: performance.map(|(value, interval)| Estimate { value, interval, launches: None }),
-            survived: Count { hits: if performance.is_some() { 5 } else { 0 }, trials: 5 },
-            sources: vec!["row".to_owned()],
-        }
-    }
-
-    fn ruled(points: Vec<StackPoint>) -> Ruling {
-        compile_robustness(&CompileRobustness { points, robust_pct: 5.0, sensitive_pct: 20.0, fragile_pct: 50.0 })
-    }
-
-    fn exact(values: &[f64]) -> Vec<StackPoint> {
-        values.iter().map(|value| point(Some((*value, Some([*value, *value]))))).collect()
-    }
-
-    #[test]
-    fn each_class_holds_its_upper_edge() {
-        let at = |worst: f64| ruled(exact(&[128.0, worst, 128.0])).label;
-        let edge = |loss: f64| 128.0 * (1.0 - loss / 100.0);
-        assert_eq!(at(127.0), "robust");
-        assert_eq!([edge(20.0), edge(50.0)].map(at), ["sensitive", "fragile"]);
-        assert_eq!(
-            [edge(5.1), edge(20.1), edge(50.1), 1e-9].map(at),
-            ["sensitive", "fragile", "catastrophic", "catastrophic"]
-        );
-    }
-
-    #[test]
-    fn fewer_than_two_living_points_are_invalid_in_the_reports_words() {
-        // TR147 SS11.2: no compiled repetition on any of three Triton versions.
-        let none = ruled(vec![point(None), point(None), point(None)]);
-        assert_eq!((none.label.as_str(), none.reasons[0].as_str()), ("invalid", "need >= 2 stack points, got 0"));
-        let mut one = exact(&[100.0]);
-        one.push(point(None));
-        assert_eq!(ruled(one).reasons[0], "need >= 2 stack points, got 1");
-        assert_eq!(ruled(vec![]).standing, Standing::Invalid);
-    }
-
-    #[test]
-    fn a_stack_on_which_nothing_survives_beside_two_that_run_is_catastrophic() {
-        let mut points = exact(&[100.0, 100.0]);
-        points.push(point(None));
-        let ruling = ruled(points);
-        assert_eq!((ruling.label.as_str(), ruling.standing), ("catastrophic", Standing::Decided));
-    }
-
-    #[test]
-    fn intervals_that_allow_two_classes_leave_it_open_and_so_does_a_missing_one() {
-        let wide = ruled(vec![point(Some((100.0, Some([95.0, 105.0])))), point(Some((96.0, Some([91.0, 101.0]))))]);
-        assert_eq!(wide.standing, Standing::Inconclusive);
-        assert!(wide.reasons[1].ends_with("robust or up to sensitive"), "{:?}", wide.reasons);
-        let printed = ruled(vec![point(Some((100.0, None))), point(Some((96.0, Some([91.0, 101.0]))))]);
-        assert!(printed.reasons[1].starts_with("the values alone are robust"), "{:?}", printed.reasons);
-    }
-
-    #[test]
-    fn survivors_without_a_number_and_edges_that_fall_are_invalid() {
-        let mut odd = point(None);
-        odd.survived.hits = 2;
-        assert_eq!(ruled(vec![odd, point(Some((1.0, None)))]).standing, Standing::Invalid);
-        for (robust, sensitive, fragile) in [(0.0, 1.0, 2.0), (5.0, 5.0, 6.0), (5.0, 6.0, 100.0), (f64::NAN, 6.0, 7.0)]
-        {
-            let input = CompileRobustness {
-                points: exact(&[1.0, 2.0]),
-                robust_pct: robust,
-                sensitive_pct: sensitive,
-                fragile_pct: fragile,
-            };
-            assert_eq!(compile_robustness(&input).standing, Standing::Invalid, "{robust} {sensitive} {fragile}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_number_has_a_ruling(
-            values in prop::collection::vec(proptest::num::f64::ANY, 0..4),
-            ends in [proptest::num::f64::ANY, proptest::num::f64::ANY],
-        ) {
-            let points: Vec<StackPoint> = values.iter().map(|value| point(Some((*value, Some(ends))))).collect();
-            prop_assert!(!ruled(points).reasons.is_empty());
-            prop_assert!(!ruled(exact(&values)).reasons.is_empty());
-        }
-
-        #[test]
-        fn a_greater_loss_is_never_a_milder_class(mut worst in prop::collection::vec(0.01..100.0_f64, 2..20)) {
-            worst.sort_by(f64::total_cmp);
-            let order = ["catastrophic", "fragile", "sensitive", "robust"];
-            let places: Vec<usize> = worst
-                .iter()
-                .map(|worst| {
-                    let label = ruled(exact(&[100.0, *worst])).label;
-                    order.iter().position(|class| *class == label).expect("a class")
-                })
-                .collect();
-            prop_assert!(places.is_sorted(), "{places:?}");
-        }
-    }
-}
+mod tests;

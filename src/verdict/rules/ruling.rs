@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::estimate::Levels;
 use crate::stats::PValue;
 use crate::verdict::rounding::{round, round_p, round_pair};
 
@@ -152,6 +153,16 @@ impl Ruling {
             self.thresholds.push(Threshold { name: name.to_owned(), value, unit: unit.to_owned() });
         }
         self
+    }
+
+    /// Held at these levels.
+    pub(super) fn at(self, levels: Levels) -> Self {
+        self.against("confidence", levels.confidence.get(), "share").against("power", levels.power.get(), "share")
+    }
+
+    /// The same of a number that the plan may leave out.
+    pub(in crate::verdict) fn against_some(self, name: &str, value: Option<f64>, unit: &str) -> Self {
+        value.into_iter().fold(self, |ruling, value| ruling.against(name, value, unit))
     }
 
     pub(super) fn in_parts(mut self, parts: impl IntoIterator<Item = Part>) -> Self {

@@ -253,6 +253,12 @@ fn samples_pair_by_repetition_over_all_blocks_and_none_is_dropped() {
     let pairs = ruling(&verdict, "pairs");
     // Two phases, two levels of agents, four blocks of two repetitions.
     assert_eq!((pairs.label.as_str(), pairs.parts.len()), ("all_matched", 32));
+    for name in ["pairs", "ladder", "latency", "ttft", "hangs"] {
+        let untested = ruling(&verdict, name).tests.iter().all(|test| test.interval.is_none() && test.p.is_none());
+        assert!(untested, "{name}: different cells are no launches of one");
+    }
+    let of_two = pairs.tests.iter().find(|test| test.test.contains("n_agents = 2")).unwrap();
+    assert_eq!(of_two.estimate, Some(15.0), "the mean alone is told");
     let part = pairs.parts.iter().find(|part| part.key["n_agents"] == "2" && part.key["measure"] == "scaling").unwrap();
     assert_eq!(numbers(part, ["left", "right"]), [40.0, 64.0], "8 tokens in 0.2 and in 0.125 seconds");
     let refused: Controls = |lane, agents, block| if (lane, agents, block) == ("base", 2, 0) { 1.2 } else { 1.95 };
@@ -261,6 +267,29 @@ fn samples_pair_by_repetition_over_all_blocks_and_none_is_dropped() {
     assert_eq!(pairs.label, "some_unmatched");
     assert_eq!(pairs.parts.iter().filter(|part| part.label == "only_right").count(), 4);
     assert_ne!(lacking.conclusion, Conclusion::Refused, "a sample that the plan refuses is nothing against its lane");
+}
+
+#[test]
+fn samples_of_agents_carry_their_launches_and_a_contrast_over_them_counts_these() {
+    let contrast = r#"
+[[hypothesis]]
+name = "walls"
+[hypothesis.rule]
+kind = "mean_contrast"
+left = { rows = { table = "agent_samples", where = { lane = ["base"], measure = ["scaling"], n_agents = [2] } }, mean = "wall_ms" }
+right = { rows = { table = "agent_samples", where = { lane = ["same"], measure = ["scaling"], n_agents = [2] } }, mean = "wall_ms" }
+margin = 1.0
+power = 0.8
+"#;
+    let text = format!("{AGENTS}{contrast}");
+    let walls = |controls: Controls| ruling(&judged(&text, controls), "walls").clone();
+    let quiet = walls(quiet_host);
+    assert_eq!((quiet.label.as_str(), quiet.standing), ("lower", Standing::Decided), "{:?}", quiet.reasons);
+    // Four launches of two samples a side: a test of launches has at most six degrees of freedom, whose quantile is 2.447.
+    assert_eq!(quiet.rests_on.len(), 16);
+    let short = walls(|_, agents, block| if agents == 2 && block < 2 { 1.3 } else { 1.95 });
+    assert_eq!((short.standing, short.settled_by), (Standing::Inconclusive, Some(3)), "{:?}", short.reasons);
+    assert!(short.reasons[0].contains("2 launches"), "{:?}", short.reasons);
 }
 
 #[test]
@@ -309,6 +338,14 @@ fn the_hang_ledger_counts_attempts_of_both_lanes_and_no_repetition_hides_a_hang(
     assert_eq!((without.label.as_str(), without.parts[0].label.as_str()), ("new_hangs", "new_hang"));
     let busy = ledger(|lane, agents, _| if (lane, agents) == ("same", 2) { 1.2 } else { 1.95 });
     assert_eq!(busy.standing, Standing::Invalid, "what the control refuses is no attempt: {:?}", busy.reasons);
+    for lane in ["base", "same"] {
+        let few: Controls = match lane {
+            "base" => |lane, agents, block| if (lane, agents) == ("base", 2) && block < 2 { 1.2 } else { 1.95 },
+            _ => |lane, agents, block| if (lane, agents) == ("same", 2) && block < 2 { 1.2 } else { 1.95 },
+        };
+        let few = ledger(few);
+        assert_eq!((few.standing, few.settled_by), (Standing::Inconclusive, Some(3)), "{lane}: {:?}", few.reasons);
+    }
 }
 
 #[test]

@@ -69,6 +69,28 @@ fn throttling_in_one_cell_of_one_lane_is_not_hidden_by_the_others() {
 }
 
 #[test]
+fn what_a_cell_did_untimed_before_its_first_row_does_not_dilute_a_throttled_share() {
+    let throttled = |row: &Row, seen: &mut GpuTelemetry| {
+        if row.lane == "other" && row.tokens.len() > 1 && row.block.is_multiple_of(2) {
+            seen.clock_reasons = [(ClockReason::SwPowerCap, 1)].into();
+        }
+    };
+    let share = |untimed_ns: u64| {
+        let mut records = journal(throttled, |_| ()).records;
+        for record in &mut records {
+            if let Record::Row(row) = record
+                && row.telemetry[0].clock_reasons.is_empty()
+            {
+                row.outside_ns = row.outside_ns.map(|ns| ns + untimed_ns);
+            }
+        }
+        let journal = journal::read(&journal::encode(&records).unwrap()).unwrap();
+        judged(&journal).unwrap().contamination.gpu_pct.unwrap()
+    };
+    assert_eq!(share(5_000_000), share(0), "settling and profiling are not measured time");
+}
+
+#[test]
 fn rows_that_were_touched_within_the_limit_stay_and_are_counted() {
     let plan = Plan::parse("fixture.toml", &PLAN.replace("warmup = 0", "warmup = 0\nbusy_limit_pct = 20")).unwrap();
     let once = |row: &Row, seen: &mut GpuTelemetry| {

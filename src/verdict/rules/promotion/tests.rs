@@ -41,8 +41,11 @@ fn good() -> Promotion {
         small_effect_ms: 0.2,
         values_without_interval: true,
         evidence: Some(seen(true, false)),
-        parity: Some(StrictParity { checked: 3, failed: 0, skipped: 1 }),
+        parity: Some(StrictParity { checked: 3, failed: 0, skipped: Some(1) }),
+        parity_sources: vec!["row:parity".to_owned()],
         parity_checked: 3,
+        confidence: Confidence::new(0.95).expect("a level"),
+        power: Power::new(0.8).ok(),
         foundation: Some(stage(-0.4, -2.0, 0.05)),
     }
 }
@@ -158,7 +161,8 @@ fn what_speaks_against_a_switch_is_said_whatever_else_is_missing() {
 #[test]
 fn parity_must_be_run_on_enough_models_and_not_fail() {
     let with = |parity: Option<(u64, u64)>| {
-        ruled(|input| input.parity = parity.map(|(checked, failed)| StrictParity { checked, failed, skipped: 0 })).label
+        ruled(|input| input.parity = parity.map(|(checked, failed)| StrictParity { checked, failed, skipped: Some(0) }))
+            .label
     };
     assert_eq!(
         [Some((3, 1)), Some((2, 0)), Some((0, 0)), None].map(with),
@@ -231,5 +235,66 @@ proptest! {
         prop_assert_eq!(found == Class::NearFlat, value.abs() <= tolerance);
         prop_assert_eq!(found == Class::Improves, value < -tolerance);
         prop_assert_eq!(found == Class::Regresses, value > tolerance);
+    }
+}
+
+/// A stage whose warm delta has this interval around -0.4 ms.
+fn with_warm(reach: f64) -> Vec<GateDelta> {
+    let mut deltas = stage(-0.4, -2.562, -0.2);
+    for delta in &mut deltas {
+        let reach = if delta.mode == LoadMode::Warm { reach } else { 0.05 };
+        delta.delta_ms.interval = Some([delta.delta_ms.value - reach, delta.delta_ms.value + reach]);
+    }
+    deltas
+}
+
+#[test]
+fn an_open_delta_says_how_many_repetitions_of_its_stage_would_settle_it() {
+    let of = |at: Stage, reach: f64| {
+        ruled(|input| {
+            input.stages.insert(Stage::Ab3, with_warm(0.1));
+            input.stages.insert(at, with_warm(reach));
+        })
+    };
+    let [third, fifth] = [(Stage::Ab3, 0.35), (Stage::Ab5, 0.35)].map(|(at, reach)| of(at, reach));
+    assert!(third.reasons[0].starts_with("at AB3 warm is open"), "{:?}", third.reasons);
+    // Three repetitions a side with t(0.975, 4) = 2.776: se = 0.35 / 2.776, sd = se sqrt(3 / 2); the edge lies 0.3 away.
+    let d = 0.3 / (0.35 / 2.776_445 * 1.5_f64.sqrt());
+    let alpha = crate::stats::Alpha::new(0.05).expect("a level");
+    let power = Power::new(0.8).expect("a power");
+    let needed = crate::stats::launches_for_difference(crate::stats::Pairing::Unpaired, d, alpha, power);
+    assert_eq!(third.settled_by, needed.ok());
+    assert!(third.settled_by > Some(3) && fifth.settled_by > Some(5), "{:?} {:?}", third.settled_by, fifth.settled_by);
+    let narrow = of(Stage::Ab3, 0.1);
+    assert_eq!((narrow.label.as_str(), narrow.settled_by), ("promote", None));
+}
+
+#[test]
+fn where_no_number_of_repetitions_can_be_told_the_ruling_says_why() {
+    let bare = ruled(|input| input.values_without_interval = false);
+    assert!(bare.settled_by.is_none() && bare.reasons[1].contains("warm request_ms has no interval"), "{bare:?}");
+    let stated = ruled(|input| {
+        input.stages.insert(Stage::Ab3, with_warm(0.35));
+        input.power = None;
+    });
+    assert!(stated.settled_by.is_none() && stated.reasons[1].contains("states no power"), "{stated:?}");
+    let on_edge = ruled(|input| {
+        let mut deltas = with_warm(0.35);
+        deltas[0].delta_ms = Estimate { value: -0.1, interval: Some([-0.2, 0.0]), launches: None };
+        input.stages.insert(Stage::Ab3, deltas);
+    });
+    assert!(on_edge.settled_by.is_none() && on_edge.reasons[1].contains("lies on its tolerance"), "{on_edge:?}");
+    let founded = ruled(|input| input.foundation = Some(with_warm(0.35)));
+    assert!(founded.reasons[0].starts_with("the foundation pack is open in warm"), "{:?}", founded.reasons);
+    assert!(founded.settled_by.is_none() && founded.reasons[1].contains("is not stated"), "{founded:?}");
+}
+
+#[test]
+fn the_row_of_strict_parity_and_every_limit_are_listed() {
+    let ruling = promotion(&good());
+    assert!(ruling.rests_on.contains(&"row:parity".to_owned()), "{:?}", ruling.rests_on);
+    let listed: Vec<&str> = ruling.thresholds.iter().map(|it| it.name.as_str()).collect();
+    for wanted in ["near_flat request_ms", "small_effect", "parity_checked", "confidence", "power"] {
+        assert!(listed.contains(&wanted), "{wanted} of {listed:?}");
     }
 }

@@ -1,0 +1,80 @@
+//! The launch is the unit of replication of every count and number that a rule takes from measured rows.
+
+use super::row_rules::{CRASHES, Fate, ROWS, crashing, fixture, judged, plan, ruling, whole};
+use super::*;
+use crate::verdict::measured_tables::is_counted;
+
+#[test]
+fn one_failed_attempt_makes_a_failed_launch_and_many_make_no_more() {
+    let rows = |crashes: &str| {
+        format!(
+            "[[hypothesis]]\nname = \"rescue\"\n[hypothesis.rule]\nkind = \"static_cache_rescue\"\nmodel = \"workload\"\n\
+             hosts.here = {{ table = \"cells\", where = {{ lane = [\"same\"], new_tokens = [8] }} }}\n\
+             growing.here = {{ table = \"cells\", where = {{ lane = [\"other\"], new_tokens = [8] }} }}\n\
+             crashes = \"{crashes}\"\nn = \"attempts\"\nmax_rate = 0.35\n"
+        )
+    };
+    // All ten attempts of three of the eight launches.
+    let thrice: Fate = |lane, cell, block| ((lane, cell) == ("other", 0) && block < 3).then_some(Outcome::FellBack);
+    let counted = |crashes: &str| {
+        let verdict = whole(&rows(crashes).replace("\"same\"", "\"other\""), thrice);
+        ["crashes", "trials", "of_attempts", "attempts"].map(|name| ruling(&verdict).parts[0].numbers[name])
+    };
+    for crashes in ["failed", "failed_launches", "failure_rate", "fell_back", "fall_back_rate", "fell_back_launches"] {
+        assert_eq!(counted(crashes), [3.0, 8.0, 30.0, 80.0], "{crashes}");
+    }
+    assert_eq!(counted("ok"), [5.0, 8.0, 50.0, 80.0]);
+    assert_eq!(ruling(&whole(&rows("failed"), thrice)).label, "rescued");
+    let attempts = BTreeMap::from([(Outcome::Ok, 9), (Outcome::FellBack, 1), (Outcome::Refused, 1)]);
+    let all = ["attempted", "failed", "fell_back", "ok", "crashed", "hung"];
+    let counted = all.map(|what| is_counted(&format!("{what}_launches"), &attempts));
+    assert_eq!(counted, [true, true, true, false, false, false]);
+    let refused = BTreeMap::from([(Outcome::Refused, 2)]);
+    assert!(!is_counted("attempted_launches", &refused) && !is_counted("ok_launches", &refused));
+}
+
+#[test]
+fn a_plan_that_counts_what_no_launches_are_counted_of_is_refused_by_line_and_key() {
+    let refused = |text: &str| {
+        let workload = "[[workload]]\nname = \"d\"\nprompt = [1]\nnew_tokens = 2\nphases = [\"kv_decode\"]\n";
+        Plan::parse("rows.toml", &format!("{ROWS}{workload}{text}")).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(&CRASHES.replace("n = \"attempts\"", "n = \"planned\"")),
+        "rows.toml:40: hypothesis[0].rule.n: \"planned\" has no count of launches, which are the unit of replication; name one \
+         of attempted_launches, attempts"
+    );
+    let text = refused(&CRASHES.replace("\"crashed\"", "\"refused\""));
+    assert!(text.contains("rule.crashes: \"refused\" has no count of launches"), "{text}");
+    assert!(text.contains("crashed_launches, crashed, crash_rate"), "{text}");
+    let ladder = "[[hypothesis]]\nname = \"l\"\n[hypothesis.rule]\nkind = \"falsification_ladder\"\npreconditions = []\n\
+                  efficiencies = { rows = { table = \"cells\" }, key = [\"cell\"], baseline = \"ok_rate\", candidate = \"ok_rate\" }\n\
+                  min_combinations = 2\nmin_hang_shapes = 0\nimprovement_above = 5.0\nimprovement_unit = \"pp\"\n\
+                  null_margin_pp = 3.0\nnull = ";
+    let text = refused(&format!("{ladder}\"within_margin\"\n"));
+    assert!(
+        text.starts_with("rows.toml:") && text.contains(": hypothesis[0].rule.null: `within_margin` tests over"),
+        "{text}"
+    );
+    assert!(text.contains("use `mean_not_above_zero`"), "{text}");
+    plan(&format!("{ladder}\"mean_not_above_zero\"\n"));
+}
+
+#[test]
+fn numbers_that_are_held_against_a_limit_as_they_stand_are_of_three_launches_at_least() {
+    let text = "[[hypothesis]]\nname = \"s\"\n[hypothesis.rule]\nkind = \"stated_differences\"\nkey = [\"cell\"]\n\
+                rows = { table = \"cells\", where = { lane = [\"base\"] } }\nleft = \"failed\"\nright = \"ok\"\nat_least = 0.0\n";
+    let unfinished = Fixture { sealed: false, ..fixture() };
+    let of = |text: &str, launches: u32| {
+        let verdict = judged(&plan(text), &unfinished, crashing, std::slice::from_ref(&(0..launches)));
+        (ruling(&verdict).label.clone(), ruling(&verdict).settled_by)
+    };
+    assert_eq!(of(text, 3), ("met".to_owned(), None));
+    assert_eq!(of(text, 2), ("inconclusive".to_owned(), Some(3)));
+    let of_one = text
+        .replace("{ table = \"cells\", where = {", "{ table = \"launches\", where = { launch = [1],")
+        .replace("\"failed\"", "\"ms\"")
+        .replace("\"ok\"", "\"ms\"")
+        .replace("\"base\"", "\"base\", \"same\", \"other\"");
+    assert_eq!(of(&of_one, 8), ("inconclusive".to_owned(), Some(3)), "a launch's own row is of one launch");
+}
