@@ -15,11 +15,14 @@ use super::{Outcome, engine};
 /// Push, lock, bundle; then the registry ends, the engine loses the image, and the run takes it from the bundle.
 pub async fn a_bundle_outlives_its_registry(docker: &Docker, server: Server, runner: &Path) -> Outcome {
     let host = server.address.to_string();
-    let archive = ImageArchive::of(runner)?;
+    let folder = tempfile::tempdir()?;
+    // An image of this run's own, which the engine cannot have of another: it has to be pulled to be packed.
+    let mine = folder.path().join("faulty_runner");
+    std::fs::write(&mine, [std::fs::read(runner)?, folder.path().as_os_str().as_encoded_bytes().to_vec()].concat())?;
+    let archive = ImageArchive::of(&mine)?;
     let pusher = Pusher::new(&host, "lanes/bundled", None)?;
     let manifest = pusher.archive(&archive).await?;
     pusher.document(&manifest, "1").await?;
-    let folder = tempfile::tempdir()?;
     let author = Project { folder: folder.path() };
     for name in ["lanes", "plans"] {
         std::fs::create_dir_all(folder.path().join(name))?;
@@ -33,7 +36,11 @@ pub async fn a_bundle_outlives_its_registry(docker: &Docker, server: Server, run
     std::fs::write(folder.path().join("plans/alone.toml"), PlanText::new("alone", &["bundled"]).text())?;
     author.expect(&["lock", "bundled"], 0, &["written"])?;
     let config = archive.config.to_string();
-    author.expect(&["bundle", "alone", "-o", "alone.bundle"], 0, &["wrote alone.bundle", &config])?;
+    author.expect(
+        &["bundle", "alone", "-o", "alone.bundle"],
+        0,
+        &["wrote alone.bundle", &config, ": Pulling from lanes/bundled", ": Pull complete"],
+    )?;
 
     drop(server);
     remove(docker, archive.config).await?;
