@@ -1,5 +1,7 @@
 //! The committed runs of a GPU, judged again without one: each journal gives the committed verdict to the byte.
 
+mod committed;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +29,7 @@ fn journal_of(name: &str) -> PathBuf {
         .unwrap_or(beside_the_verdict)
 }
 
-fn committed(name: &str) -> (Plan, Journal) {
+fn plan_and_journal(name: &str) -> (Plan, Journal) {
     let text = std::fs::read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
     let plan = Plan::parse(name, &text).expect("a shipped plan is one");
     (plan, read_file(&journal_of(name)).expect("the journal is committed"))
@@ -48,24 +50,54 @@ fn every_run_is_sealed_and_its_verdict_follows_from_its_journal_to_the_byte() {
     let names = names();
     assert!(names.contains(&"compile-boundary".to_owned()), "{names:?}");
     for name in names {
-        let (plan, journal) = committed(&name);
+        let (plan, journal) = plan_and_journal(&name);
         assert!(journal.sealed, "{name}");
-        let verdict = std::fs::read_to_string(file(&name, "verdict.json")).expect("the verdict is committed");
         let again = report::json(&judge(&plan, &journal).expect("a verdict")).expect("JSON");
-        assert!(again == verdict, "tests/journals/h200/{name}.verdict.json is not what its journal gives");
+        committed::follows(&file(&name, "verdict.json"), &again);
     }
 }
 
 #[test]
 fn every_run_names_its_executable_and_its_devices_and_rests_on_locked_lanes() {
     for name in names() {
-        let (_, journal) = committed(&name);
+        let (_, journal) = plan_and_journal(&name);
         for segment in journal.segments() {
             let host = segment.header.host.as_ref().expect("a host");
             assert!(segment.header.tool.is_some(), "{name}");
             assert!(host.gpus.iter().all(|gpu| gpu.uuid.starts_with("GPU-")) && !host.gpus.is_empty(), "{name}");
         }
         assert!(journal.rows().all(|(_, row)| !row.unlocked), "{name}");
+    }
+}
+
+/// Segments that were measured before a journal held what was typed: of each run so many. The report tells their commands.
+const BEFORE_COMMANDS: [(&str, usize); 8] = [
+    ("compile-boundary", 2),
+    ("compile-crash-boundary", 1),
+    ("matrix-decode", 1),
+    ("matrix-prefill", 1),
+    ("phase-separation", 1),
+    ("telemetry-cost", 1),
+    ("triton-ablation", 1),
+    ("weight-parity", 1),
+];
+
+#[test]
+fn every_segment_holds_what_was_typed_or_the_report_tells_it() {
+    let report = std::fs::read_to_string(root().join("tests/journals/h200/REPORT.md")).expect("there is a report");
+    for name in names() {
+        let (_, journal) = plan_and_journal(&name);
+        let silent = journal.segments().filter(|segment| segment.header.command.is_empty()).count();
+        let before = BEFORE_COMMANDS.iter().find(|(run, _)| *run == name).map_or(0, |(_, segments)| *segments);
+        assert_eq!(silent, before, "{name}: segments without the command");
+        let typed = |word: &str| journal.segments().any(|s| s.header.command.iter().any(|part| part == word));
+        assert!(before > 0 || typed(&name), "{name}: no segment was started by the plan's name");
+        let told = report.lines().filter(|line| line.starts_with('|')).any(|line| {
+            let (plan, run) = (format!("`{name}`"), format!("lockstep run {name}"));
+            line.contains(&plan)
+                && (line.contains(&run) || line.contains("likewise") || line.contains("in the journal"))
+        });
+        assert!(told, "{name}: the report's table of runs has no command of it");
     }
 }
 
@@ -89,7 +121,7 @@ fn told(plan: &Plan, journal: &Journal) -> BTreeMap<Asked, Came> {
 
 #[test]
 fn compiled_rows_of_the_gpu_are_ok_by_proof_or_name_what_ran_instead() {
-    let (plan, journal) = committed("compile-boundary");
+    let (plan, journal) = plan_and_journal("compile-boundary");
     let told = told(&plan, &journal);
     let of = |mode: &str, tokens: u32| told[&(mode.to_owned(), tokens)].keys().copied().collect::<Vec<_>>();
     let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
@@ -120,7 +152,7 @@ fn assert_replayed(journal: &Journal) {
 
 #[test]
 fn compiled_prefill_and_decoding_are_proven_in_every_row() {
-    let (plan, journal) = committed("phase-separation");
+    let (plan, journal) = plan_and_journal("phase-separation");
     let told = told(&plan, &journal);
     assert_eq!(told.len(), 6);
     assert!(told.values().all(|came| came.keys().eq([&(Outcome::Ok, None)])), "{told:?}");
@@ -129,7 +161,7 @@ fn compiled_prefill_and_decoding_are_proven_in_every_row() {
 
 #[test]
 fn prefill_was_done_by_compiled_code_at_every_length_under_either_cache() {
-    let (plan, journal) = committed("matrix-prefill");
+    let (plan, journal) = plan_and_journal("matrix-prefill");
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
     assert_eq!((cells.len(), journal.rows().count()), (64, 64));
     assert!(journal.rows().all(|(_, row)| row.outcome == Outcome::Ok));
@@ -140,7 +172,7 @@ fn prefill_was_done_by_compiled_code_at_every_length_under_either_cache() {
 
 #[test]
 fn decoding_crashed_or_fell_back_over_a_growing_cache_at_every_length_past_one_pass_and_never_over_a_static_one() {
-    let (plan, journal) = committed("matrix-decode");
+    let (plan, journal) = plan_and_journal("matrix-decode");
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
     assert_eq!((cells.len(), journal.rows().count()), (64, 64));
     for (_, row) in journal.rows() {
@@ -159,7 +191,7 @@ fn decoding_crashed_or_fell_back_over_a_growing_cache_at_every_length_past_one_p
 
 #[test]
 fn a_prompt_and_its_tokens_crashed_or_fell_back_over_a_growing_cache_past_as_many_passes_as_graphs() {
-    let (plan, journal) = committed("matrix-e2e");
+    let (plan, journal) = plan_and_journal("matrix-e2e");
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
     assert_eq!((cells.len(), journal.rows().count()), (64, 64));
     for (_, row) in journal.rows() {
@@ -179,7 +211,7 @@ fn a_prompt_and_its_tokens_crashed_or_fell_back_over_a_growing_cache_past_as_man
 
 #[test]
 fn replay_over_a_growing_cache_crashed_in_each_of_four_processes_marked_or_not() {
-    let (plan, journal) = committed("compile-crash-boundary");
+    let (plan, journal) = plan_and_journal("compile-crash-boundary");
     let cells = plan.cells().expect("cells");
     assert_eq!((cells.len(), journal.rows().count()), (4, 16));
     let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
@@ -192,7 +224,7 @@ fn replay_over_a_growing_cache_crashed_in_each_of_four_processes_marked_or_not()
 
 #[test]
 fn a_static_cache_ran_in_each_of_seven_processes_where_the_growing_one_crashed_in_seven() {
-    let (plan, journal) = committed("staticcache-rescue");
+    let (plan, journal) = plan_and_journal("staticcache-rescue");
     let told = told(&plan, &journal);
     let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
     let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
@@ -208,7 +240,7 @@ fn other_models_crash_over_a_growing_cache_and_compile_by_proof_everywhere_else(
     let patterns: Vec<String> = names().into_iter().filter(|name| name.starts_with("pattern-")).collect();
     assert!(patterns.len() >= 6, "{patterns:?}");
     for name in patterns {
-        let (plan, journal) = committed(&name);
+        let (plan, journal) = plan_and_journal(&name);
         for ((arm, tokens), came) in told(&plan, &journal) {
             let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
             let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
@@ -225,7 +257,7 @@ fn other_models_crash_over_a_growing_cache_and_compile_by_proof_everywhere_else(
 
 #[test]
 fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_fits_compiles() {
-    let (plan, journal) = committed("triton-ablation");
+    let (plan, journal) = plan_and_journal("triton-ablation");
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
     let mut came: BTreeMap<(&str, bool), Came> = BTreeMap::new();
     for (_, row) in journal.rows() {
@@ -249,7 +281,7 @@ fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_f
 
 #[test]
 fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_tokens() {
-    let (_, journal) = committed("weight-parity");
+    let (_, journal) = plan_and_journal("weight-parity");
     let mut given: BTreeMap<_, BTreeMap<&str, usize>> = BTreeMap::new();
     for (_, row) in journal.rows().filter(|(_, row)| !row.lane.contains("bf16")) {
         assert_eq!((row.outcome, row.tokens.len()), (Outcome::Ok, 32));
@@ -401,7 +433,7 @@ fn how_far_each_verdict_depends_on_trim_warm_up_and_seed_is_as_committed() {
                     |---|---|---|---|---|---|\n"
             .to_owned();
     for name in names() {
-        let (plan, journal) = committed(&name);
+        let (plan, journal) = plan_and_journal(&name);
         let means = changed(&name, "[run]\n", "[run]\nlaunch_statistic = \"mean\"\n");
         let seed = changed(&name, "[model]\n", "[statistics]\nbootstrap_seed = 7\n\n[model]\n");
         let repetitions = plan.run.repetitions;
@@ -419,6 +451,5 @@ fn how_far_each_verdict_depends_on_trim_warm_up_and_seed_is_as_committed() {
             text.push_str(&format!("| {name} | {} | {} |\n", hypothesis.name, found.join(" | ")));
         }
     }
-    let committed = std::fs::read_to_string(root().join("tests/journals/h200/sensitivity.md")).unwrap_or_default();
-    assert_eq!(text, committed, "tests/journals/h200/sensitivity.md says otherwise");
+    committed::follows(&root().join("tests/journals/h200/sensitivity.md"), &text);
 }

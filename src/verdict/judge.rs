@@ -208,15 +208,27 @@ impl Findings<'_> {
         let conclusion = match conclusion {
             Some(conclusion) => conclusion,
             None => {
-                let decided = self.hypotheses.iter().filter(|h| h.finding != Finding::NotMeasured).count();
-                reasons =
-                    vec![format!("{decided} of {} hypotheses decided as the plan expects", self.hypotheses.len())];
+                reasons = vec![self.decided()];
                 Conclusion::AsExpected
             }
         };
         reasons.extend(self.expectations.told());
         reasons.extend(contamination.rows_that_stay());
         (conclusion, reasons)
+    }
+
+    /// How many hypotheses were decided, and of how many of them the plan expects anything.
+    fn decided(&self) -> String {
+        let all = self.hypotheses.len();
+        let decided = || self.hypotheses.iter().filter(|h| h.finding != Finding::NotMeasured);
+        let (count, expecting) = (decided().count(), decided().filter(|h| !h.expected.is_empty()).count());
+        match expecting {
+            0 => format!("{count} of {all} hypotheses decided; the plan says of none what it expects"),
+            _ if expecting == count => format!("{count} of {all} hypotheses decided as the plan expects"),
+            _ => format!(
+                "{count} of {all} hypotheses decided, {expecting} of which the plan expects something: so it came"
+            ),
+        }
     }
 
     /// Lanes that are refused now, and not as the plan expects. A refusal that a later attempt made good stays in the counts and decides nothing.

@@ -140,6 +140,17 @@ fn a_label_that_is_not_expected_changes_the_verdict() {
 }
 
 #[test]
+fn a_plan_that_says_of_nothing_what_it_expects_is_not_told_that_it_came_so() {
+    let told = |tables: &str| whole(tables, crashing).reasons.into_iter().next().unwrap_or_default();
+    assert_eq!(told(CRASHES), "1 of 1 hypotheses decided as the plan expects");
+    let silent = CRASHES.replace("expect = [\"located\"]\n", "");
+    assert_eq!(told(&silent), "1 of 1 hypotheses decided; the plan says of none what it expects");
+    let again = silent.replace("name = \"crashes\"", "name = \"again\"");
+    let mixed = format!("{CRASHES}{}", again.get(again.find("[[hypothesis]]").unwrap()..).unwrap());
+    assert_eq!(told(&mixed), "2 of 2 hypotheses decided, 1 of which the plan expects something: so it came");
+}
+
+#[test]
 fn fall_backs_have_a_boundary_of_their_own() {
     let text = CRASHES
         .replace("[\"other\"]", "[\"same\"]")
