@@ -83,25 +83,22 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
     if let Some(missing) = NEEDED.into_iter().find(|name| !evidence.contains_key(*name)) {
         return unexplained(&format!("{missing} is not shown, so what it would tell of is not excluded"));
     }
-    let breaks = number(evidence, "compile.graph_breaks").unwrap_or(0.0);
+    let share = number(evidence, "profile.generated_share");
+    if let Some(reason) = untraced(evidence) {
+        // Which of the work such a part had is not measured: any may have been most of it.
+        let share =
+            share.map_or(String::new(), |share| format!("; generated kernels had {:.2} % of the time", 100.0 * share));
+        return Some((FailureClass::GraphBreakShare, format!("{reason}{share}")));
+    }
     if mode == AOT_EAGER {
         // There are no generated kernels whose share would show how much of the work the graphs did.
-        let skipped = list(evidence, "compile.skipped_frames");
-        let reason = list(evidence, "compile.break_reasons").first().or(skipped.first());
-        let reason = reason.map_or("not recorded", String::as_str);
-        let broken = breaks >= 1.0 || !skipped.is_empty();
-        return broken.then(|| (FailureClass::GraphBreakShare, format!("a part was not traced: {reason}")));
+        return None;
     }
-    let Some(share) = number(evidence, "profile.generated_share") else {
+    let Some(share) = share else {
         return unexplained("no profile shows what ran, so nothing proves that generated kernels did");
     };
     if share < MIN_GENERATED_SHARE {
-        let found = format!("generated kernels had {:.2} % of the profiled time", 100.0 * share);
-        if breaks < 1.0 {
-            return unexplained(&found);
-        }
-        let reason = list(evidence, "compile.break_reasons").first().map_or("not recorded", String::as_str);
-        return Some((FailureClass::GraphBreakShare, format!("{found}, with {breaks} graph breaks: {reason}")));
+        return unexplained(&format!("generated kernels had {:.2} % of the profiled time", 100.0 * share));
     }
     let on_cpu = text(evidence, "device") == Some("cpu");
     let is_replayed = number(evidence, "cuda_graphs.replays").is_some_and(|replays| replays > 0.0);
@@ -115,6 +112,16 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
         return Some((FailureClass::NoCudaGraph, format!("no CUDA graph was replayed: {why}")));
     }
     None
+}
+
+/// That a part of the work was not traced, and so ran as eager code, with the reason that was given.
+fn untraced(evidence: &Evidence) -> Option<String> {
+    let breaks = number(evidence, "compile.graph_breaks").unwrap_or(0.0);
+    let skipped = list(evidence, "compile.skipped_frames");
+    let of_break = list(evidence, "compile.break_reasons").first();
+    let reason = of_break.or(skipped.first()).map_or("not recorded", String::as_str);
+    let found = format!("{breaks} graph breaks and {} skipped frames: {reason}", skipped.len());
+    (breaks >= 1.0 || !skipped.is_empty()).then_some(found)
 }
 
 fn flag(evidence: &Evidence, name: &str) -> Option<bool> {
@@ -189,9 +196,12 @@ mod tests {
         let none = SignalValue::Float(0.0);
         let skipped = SignalValue::List(vec!["a frame".to_owned()]);
         let traced = ("compile.backend", SignalValue::from("aot_eager"));
-        let cases: [Case<'_>; 13] = [
+        let cases: [Case<'_>; 15] = [
             ("aot_eager", &[traced.clone(), ("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
-            ("aot_eager", &[traced, ("compile.skipped_frames", skipped)], FailureClass::GraphBreakShare),
+            ("aot_eager", &[traced, ("compile.skipped_frames", skipped.clone())], FailureClass::GraphBreakShare),
+            // However much of the time generated kernels had, beside a part that was not traced.
+            ("default", &[("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
+            ("reduce-overhead", &[("compile.skipped_frames", skipped)], FailureClass::GraphBreakShare),
             ("reduce-overhead", &[("cuda_graphs.skips", 1.into())], FailureClass::NoCudaGraph),
             (
                 "reduce-overhead",
