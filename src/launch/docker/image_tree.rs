@@ -2,13 +2,13 @@
 //!
 //! A line for each entry, sorted by path: kind, permission bits, owner and group by number, and the content's SHA-256 or
 //! the link's target. A hard link counts as the file that it is: engines differ in which of them they keep, and in which of
-//! two names is the link. Times are left out, and so is the following, whole, although some of it is more than a log or a
-//! cache, and a change of it alone gives the same digest:
+//! two names is the link. Times are left out, and so is the following, which a build, a loader or an engine makes anew:
 //!
-//! - byte code: every file that ends with `.pyc`, wherever it lies, and all that lies in a `__pycache__`;
-//! - below `var/log`, `var/cache`, `var/lib/apt/lists` and `root/.cache`: logs, and what package managers keep;
-//! - below `tmp`, `dev`, `proc` and `sys`, and of `etc` the files `hostname`, `hosts`, `mtab` and `resolv.conf`, and
-//!   `.dockerenv`: what an engine or a host puts into every container in place of it.
+//! - logs: all below `var/log`;
+//! - byte-code caches: each `__pycache__`, and what ends with `.pyc` directly in one; a `.pyc` elsewhere is a module;
+//! - `var/cache/ldconfig/aux-cache`: the times and the inodes of libraries, by which the loader's list is made sooner;
+//! - below `dev`, `proc` and `sys`, and of `etc` the files `hostname`, `hosts`, `mtab` and `resolv.conf`, and
+//!   `.dockerenv`: what an engine puts into every container in place of it, so that nothing in one ever reads an image's.
 //!
 //! The folders themselves count, by kind, mode and owner. A change of this list changes every digest: [`RULES`] counts it.
 
@@ -26,24 +26,14 @@ use crate::launch::{Error, Supervisor};
 use crate::terms::{Digest, Hasher};
 
 /// The version of the rules by which a tree's digest is formed; a tree that was kept under others is read again.
-pub(super) const RULES: u32 = 2;
+pub(super) const RULES: u32 = 3;
 
-/// Folders whose content says nothing about the stack, and files that the engine makes.
-const LEFT_OUT: [&str; 13] = [
-    ".dockerenv",
-    "dev",
-    "etc/hostname",
-    "etc/hosts",
-    "etc/mtab",
-    "etc/resolv.conf",
-    "proc",
-    "root/.cache",
-    "sys",
-    "tmp",
-    "var/cache",
-    "var/lib/apt/lists",
-    "var/log",
-];
+/// Folders whose content an engine mounts over, or which hold logs: what is below them is left out.
+const FOLDERS_LEFT_OUT: [&str; 4] = ["dev/", "proc/", "sys/", "var/log/"];
+
+/// Files that the engine or the loader makes anew.
+const FILES_LEFT_OUT: [&str; 6] =
+    [".dockerenv", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "var/cache/ldconfig/aux-cache"];
 
 /// Reads the file tree of an image by way of a container that is made, read and removed, and never started.
 pub(super) async fn tree_of_image(engine: &Engine, image: &str) -> Result<Digest, Error> {
@@ -132,11 +122,12 @@ fn plain(path: &[u8]) -> String {
 }
 
 fn is_left_out(path: &str) -> bool {
-    let below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    let file = |left: &str| path == left && (left.contains("etc/") || left.starts_with('.'));
-    LEFT_OUT.iter().any(|left| below(left) || file(left))
-        || path.ends_with(".pyc")
-        || path.split('/').any(|part| part == "__pycache__")
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let cached = name.ends_with(".pyc") && folder.rsplit('/').next() == Some("__pycache__");
+    FOLDERS_LEFT_OUT.iter().any(|left| path.starts_with(left))
+        || FILES_LEFT_OUT.contains(&path)
+        || name == "__pycache__"
+        || cached
 }
 
 /// What the engine sends, for a reader on another thread.
@@ -232,17 +223,19 @@ mod tests {
     fn what_is_left_out_is_what_the_head_of_this_file_lists_and_no_more() {
         let base = tree(&[("opt/a", "1", 0o644, 5)]);
         let with = |path: &str| tree(&[("opt/a", "1", 0o644, 5), (path, "x", 0o644, 5)]);
-        let left_out = "opt/a.pyc opt/__pycache__/b var/log/a var/cache/a var/lib/apt/lists/a root/.cache/a tmp/a dev/a proc/a \
-                        sys/a etc/hostname etc/hosts etc/mtab etc/resolv.conf .dockerenv";
+        let left_out = "opt/__pycache__/b.pyc __pycache__/b.pyc opt/__pycache__ var/log/a var/log/apt/a dev/a proc/a sys/a \
+                        etc/hostname etc/hosts etc/mtab etc/resolv.conf .dockerenv var/cache/ldconfig/aux-cache";
         for path in left_out.split_whitespace() {
             assert_eq!(with(path), base, "{path} counts");
-            let word = path.trim_end_matches("/a").trim_end_matches("/b").rsplit('/').next().unwrap_or_default();
-            let word = if path.ends_with(".pyc") { ".pyc" } else { word };
-            let head = include_str!("image_tree.rs").split("use std").next().unwrap_or_default();
-            assert!(head.contains(word), "the head of this file does not name {word}");
         }
-        let counted = "opt/a.py opt/a.pyo var/logs/a var/lib/a opt/var/log/a root/cache/a opt/tmp/a etc/hosts.allow etc/passwd \
-                       opt/.dockerenv var/log tmp dev var/tmp/a";
+        let head = include_str!("image_tree.rs").split("use std").next().unwrap_or_default();
+        for listed in FOLDERS_LEFT_OUT.iter().chain(&FILES_LEFT_OUT) {
+            let word = listed.trim_end_matches('/').trim_start_matches("etc/");
+            assert!(head.contains(&format!("`{word}`")), "the head of this file does not name {word}");
+        }
+        let counted = "opt/a.py opt/a.pyc opt/a.pyo opt/__pycache__/a opt/__pycache__/b/c.pyc opt/__pycache__.pyc/a var/logs/a \
+                       var/lib/a opt/var/log/a root/.cache/a tmp/a opt/tmp/a var/cache/a var/cache/ldconfig/a \
+                       var/lib/apt/lists/a etc/hosts.allow etc/passwd opt/.dockerenv var/log tmp dev var/tmp/a devices/a";
         for path in counted.split_whitespace() {
             assert_ne!(with(path), base, "{path} does not count");
         }
@@ -299,7 +292,7 @@ mod tests {
         let files = of(&[("bin/a", Ok("1")), ("bin/b", Ok("1"))]);
         assert_eq!(of(&[("bin/a", Ok("1")), ("bin/b", Err("bin/a"))]), files);
         assert_eq!(of(&[("./bin/b", Ok("1")), ("./bin/a", Err("./bin/b"))]), files);
-        assert_eq!(of(&[("bin/a", Ok("1")), ("tmp/c", Err("bin/a")), ("bin/b", Err("tmp/c"))]), files);
+        assert_eq!(of(&[("bin/a", Ok("1")), ("var/log/c", Err("bin/a")), ("bin/b", Err("var/log/c"))]), files);
         assert_ne!(of(&[("bin/a", Ok("1")), ("bin/b", Ok("2"))]), files);
         let loose = tree_with_links(&[("bin/b", Err("bin/a")), ("bin/a", Ok("1"))]).unwrap_err().to_string();
         assert!(loose.contains("bin/b is a hard link to bin/a"), "{loose}");
