@@ -23,7 +23,7 @@ use super::outside::{DigestCache, ProcessTree, procfs, signals};
 use super::pipes::{LaneInput, LaneOutput, StderrTail, Streams};
 use super::supervisor::Marker;
 use super::{Error, Exit, LaunchRequest, interpreter, visible_gpus};
-use crate::plan::{ProcessLane, Program, Server};
+use crate::plan::{ProcessLane, Program, RUN_FOLDER, Server};
 use crate::terms::Signal;
 
 /// How long KILL may take until nothing of the lane is left.
@@ -71,7 +71,7 @@ impl ProcessLaunch {
             .env_clear()
             .env("PATH", request.search_path)
             .envs(visible_gpus::given_on(request.visible_gpus))
-            .envs(request.lane.given_environment())
+            .envs(environment(request))
             .envs(request.overlay_dir.map(|folder| ("PYTHONPATH", folder)))
             .envs(marker.environment())
             .stdin(Stdio::piped())
@@ -250,6 +250,13 @@ impl Drop for ProcessLaunch {
             self.tree.kill_at_once();
         }
     }
+}
+
+/// The lane's environment, with the run's folder where it stands for one.
+fn environment(request: &LaunchRequest<'_>) -> impl Iterator<Item = (String, String)> {
+    let run = std::path::absolute(request.run_dir).unwrap_or_else(|_| request.run_dir.to_owned());
+    let run = run.to_string_lossy().into_owned();
+    request.lane.given_environment().into_iter().map(move |(name, value)| (name, value.replace(RUN_FOLDER, &run)))
 }
 
 /// Names of the variables that the lane is given, for the look from outside.

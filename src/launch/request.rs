@@ -12,6 +12,8 @@ pub struct LaunchRequest<'a> {
     pub lane: &'a Lane,
     /// The run's id.
     pub run: &'a str,
+    /// The run's folder; `{run}` in a process lane's environment becomes it.
+    pub run_dir: &'a Path,
     /// The number of the launch within the run.
     pub launch: u32,
     /// The model's folder on this host.

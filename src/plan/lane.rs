@@ -10,6 +10,9 @@ use super::raw_lane::{RawGate, RawLane};
 use super::{EXEC_VARIABLE, Error, Exec, IMAGE_INPUT, Input, Needs, Server, check_plan, input, needs, server};
 use crate::terms::{AXIS_NAMES, Axes, Digest, SignalValue, Stage, canonical_json, nearest};
 
+/// What stands for the run's folder in the environment of a process.
+pub const RUN_FOLDER: &str = "{run}";
+
 /// One stack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lane {
@@ -144,11 +147,11 @@ impl Lane {
         check_plan::name(&document, "name", &name)?;
         check_plan::name(&document, "runner", &runner)?;
         check_axes(&document, &axes)?;
-        check_environment(&document, &environment)?;
         check_limits(&document, &limits)?;
         needs::check(&document, &needs)?;
         exec.iter().try_for_each(|exec| super::exec::check(&document, exec))?;
         let launcher = check_launcher(&document, launcher, process, docker)?;
+        check_environment(&document, &environment, &launcher)?;
         check_inputs(&document, &launcher, &inputs, &environment)?;
         server::check(&document, &runner, server.as_ref(), &launcher)?;
         Ok(Self {
@@ -206,13 +209,19 @@ fn check_axes(document: &Document<'_>, axes: &Axes) -> Result<(), Error> {
     Ok(())
 }
 
-/// The system takes no name with `=` and no text with a zero byte.
-fn check_environment(document: &Document<'_>, environment: &BTreeMap<String, String>) -> Result<(), Error> {
+/// The system takes no name with `=` and no text with a zero byte, and a container does not see the run's folder.
+fn check_environment(
+    document: &Document<'_>,
+    environment: &BTreeMap<String, String>,
+    launcher: &Launcher,
+) -> Result<(), Error> {
     for (name, value) in environment {
         let message = if name.is_empty() || name.contains(['=', '\0']) {
             format!("{name:?} is no name of a variable")
         } else if value.contains('\0') {
             "the value holds a zero byte".to_owned()
+        } else if value.contains(RUN_FOLDER) && matches!(launcher, Launcher::Docker(_)) {
+            format!("a container does not see the run's folder, `{RUN_FOLDER}`; what it may write to is /scratch")
         } else {
             continue;
         };

@@ -70,7 +70,7 @@ pub use input::{IMAGE_INPUT, Input, archive_name, is_web};
 pub use integrity::{
     CleanRuns, CompileRobustness, FiveGates, FusedColumns, PerformanceIs, ProbeColumns, Regimes, Withdrawn,
 };
-pub use lane::{Gate, GateTest, Lane, Limits};
+pub use lane::{Gate, GateTest, Lane, Limits, RUN_FOLDER};
 pub use launcher::{Build, DockerLane, ImageSource, Launcher, ProcessLane, Program, Proof};
 pub use licence::{FindingNeed, Floor, Licence, Need, Statement, TableNeed};
 pub use lock_file::{ImagePin, Lock, SelfImagePin};

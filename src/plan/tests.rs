@@ -355,6 +355,11 @@ fn a_fault_in_a_container_lane_names_line_and_key_path() {
                 "f:8: process.command: unknown key `command`; known here: program, arguments, files, minimum_version",
             ),
             ("gpus = ", "gpu = ", "f:9: docker.gpu: unknown key `gpu`; did you mean `gpus`?"),
+            (
+                "[docker]\nimage",
+                "[environment]\nKERNELS = \"{run}/kernels\"\n[docker]\nimage",
+                "f:7: environment.KERNELS: a container does not see the run's folder, `{run}`; what it may write to is /scratch",
+            ),
         ],
     );
 }

@@ -319,6 +319,7 @@ pub(super) fn launch_request<'a>(
     LaunchRequest {
         lane: &input.lane,
         run: &inputs.run,
+        run_dir: &inputs.directory,
         launch: 0,
         model_dir: &inputs.model_dir,
         models: &input.models,

@@ -16,7 +16,8 @@ fn shell(script: &str) -> Lane {
     let quoted = serde_json::to_string(script).unwrap();
     let text = format!(
         "schema = 1\nname = \"shell\"\nlauncher = \"process\"\nrunner = \"test\"\n\
-         [process]\nprogram = \"sh\"\narguments = [\"-c\", {quoted}]\n[environment]\nDECLARED = \"yes\"\n"
+         [process]\nprogram = \"sh\"\narguments = [\"-c\", {quoted}]\n[environment]\n\
+         DECLARED = \"yes\"\nKERNELS = \"{{run}}/kernels\"\n"
     );
     Lane::parse("lanes/shell.toml", &text).unwrap()
 }
@@ -25,6 +26,7 @@ fn request<'a>(lane: &'a Lane, run: &'a str) -> LaunchRequest<'a> {
     LaunchRequest {
         lane,
         run,
+        run_dir: Path::new("runs/1"),
         launch: 1,
         model_dir: Path::new("/nowhere/model"),
         models: &[],
@@ -67,9 +69,12 @@ async fn a_lane_gets_its_declared_environment_and_nothing_else() {
         environment.remove(own);
     }
     let names: Vec<&str> = environment.keys().copied().collect();
-    let expected = ["DECLARED", "LOCKSTEP_LANE", "LOCKSTEP_LAUNCH", "LOCKSTEP_RUN", "LOCKSTEP_SUPERVISOR", "PATH"];
+    let expected =
+        ["DECLARED", "KERNELS", "LOCKSTEP_LANE", "LOCKSTEP_LAUNCH", "LOCKSTEP_RUN", "LOCKSTEP_SUPERVISOR", "PATH"];
     assert_eq!(names, expected);
     assert_eq!((environment["DECLARED"], environment["PATH"]), ("yes", "/usr/bin:/bin"));
+    let run = std::env::current_dir().unwrap().join("runs/1/kernels");
+    assert_eq!(Path::new(environment["KERNELS"]), run, "the folder of the run, wherever the lane works");
     let exit = launched.wait().await.unwrap();
     assert_eq!((exit.status, exit.signal, exit.oom_killed), (Some(3), None, false));
     assert_eq!(launched.stop(LONG).await.unwrap(), exit, "stopping what has ended says how it ended");

@@ -21,8 +21,8 @@ from lockstep_runner.backends.reference.shape import read_shape
 from lockstep_runner.backends.reference.tensors import Checkpoint
 from lockstep_runner.phases import Phases
 
-# Requests that an agent serves one after the other in a sample. NumPy decodes one in a few milliseconds, and the lock
-# changes hands every five: a sample has to see many such turns.
+# Requests that an agent serves one after the other in a sample. A thread asks for the lock anew every five milliseconds
+# (`sys.getswitchinterval`), and NumPy decodes one in less: a sample has to see many such turns.
 REQUESTS = {"python": 1, "numpy": 32}
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
