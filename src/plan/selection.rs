@@ -79,6 +79,9 @@ impl Rule {
                 let edges = [rule.robust_pct, rule.sensitive_pct, rule.fragile_pct];
                 json!(["loss", rule.rows, rule.performance, rule.performance_is, rule.cv, edges])
             }
+            Self::CrashBoundary(rule) => {
+                json!(["rates", rule.counts, rule.rows, rule.at, rule.crashes, rule.n, rule.cut])
+            }
             Self::FalsificationLadder(rule) => json!(["gain", rule.efficiencies]),
             _ => return None,
         };

@@ -43,8 +43,13 @@ pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &crate::plan::StaticCacheRe
 }
 
 pub(super) fn boundary_rule(tables: &Tables<'_>, rule: &CrashBoundary, settings: &Settings) -> Ruled {
+    Ok(places(tables, rule, settings)?.map(|input| boundary(&input)))
+}
+
+/// The places, and what happened at each.
+pub(super) fn places(tables: &Tables<'_>, rule: &CrashBoundary, settings: &Settings) -> Read<BoundaryInput> {
     let confidence = settings.confidence()?;
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<BoundaryInput, Gap> {
         let mut points = Vec::new();
         for row in tables.rows(&rule.rows)? {
             points.push(BoundaryPoint {
@@ -59,10 +64,10 @@ pub(super) fn boundary_rule(tables: &Tables<'_>, rule: &CrashBoundary, settings:
             Counted::Fallbacks => Occurrence::Fallback,
             Counted::Hangs => Occurrence::Hang,
         };
-        let axis = rule.at.clone();
-        Ok(boundary(&BoundaryInput { occurrence, axis, points, cut: rule.cut, confidence }))
+        let (axis, also_in_family) = (rule.at.clone(), settings.also_in_family.clone());
+        Ok(BoundaryInput { occurrence, axis, points, cut: rule.cut, confidence, also_in_family })
     };
-    Ok(ruled())
+    Ok(read())
 }
 
 pub(super) fn portability_rule(tables: &Tables<'_>, rule: &crate::plan::Portability, settings: &Settings) -> Ruled {

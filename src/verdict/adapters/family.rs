@@ -6,7 +6,7 @@ use super::apply::Settings;
 use super::citable::robustness;
 use super::compared::{crossover, gains, phases};
 use super::contrasts::contrasts;
-use super::crashes::reproduced;
+use super::crashes::{places, reproduced};
 use super::criteria::{effect, points};
 use super::gates::cold_starts;
 use super::ladders::{Rungs, rungs};
@@ -18,8 +18,8 @@ use crate::plan::Rule;
 use crate::stats::PValue;
 use crate::verdict::Error;
 use crate::verdict::rules::{
-    band_p, cold_family, contrasts_family, correlation_family, crossover_family, difference_family, gain_family,
-    ladder_family, mean_family, phases_family, reproduction_p, robustness_p, routing_family, size_family,
+    band_p, boundary_family, cold_family, contrasts_family, correlation_family, crossover_family, difference_family,
+    gain_family, ladder_family, mean_family, phases_family, reproduction_p, robustness_p, routing_family, size_family,
 };
 
 /// A test of a rule.
@@ -61,6 +61,7 @@ pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Se
         Rule::CompileRobustness(rule) => {
             robustness(tables, rule, settings)?.map(|input| robustness_p(&input).into_iter().collect())
         }
+        Rule::CrashBoundary(rule) => places(tables, rule, settings)?.map(|input| boundary_family(&input)),
         Rule::FalsificationLadder(rule) => {
             let own =
                 |Rungs { combinations, shapes, facts, rules }| ladder_family(&combinations, &shapes, &facts, &rules);

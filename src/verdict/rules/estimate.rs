@@ -89,6 +89,15 @@ impl InFamily {
         Some(Self { decision: *holm(&family, alpha).first()?, size: family.len() })
     }
 
+    /// Each of a rule's own tests, among themselves and `others`; nothing for what is no test.
+    pub(super) fn each(own: &[Option<PValue>], others: &[PValue], confidence: Confidence) -> Vec<Option<Self>> {
+        let family: Vec<PValue> = own.iter().flatten().chain(others).copied().collect();
+        let size = family.len();
+        let decided = Alpha::new(1.0 - confidence.get()).map(|alpha| holm(&family, alpha)).unwrap_or_default();
+        let mut decided = decided.into_iter();
+        own.iter().map(|p| p.and_then(|_| Some(Self { decision: decided.next()?, size }))).collect()
+    }
+
     /// Whether the test rejects in the family.
     pub(super) fn rejected(&self) -> bool {
         self.decision.rejected

@@ -4,6 +4,7 @@
 //! it, and everything that it rests on goes out with its label. A rule is total: whatever the numbers, it answers, and
 //! what it cannot be applied to is `invalid` with the reason.
 
+mod average_rate;
 mod axes_moved;
 mod band_ladder;
 mod boundaries;
@@ -42,6 +43,7 @@ mod token_parity;
 
 pub use axes_moved::{AxisEffect, Told, axis_decomposition, single_delta};
 pub use band_ladder::{BandLadder, Placed, band_ladder};
+pub(super) use boundaries::boundary_family;
 pub use boundaries::{BoundaryInput, BoundaryPoint, Occurrence, boundary};
 pub use clean_runs::{CleanRuns, FusedArm, Probes, RunFacts, clean_runs};
 pub(super) use cold_start::cold_family;

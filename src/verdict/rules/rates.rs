@@ -2,7 +2,8 @@
 
 use super::Part;
 use super::three_answers::MIN_LAUNCHES;
-use crate::stats::{Confidence, Interval, Proportion, clopper_pearson};
+use crate::stats::distribution::incomplete_beta;
+use crate::stats::{Confidence, Interval, PValue, Proportion, clopper_pearson};
 
 /// The most trials that are looked for.
 const MOST: u64 = 1_000_000;
@@ -57,6 +58,35 @@ impl Count {
             (false, true) => Where::Above,
             (false, false) => Where::Open,
         })
+    }
+
+    /// The p value of the share not being above `cut`: the probability of so many hits or more if it were just that, at which
+    /// the lower end of Clopper and Pearson's interval turns round.
+    pub(super) fn p_above(self, cut: f64) -> Option<PValue> {
+        let Self { hits, trials } = self;
+        let misses = trials.checked_sub(hits)?;
+        let p = if hits == 0 { Ok(1.0) } else { incomplete_beta(hits as f64, misses as f64 + 1.0, cut) };
+        PValue::new(p.ok()?.min(1.0)).ok()
+    }
+
+    /// The p value of the share being above `cut`: the probability of so few hits or fewer if it were just that, at which the
+    /// upper end of the interval turns round.
+    pub(super) fn p_below(self, cut: f64) -> Option<PValue> {
+        let Self { hits, trials } = self;
+        Self { hits: trials.checked_sub(hits)?, trials }.p_above(1.0 - cut)
+    }
+
+    /// The p value of the share being on the other side of `cut` than it seems. A share lies on one side or on the other, so that
+    /// only one of both answers can be wrong: it is the probability of one tail.
+    pub(super) fn p_of_side(self, cut: f64) -> Option<PValue> {
+        [self.p_above(cut)?, self.p_below(cut)?].into_iter().min_by(PValue::order)
+    }
+
+    /// Whether any outcome of so many trials would be clear of `cut`. Where none would, nothing is asked: it is no test of a family
+    /// (R. E. Tarone, "A modified Bonferroni method for discrete data", Biometrics 46, 1990).
+    pub(super) fn can_be_clear(self, cut: f64, confidence: Confidence) -> bool {
+        let ends = [0, self.trials].map(|hits| Self { hits, trials: self.trials }.side(cut, confidence));
+        ends.into_iter().any(|side| side.is_ok_and(|side| side != Where::Open))
     }
 
     /// Trials with which the same share would be clear of `cut`; nothing where a million would not be enough.
