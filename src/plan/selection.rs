@@ -82,6 +82,13 @@ impl Rule {
             Self::CrashBoundary(rule) => {
                 json!(["rates", rule.counts, rule.rows, rule.at, rule.crashes, rule.n, rule.cut])
             }
+            Self::Portability(rule) => {
+                let edges = [rule.ok_rate, rule.crash_rate, rule.similar_pct];
+                json!(["outcomes", rule.sides, rule.key, rule.crashes, rule.n, rule.mean, edges])
+            }
+            Self::StaticCacheRescue(rule) => {
+                json!(["rescue", rule.hosts, rule.growing, rule.model, rule.crashes, rule.n, rule.max_rate])
+            }
             Self::FalsificationLadder(rule) => json!(["gain", rule.efficiencies]),
             _ => return None,
         };

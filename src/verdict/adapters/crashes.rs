@@ -5,17 +5,28 @@ use std::collections::BTreeMap;
 use super::apply::{Read, Ruled, Settings};
 use super::counts::{launches, survival, tally, whole};
 use super::keys::keyed;
-use super::tables::{Gap, Tables, must_number, must_text, number, source};
-use crate::plan::{Counted, CrashBoundary, PortabilitySide};
+use super::means::{Change, change};
+use super::tables::{Gap, TableRow, Tables, must_number, must_text, number, source};
+use crate::plan::{self, Counted, CrashBoundary, MeanSide, PortabilitySide};
 use crate::stats::{Confidence, Effect, Moments, Power, difference_interval, one_sample_t};
 use crate::verdict::rules::{
-    BoundaryInput, BoundaryPoint, Condition, Estimate, Levels, Occurrence, Portability, Reproduction, ReproductionBand,
-    RescueCell, Ruling, SideRows, StaticCacheRescue, Tally, boundary, portability, reproduction, static_cache_rescue,
+    BoundaryInput, BoundaryPoint, Condition, Estimate, Latency, Levels, Occurrence, Portability, Reproduction,
+    ReproductionBand, RescueCell, Ruling, SideRows, StaticCacheRescue, Tally, boundary, portability, reproduction,
+    static_cache_rescue,
 };
 
-pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &crate::plan::StaticCacheRescue, settings: &Settings) -> Ruled {
+pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &plan::StaticCacheRescue, settings: &Settings) -> Ruled {
+    Ok(rescued(tables, rule, settings)?.map(|input| static_cache_rescue(&input)))
+}
+
+/// The cells under both caches.
+pub(super) fn rescued(
+    tables: &Tables<'_>,
+    rule: &plan::StaticCacheRescue,
+    settings: &Settings,
+) -> Read<StaticCacheRescue> {
     let confidence = settings.confidence()?;
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<StaticCacheRescue, Gap> {
         let mut growing: BTreeMap<(String, String), (Tally, String)> = BTreeMap::new();
         for (host, rows) in &rule.growing {
             for (_, row) in keyed(tables.rows(rows)?, std::slice::from_ref(&rule.model))? {
@@ -37,9 +48,10 @@ pub(super) fn rescue_rule(tables: &Tables<'_>, rule: &crate::plan::StaticCacheRe
                 });
             }
         }
-        Ok(static_cache_rescue(&StaticCacheRescue { cells, max_rate: rule.max_rate, confidence }))
+        let also_in_family = settings.also_in_family.clone();
+        Ok(StaticCacheRescue { cells, max_rate: rule.max_rate, confidence, also_in_family })
     };
-    Ok(ruled())
+    Ok(read())
 }
 
 pub(super) fn boundary_rule(tables: &Tables<'_>, rule: &CrashBoundary, settings: &Settings) -> Ruled {
@@ -70,49 +82,89 @@ pub(super) fn places(tables: &Tables<'_>, rule: &CrashBoundary, settings: &Setti
     Ok(read())
 }
 
-pub(super) fn portability_rule(tables: &Tables<'_>, rule: &crate::plan::Portability, settings: &Settings) -> Ruled {
+pub(super) fn portability_rule(tables: &Tables<'_>, rule: &plan::Portability, settings: &Settings) -> Ruled {
+    Ok(conditions(tables, rule, settings)?.map(|input| portability(&input)))
+}
+
+/// The conditions of both sides, and what came of each.
+pub(super) fn conditions(tables: &Tables<'_>, rule: &plan::Portability, settings: &Settings) -> Read<Portability> {
     let confidence = settings.confidence()?;
-    let ruled = || -> Result<Ruling, Gap> {
+    let read = || -> Result<Portability, Gap> {
         let [a, b] = &rule.sides[..] else { return Err(Gap::of("two hosts are needed".to_owned())) };
-        let mut conditions: Vec<Condition> = Vec::new();
+        let mut found: BTreeMap<BTreeMap<String, String>, [Option<&TableRow<'_>>; 2]> = BTreeMap::new();
+        let mut order = Vec::new();
         for (index, PortabilitySide { host: _, rows }) in [a, b].into_iter().enumerate() {
             for (key, row) in keyed(tables.rows(rows)?, &rule.key)? {
-                let side = Some(SideRows {
-                    failed: tally(tables, row, &rule.crashes, &rule.n)?,
-                    mean_ms: number(row, &rule.mean)?.map(|mean| mean.value),
-                    source: source(row),
-                });
-                match conditions.iter_mut().find(|condition| condition.key == key) {
-                    Some(condition) => condition.b = side,
-                    None if index == 1 => conditions.push(Condition { key, a: None, b: side }),
-                    None => conditions.push(Condition { key, a: side, b: None }),
+                if !found.contains_key(&key) {
+                    order.push(key.clone());
                 }
+                found.entry(key).or_default()[index] = Some(row);
             }
         }
-        Ok(portability(&Portability {
+        let side = |row: Option<&TableRow<'_>>| -> Result<Option<SideRows>, Gap> {
+            let Some(row) = row else { return Ok(None) };
+            Ok(Some(SideRows {
+                failed: tally(tables, row, &rule.crashes, &rule.n)?,
+                mean_ms: number(row, &rule.mean)?.map(|mean| mean.value),
+                source: source(row),
+            }))
+        };
+        let mut conditions = Vec::with_capacity(order.len());
+        for key in order {
+            let [a_row, b_row] = found.get(&key).copied().unwrap_or_default();
+            let latency = match (a_row, b_row) {
+                (Some(one), Some(other)) if tables.are_measured() => {
+                    Some(latency(tables, rule, confidence, [one, other]))
+                }
+                _ => None,
+            };
+            conditions.push(Condition { key, a: side(a_row)?, b: side(b_row)?, latency });
+        }
+        Ok(Portability {
             sides: [a.host.clone(), b.host.clone()],
             conditions,
             ok_rate: rule.ok_rate,
             crash_rate: rule.crash_rate,
             similar_pct: rule.similar_pct,
             confidence,
-        }))
+            also_in_family: settings.also_in_family.clone(),
+        })
     };
-    Ok(ruled())
+    Ok(read())
 }
 
-pub(super) fn reproduction_rule(
+/// How the means of both rows compare by the launches behind them.
+fn latency(
     tables: &Tables<'_>,
-    rule: &crate::plan::ReproductionBands,
-    settings: &Settings,
-) -> Ruled {
+    rule: &plan::Portability,
+    confidence: Confidence,
+    [one, other]: [&TableRow<'_>; 2],
+) -> Latency {
+    let [a, b] = [0, 1].map(|side| MeanSide {
+        rows: rule.sides[side].rows.clone(),
+        mean: rule.mean.clone(),
+        sd: Some("sd_ms".to_owned()),
+        n: Some("launches".to_owned()),
+        interval: None,
+        launch: None,
+    });
+    let read = || -> Result<Latency, Gap> {
+        let Change { estimate, means, .. } = change(tables, confidence, (&a, &[one]), (&b, &[other]))?;
+        let means = means.ok_or_else(|| Gap::of("the means have no spread"))?;
+        let at = |edge: f64| means.p_of_change(edge).map_err(|error| Gap::of(error.to_string()));
+        Ok(Latency::Tested { change_pct: estimate, at_edges: [at(-rule.similar_pct)?, at(rule.similar_pct)?] })
+    };
+    read().unwrap_or_else(|gap| Latency::Untested(gap.reason))
+}
+
+pub(super) fn reproduction_rule(tables: &Tables<'_>, rule: &plan::ReproductionBands, settings: &Settings) -> Ruled {
     Ok(reproduced(tables, rule, settings)?.map(|input| reproduction(&input)))
 }
 
 /// The target, and what came of the attempt.
 pub(super) fn reproduced(
     tables: &Tables<'_>,
-    rule: &crate::plan::ReproductionBands,
+    rule: &plan::ReproductionBands,
     settings: &Settings,
 ) -> Read<Reproduction> {
     let levels = Levels { confidence: settings.confidence()?, power: Power::new(rule.power)? };

@@ -6,7 +6,7 @@ use super::apply::Settings;
 use super::citable::robustness;
 use super::compared::{crossover, gains, phases};
 use super::contrasts::contrasts;
-use super::crashes::{places, reproduced};
+use super::crashes::{conditions, places, reproduced, rescued};
 use super::criteria::{effect, points};
 use super::gates::cold_starts;
 use super::ladders::{Rungs, rungs};
@@ -19,7 +19,8 @@ use crate::stats::PValue;
 use crate::verdict::Error;
 use crate::verdict::rules::{
     band_p, boundary_family, cold_family, contrasts_family, correlation_family, crossover_family, difference_family,
-    gain_family, ladder_family, mean_family, phases_family, reproduction_p, robustness_p, routing_family, size_family,
+    gain_family, ladder_family, mean_family, phases_family, portability_family, reproduction_p, rescue_family,
+    robustness_family, routing_family, size_family,
 };
 
 /// A test of a rule.
@@ -58,9 +59,9 @@ pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Se
         Rule::Reproduction(rule) => {
             reproduced(tables, rule, settings)?.map(|input| reproduction_p(&input).into_iter().collect())
         }
-        Rule::CompileRobustness(rule) => {
-            robustness(tables, rule, settings)?.map(|input| robustness_p(&input).into_iter().collect())
-        }
+        Rule::CompileRobustness(rule) => robustness(tables, rule, settings)?.map(|input| robustness_family(&input)),
+        Rule::Portability(rule) => conditions(tables, rule, settings)?.map(|input| portability_family(&input)),
+        Rule::StaticCacheRescue(rule) => rescued(tables, rule, settings)?.map(|input| rescue_family(&input)),
         Rule::CrashBoundary(rule) => places(tables, rule, settings)?.map(|input| boundary_family(&input)),
         Rule::FalsificationLadder(rule) => {
             let own =

@@ -42,10 +42,12 @@ pub(super) struct Average {
     anywhere: u64,
     /// Launches in which it happened at every place that they tried.
     everywhere: u64,
+    /// The fewest that decide anything.
+    at_least: u64,
 }
 
 impl Average {
-    /// Nothing where fewer than two places were tried, or by fewer launches than decide anything, or where it is not known by which.
+    /// Nothing where fewer than two places were tried, or where it is not known by which launches.
     pub(super) fn of(points: &[BoundaryPoint]) -> Option<Self> {
         let tried: Vec<&BoundaryPoint> = points.iter().filter(|point| point.tally.count.trials > 0).collect();
         if tried.len() < 2 {
@@ -54,8 +56,7 @@ impl Average {
         if !tried.iter().any(|point| point.tally.is_by_launch()) {
             return Some(Self::of_trials(&tried));
         }
-        let found = Self::of_launches(&tried)?;
-        (found.launches() >= MIN_LAUNCHES).then_some(found)
+        Self::of_launches(&tried)
     }
 
     fn of_trials(tried: &[&BoundaryPoint]) -> Self {
@@ -63,7 +64,7 @@ impl Average {
         let counts = tried.iter().map(|point| point.tally.count);
         let hits = counts.clone().map(|count| count.hits).fold(0, u64::saturating_add);
         let shares = counts.map(|count| Alike { share: share(count), launches: count.trials });
-        Self { alike: grouped(shares.collect()), anywhere: hits, everywhere: hits }
+        Self { alike: grouped(shares.collect()), anywhere: hits, everywhere: hits, at_least: 1 }
     }
 
     fn of_launches(tried: &[&BoundaryPoint]) -> Option<Self> {
@@ -86,6 +87,7 @@ impl Average {
             alike: grouped(launches.values().map(|(share, ..)| Alike { share: *share, launches: 1 }).collect()),
             anywhere: count(|(_, anywhere, _)| *anywhere),
             everywhere: count(|(.., everywhere)| *everywhere),
+            at_least: MIN_LAUNCHES,
         })
     }
 
@@ -115,8 +117,11 @@ impl Average {
         }
     }
 
-    /// The least p value that any outcome of so many launches gives.
+    /// The least p value that any outcome of so many launches gives; nothing where there are fewer than decide anything.
     pub(super) fn least_p(&self, cut: f64) -> Option<PValue> {
+        if self.launches() < self.at_least {
+            return None;
+        }
         let ends = [p_at_most(&self.alike, 0, cut)?, p_at_most(&self.alike, 0, 1.0 - cut)?];
         ends.into_iter().min_by(PValue::order)
     }
@@ -298,18 +303,14 @@ mod tests {
             let all: Vec<usize> = (0..hits).collect();
             tried(&places, &all).p(Where::Below, cut).expect("a p").get()
         };
-        let steps = 12_u32;
-        let (mut likeliest, mut worst) = (0.0_f64, [0.0_f64; 5]);
+        let steps = 8_u32;
+        let mut worst = [0.0_f64; 5];
         // Every grid of chances whose mean lies above the cut.
         for at in 0..(steps + 1).pow(5) {
             let chances: Vec<f64> =
                 (0..5).map(|launch| f64::from(at / (steps + 1).pow(launch) % (steps + 1)) / f64::from(steps)).collect();
             let mean: f64 = chances.iter().zip(shares).map(|(chance, share)| chance * share).sum();
-            if mean < cut {
-                continue;
-            }
-            likeliest = likeliest.max(at_most(&chances, 0));
-            if at % 7 == 0 {
+            if mean >= cut {
                 for (hits, worst) in worst.iter_mut().enumerate() {
                     *worst = worst.max(at_most(&chances, hits as u32));
                 }
@@ -318,7 +319,9 @@ mod tests {
         for (hits, worst) in worst.into_iter().enumerate() {
             assert!(worst <= p(hits) + 1e-12, "{hits}: {worst} {}", p(hits));
         }
-        assert!(likeliest <= p(0) && likeliest > 0.95 * p(0), "without a hit it is met: {likeliest} {}", p(0));
+        // Without a hit it is met: 1 - q_j = 0.11 / w_j has the mean 0.45.
+        let likeliest = at_most(&shares.map(|share| 1.0 - 0.11 / share), 0);
+        assert!((likeliest - p(0)).abs() < 1e-12, "{likeliest} {}", p(0));
         // As if all had tried equally many: not what these rates allow.
         assert!(likeliest > Count { hits: 0, trials: 5 }.p_below(cut).expect("a p").get());
     }
@@ -341,15 +344,17 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_three_launches_or_unknown_ones_have_no_average() {
+    fn fewer_than_three_launches_decide_no_average_and_unknown_ones_have_none() {
         let point = |launches: &[u32]| BoundaryPoint {
             at: launches.len() as f64,
             tally: Tally { count: Count { hits: 0, trials: 1 }, attempts: Some(Count { hits: 0, trials: 1 }) },
             launches: launches.iter().map(|launch| ((0, *launch), false)).collect(),
             source: String::new(),
         };
-        assert!(Average::of(&[point(&[0]), point(&[1])]).is_none());
-        assert!(Average::of(&[point(&[0]), point(&[1]), point(&[])]).is_none());
-        assert!(Average::of(&[point(&[0]), point(&[1]), point(&[2])]).is_some());
+        let of = |points: &[BoundaryPoint]| Average::of(points).map(|found| found.least_p(0.5));
+        assert_eq!(of(&[point(&[0]), point(&[1])]), Some(None));
+        assert_eq!(of(&[point(&[0]), point(&[1]), point(&[])]), None);
+        let eighth = PValue::new(0.125).ok();
+        assert_eq!(of(&[point(&[0]), point(&[1]), point(&[2])]), Some(eighth));
     }
 }

@@ -75,22 +75,23 @@ pub use multiple_comparisons::{MultipleComparisons, PrintedP, multiple_compariso
 pub use pairs::{Cells, SideCell, matched_pairs};
 pub(super) use phase_separation::phases_family;
 pub use phase_separation::{PhaseEffect, PhaseSeparation, phase_separation};
-pub use portability::{Condition, Portability, SideRows, portability};
+pub(super) use portability::portability_family;
+pub use portability::{Condition, Latency, Portability, SideRows, portability};
 pub use promotion::{GateDelta, KnobEvidence, LoadMode, Promotion, Stage, StrictParity, promotion};
 pub use ranking::{RankedMean, Ranking, ranking};
 pub use rates::{Count, Tally};
 pub(super) use reproduction::reproduction_p;
 pub use reproduction::{Reproduction, ReproductionBand, reproduction};
 pub use robustness::{CompileRobustness, StackPoint, compile_robustness};
-pub(super) use robustness::{intervals_together, robustness_p};
+pub(super) use robustness::{intervals_together, robustness_family};
 pub use ruling::{Part, Ruling, RulingTest, Standing, Threshold};
 pub use same_window::{SameWindowRerun, WindowDifference, same_window_rerun};
 pub(super) use scale_crossover::crossover_family;
 pub use scale_crossover::{InteractionRows, ScaleCrossover, SizedEffect, scale_crossover};
 pub use score_and_latency::{ScoredLane, score_and_latency};
-pub(super) use static_cache::gain_family;
 pub use static_cache::{
     GainReplication, ModelChange, RescueCell, StaticCacheRescue, gain_replication, static_cache_rescue,
 };
+pub(super) use static_cache::{gain_family, rescue_family};
 pub use three_answers::MIN_LAUNCHES;
 pub use token_parity::{Output, PromptOutputs, TokenParity, token_parity};

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::stats::Confidence;
+use crate::stats::{Confidence, PValue};
 use crate::verdict::rounding::round;
 
-use super::rates::{Tally, unit_told};
+use super::estimate::{Estimate, InFamily};
+use super::rates::{Count, Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
+
+mod latency;
+
+pub use latency::Latency;
 
 /// One condition on one side.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +33,8 @@ pub struct Condition {
     pub a: Option<SideRows>,
     /// The second side.
     pub b: Option<SideRows>,
+    /// How its means compare, where launches were measured; absent where they are printed.
+    pub latency: Option<Latency>,
 }
 
 /// Conditions on two sides, and where the classes end.
@@ -45,6 +52,26 @@ pub struct Portability {
     pub similar_pct: f64,
     /// Confidence of the exact intervals: of each that is stated beside a printed rate, of all together by launches.
     pub confidence: Confidence,
+    /// p values of the plan's other tests in the same family.
+    pub also_in_family: Vec<PValue>,
+}
+
+/// The levels that intervals and launches to come are held to.
+#[derive(Clone, Copy)]
+struct Held {
+    /// Of each interval.
+    each: Confidence,
+    /// Of an interval that would hold in the family, too.
+    in_family: Confidence,
+}
+
+/// A condition's tests in the plan's family.
+#[derive(Clone, Copy)]
+struct Decided {
+    /// That both sides have the classes that they seem to have.
+    outcome: Option<InFamily>,
+    /// That their means are similar, or are not.
+    latency: Option<InFamily>,
 }
 
 /// What the rate of one side comes to.
@@ -87,11 +114,17 @@ enum Class {
 ///
 /// By launches that label is what was seen, and the ruling rests on intervals: `flipped` takes a condition whose intervals
 /// bear it out on both sides, anything else that they do so in every covered condition, all intervals holding together
-/// (Bonferroni); it is `inconclusive` otherwise.
+/// (Bonferroni); it is `inconclusive` otherwise. Each condition is a test of the plan's family: the larger of both sides' tail
+/// probabilities at the rate that ends their class, adjusted (Holm) over it, must not be above the level. A condition with so few
+/// launches that no outcome would give both sides a class asks nothing and is none. With `ok_rate = 0` that is so of every side
+/// that looks ok: no number of launches shows a rate of exactly 0. What is printed is no test, however many conditions there are:
+/// its label is that of the rates as they stand.
 ///
 /// The ruling is `flipped` when any condition flips, else `unstable` when any is, else `same_outcome` when at least one
-/// was covered on both sides, which includes crashing on both; else `inconclusive`. Means are compared as they stand, the
-/// way the report compares them: a shift is no tested difference.
+/// was covered on both sides, which includes crashing on both; else `inconclusive`. Printed means are compared as they stand, the
+/// way the report compares them: a shift is no tested difference. Measured ones are tested over three launches a side or more:
+/// similar where the whole interval of the change lies within `similar_pct` and the tests of both edges hold in the family,
+/// shifted where it lies beyond one edge and its test holds; what is neither is `portable_latency_inconclusive`.
 #[must_use]
 pub fn portability(input: &Portability) -> Ruling {
     let sources = input.conditions.iter().flat_map(|condition| [&condition.a, &condition.b]);
@@ -116,20 +149,19 @@ fn rule(input: &Portability) -> Ruling {
     if input.conditions.is_empty() {
         return Ruling::invalid("no condition was given");
     }
-    let each = match confidence_of_each(input) {
-        Ok(each) => each,
+    let held = match held(input) {
+        Ok(held) => held,
         Err(reason) => return Ruling::invalid(reason),
     };
     let (mut parts, mut tests, mut unsure) = (Vec::new(), Vec::new(), Vec::new());
-    for condition in &input.conditions {
-        match judge(input, condition, each, &mut tests) {
+    for (condition, decided) in input.conditions.iter().zip(decisions(input, held.each)) {
+        match judge(input, condition, (held, decided), &mut tests) {
             Ok((part, doubts)) => {
                 parts.push(part);
                 unsure.push(doubts);
             }
             Err(reason) => {
-                let told: Vec<&str> = condition.key.values().map(String::as_str).collect();
-                return Ruling::invalid(format!("{}: {reason}", told.join(" ")));
+                return Ruling::invalid(format!("{}: {reason}", told(condition)));
             }
         }
     }
@@ -146,10 +178,78 @@ fn both(condition: &Condition) -> Option<[&SideRows; 2]> {
     Some([covered(condition.a.as_ref())?, covered(condition.b.as_ref())?])
 }
 
-/// The confidence of each interval, so that by launches all of them hold together.
-fn confidence_of_each(input: &Portability) -> Result<Confidence, String> {
+/// The confidence of each interval, so that by launches all of them hold together, and what would hold in the family.
+fn held(input: &Portability) -> Result<Held, String> {
+    let alpha = 1.0 - input.confidence.get();
     let intervals = sides(input).filter(|side| side.failed.is_by_launch()).count().max(1);
-    Confidence::new(1.0 - (1.0 - input.confidence.get()) / intervals as f64).map_err(|error| error.to_string())
+    let each = alpha / intervals as f64;
+    // One tail is the side's p value, and either end of the interval has half of what it leaves.
+    let tests = 2 * input.conditions.len() + input.also_in_family.len();
+    let in_family = each.min(2.0 * alpha / tests as f64);
+    let of = |left: f64| Confidence::new(1.0 - left).map_err(|error| error.to_string());
+    Ok(Held { each: of(each)?, in_family: of(in_family)? })
+}
+
+/// The p values by which it is decided: what it adds to the plan's family.
+pub(in crate::verdict) fn portability_family(input: &Portability) -> Vec<PValue> {
+    let Ok(held) = held(input) else { return Vec::new() };
+    asked(input, held.each).into_iter().flatten().flatten().collect()
+}
+
+/// The tests of every condition: of its outcome, and of its means.
+fn asked(input: &Portability, each: Confidence) -> Vec<[Option<PValue>; 2]> {
+    let of = |condition: &Condition| {
+        let Some(sides) = both(condition) else { return [None, None] };
+        let are_ok = sides.iter().all(|side| side.failed.count.share().is_some_and(|rate| rate <= input.ok_rate));
+        let latency = condition.latency.as_ref().filter(|_| are_ok).and_then(|it| it.p(input.similar_pct));
+        [outcome_p(input, sides, each), latency]
+    };
+    input.conditions.iter().map(of).collect()
+}
+
+fn decisions(input: &Portability, each: Confidence) -> Vec<Decided> {
+    let asked = asked(input, each);
+    let own: Vec<Option<PValue>> = asked.into_iter().flatten().collect();
+    let decided = InFamily::each(&own, &input.also_in_family, input.confidence);
+    let of = |pair: &[Option<InFamily>]| Decided {
+        outcome: pair.first().copied().flatten(),
+        latency: pair.get(1).copied().flatten(),
+    };
+    decided.chunks(2).map(of).collect()
+}
+
+/// The p value of both sides having the classes that they seem to have: one that has not is enough. Nothing where launches are not
+/// counted, or where no outcome of so many would show a class.
+fn outcome_p(input: &Portability, sides: [&SideRows; 2], each: Confidence) -> Option<PValue> {
+    let tail = (1.0 - each.get()) / 2.0;
+    let of = |side: &SideRows| {
+        let failed = side.failed;
+        let shows = |hits: u64| p_of_class(input, Count { hits, ..failed.count }).is_some_and(|p| p.get() <= tail);
+        let asks = failed.is_by_launch() && !failed.is_too_few() && (0..=failed.count.trials).any(shows);
+        asks.then(|| p_of_class(input, failed.count)).flatten()
+    };
+    let [one, other] = [of(sides[0])?, of(sides[1])?];
+    Some(if other.get() > one.get() { other } else { one })
+}
+
+/// The p value of the rate having another class than it seems to.
+fn p_of_class(input: &Portability, count: Count) -> Option<PValue> {
+    match class_of(input, count.share()?) {
+        Class::Ok => count.p_below(input.ok_rate),
+        Class::Crash => count.p_above(input.crash_rate),
+        Class::Unstable => {
+            let ends = [count.p_above(input.ok_rate)?, count.p_below(input.crash_rate)?];
+            ends.into_iter().max_by(PValue::order)
+        }
+    }
+}
+
+fn class_of(input: &Portability, rate: f64) -> Class {
+    match rate {
+        rate if rate <= input.ok_rate => Class::Ok,
+        rate if rate >= input.crash_rate => Class::Crash,
+        _ => Class::Unstable,
+    }
 }
 
 fn conclude(input: &Portability, parts: &[Part], unsure: &[Vec<Unsure>]) -> Ruling {
@@ -204,7 +304,7 @@ fn undecided(told: String, doubted: usize, unsure: &[Vec<Unsure>]) -> Ruling {
 fn judge(
     input: &Portability,
     condition: &Condition,
-    each: Confidence,
+    (held, decided): (Held, Decided),
     tests: &mut Vec<RulingTest>,
 ) -> Result<(Part, Vec<Unsure>), String> {
     let (a, b) = match (covered(condition.a.as_ref()), covered(condition.b.as_ref())) {
@@ -219,29 +319,46 @@ fn judge(
             return Ok((Part::new(condition.key.clone(), label).because(absent), Vec::new()));
         }
     };
-    let one = class(input, a, &input.sides[0], each, tests)?;
-    let other = class(input, b, &input.sides[1], each, tests)?;
+    let one = class(input, a, &input.sides[0], held, tests)?;
+    let other = class(input, b, &input.sides[1], held, tests)?;
     let delta_pct = delta(a.mean_ms, b.mean_ms)?;
-    let label = match (one.class, other.class) {
-        (Class::Ok, Class::Ok) => match delta_pct {
-            Some(delta) if delta.abs() < input.similar_pct => "portable_similar_latency",
-            Some(_) => "portable_latency_shift",
-            None => "portable_latency_unknown",
+    let (label, why) = match (one.class, other.class) {
+        (Class::Ok, Class::Ok) => match (&condition.latency, delta_pct) {
+            (Some(latency), Some(_)) => {
+                tests.extend(latency.test(&told(condition), decided.latency.as_ref()));
+                latency.label(input.similar_pct, decided.latency.as_ref())
+            }
+            (None, Some(delta)) if delta.abs() < input.similar_pct => ("portable_similar_latency", None),
+            (None, Some(_)) => ("portable_latency_shift", None),
+            (_, None) => ("portable_latency_unknown", None),
         },
-        (Class::Crash, Class::Crash) => "confirmed_crash_both",
-        (Class::Ok, Class::Crash) | (Class::Crash, Class::Ok) => "flipped",
-        (Class::Unstable, _) | (_, Class::Unstable) => "unstable",
+        (Class::Crash, Class::Crash) => ("confirmed_crash_both", None),
+        (Class::Ok, Class::Crash) | (Class::Crash, Class::Ok) => ("flipped", None),
+        (Class::Unstable, _) | (_, Class::Unstable) => ("unstable", None),
     };
     let rate = |side: &SideRows| side.failed.count.share().unwrap_or(f64::NAN);
     let part = Part::new(condition.key.clone(), label).number("rate_a", rate(a)).number("rate_b", rate(b));
     let part = delta_pct.into_iter().fold(part, |part, delta| part.number("mean_b_minus_a_pct", delta));
-    let part = match a.failed.is_by_launch() {
-        true => {
-            part.because(format!("{}: {}; {}: {}", input.sides[0], a.failed.told(), input.sides[1], b.failed.told()))
-        }
-        false => part,
-    };
-    Ok((part, one.unsure.into_iter().chain(other.unsure).collect()))
+    let counted = a
+        .failed
+        .is_by_launch()
+        .then(|| format!("{}: {}; {}: {}", input.sides[0], a.failed.told(), input.sides[1], b.failed.told()));
+    let reasons: Vec<String> = counted.into_iter().chain(why).collect();
+    let part = if reasons.is_empty() { part } else { part.because(reasons.join("; ")) };
+    let mut unsure: Vec<Unsure> = one.unsure.into_iter().chain(other.unsure).collect();
+    if let Some(decision) = decided.outcome.filter(|decision| unsure.is_empty() && !decision.rejected()) {
+        let needed = |side: &SideRows, class| settled_by(input, side.failed, class, held.in_family);
+        unsure.push(Unsure {
+            told: format!("{}: the intervals bear out {label}, and {}", told(condition), decision.why_open()),
+            settled_by: needed(a, one.class).and_then(|one| Ok(one.max(needed(b, other.class)?))),
+        });
+    }
+    Ok((part, unsure))
+}
+
+/// The condition in words.
+fn told(condition: &Condition) -> String {
+    condition.key.values().map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// The report's label for a side that does not cover a condition.
@@ -259,15 +376,11 @@ fn class(
     input: &Portability,
     side: &SideRows,
     name: &str,
-    each: Confidence,
+    held: Held,
     tests: &mut Vec<RulingTest>,
 ) -> Result<Classed, String> {
-    let interval = side.failed.count.exact(each)?;
-    let of = |rate: f64| match rate {
-        rate if rate <= input.ok_rate => Class::Ok,
-        rate if rate >= input.crash_rate => Class::Crash,
-        _ => Class::Unstable,
-    };
+    let interval = side.failed.count.exact(held.each)?;
+    let of = |rate: f64| class_of(input, rate);
     tests.push(
         RulingTest::of(format!("Clopper-Pearson, rate of failed rows, {name} ({})", side.source))
             .estimating(interval.estimate, Some([interval.low, interval.high])),
@@ -277,7 +390,7 @@ fn class(
     let (low, high) = (round(interval.low), round(interval.high));
     let unsure = || Unsure {
         told: format!("{name} failed in {}, which leaves a rate from {low} to {high}", side.failed.told()),
-        settled_by: settled_by(input, side.failed, class, each),
+        settled_by: settled_by(input, side.failed, class, held.in_family),
     };
     Ok(Classed { class, unsure: (!is_sure).then(unsure) })
 }
@@ -317,183 +430,4 @@ fn delta(a: Option<f64>, b: Option<f64>) -> Result<Option<f64>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::verdict::rules::{Count, Standing};
-
-    type Given = Option<(u64, u64, Option<f64>)>;
-
-    fn ruled(ok_rate: f64, crash_rate: f64, conditions: &[(Given, Given)]) -> Ruling {
-        counted(Tally::printed, ok_rate, crash_rate, conditions)
-    }
-
-    /// By launches of three attempts each.
-    fn by_launch(count: Count) -> Tally {
-        Tally { count, attempts: Some(Count { hits: 3 * count.hits, trials: 3 * count.trials }) }
-    }
-
-    fn counted(tally: fn(Count) -> Tally, ok_rate: f64, crash_rate: f64, conditions: &[(Given, Given)]) -> Ruling {
-        let side = |given: Given, name: &str| {
-            given.map(|(hits, trials, mean_ms)| SideRows {
-                failed: tally(Count { hits, trials }),
-                mean_ms,
-                source: format!("table:{name}"),
-            })
-        };
-        let conditions = conditions.iter().enumerate().map(|(at, &(a, b))| Condition {
-            key: BTreeMap::from([("cell".to_owned(), at.to_string())]),
-            a: side(a, "a"),
-            b: side(b, "b"),
-        });
-        portability(&Portability {
-            sides: ["Ada".to_owned(), "A100".to_owned()],
-            conditions: conditions.collect(),
-            ok_rate,
-            crash_rate,
-            similar_pct: 5.0,
-            confidence: Confidence::new(0.95).expect("a level"),
-        })
-    }
-
-    fn label(a: Given, b: Given) -> String {
-        ruled(0.0, 0.5, &[(a, b)]).parts[0].label.clone()
-    }
-
-    fn ok(mean: f64) -> Given {
-        Some((0, 60, Some(mean)))
-    }
-
-    #[test]
-    fn every_combination_has_its_label() {
-        let crash = Some((60, 60, None));
-        let some = Some((10, 60, Some(5.0)));
-        assert_eq!(label(ok(100.0), ok(104.9)), "portable_similar_latency");
-        assert_eq!(label(ok(100.0), ok(105.0)), "portable_latency_shift");
-        assert_eq!(label(ok(100.0), ok(95.0)), "portable_latency_shift");
-        assert_eq!(label(ok(100.0), ok(95.1)), "portable_similar_latency");
-        assert_eq!(label(ok(100.0), Some((0, 60, None))), "portable_latency_unknown");
-        assert_eq!(label(crash, crash), "confirmed_crash_both");
-        assert_eq!((label(ok(1.0), crash), label(crash, ok(1.0))), ("flipped".to_owned(), "flipped".to_owned()));
-        assert_eq!((label(ok(1.0), some), label(some, crash)), ("unstable".to_owned(), "unstable".to_owned()));
-        assert_eq!((label(None, ok(1.0)), label(ok(1.0), None)), ("missing_ada".to_owned(), "missing_a100".to_owned()));
-        assert_eq!(
-            (label(None, None), label(Some((0, 0, None)), ok(1.0))),
-            ("missing_both".to_owned(), "missing_ada".to_owned())
-        );
-    }
-
-    #[test]
-    fn the_cuts_belong_to_ok_and_to_crash() {
-        let classed =
-            |hits| ruled(0.1, 0.5, &[(Some((hits, 100, None)), Some((100, 100, None)))]).parts[0].label.clone();
-        assert_eq!([10, 11, 49, 50].map(classed), ["flipped", "unstable", "unstable", "confirmed_crash_both"]);
-    }
-
-    #[test]
-    fn tr147s_sixteen_covered_conditions_have_one_outcome_each_and_the_rest_say_nothing() {
-        // SS5.2: 70 and 8 conditions on one host only, 8 shifted, 7 crashing on both, 1 similar.
-        let crash = Some((60, 60, None));
-        let mut conditions = vec![(ok(20.0), None); 70];
-        conditions.extend(vec![(None, ok(20.0)); 8]);
-        conditions.extend(vec![(ok(20.0), ok(25.0)); 8]);
-        conditions.extend(vec![(crash, crash); 7]);
-        conditions.push((ok(20.0), ok(20.5)));
-        let ruling = ruled(0.0, 1.0, &conditions);
-        assert_eq!((ruling.label.as_str(), ruling.standing), ("same_outcome", Standing::Decided));
-        assert_eq!(
-            ruling.reasons[0],
-            "16 of 94 conditions were covered on both sides: confirmed_crash_both 7, missing_a100 70, missing_ada 8, \
-             portable_latency_shift 8, portable_similar_latency 1"
-        );
-    }
-
-    #[test]
-    fn one_flip_outweighs_everything_and_no_coverage_decides_nothing() {
-        let crash = Some((60, 60, None));
-        assert_eq!(
-            ruled(0.0, 0.5, &[(ok(1.0), ok(1.0)), (ok(1.0), crash), (Some((9, 60, None)), crash)]).label,
-            "flipped"
-        );
-        assert_eq!(ruled(0.0, 0.5, &[(ok(1.0), None)]).standing, Standing::Inconclusive);
-    }
-
-    #[test]
-    fn a_rate_that_few_rows_stand_behind_is_said_to_be_unsure() {
-        let ruling = ruled(0.05, 0.5, &[(Some((0, 3, Some(1.0))), ok(1.0))]);
-        assert_eq!(ruling.parts[0].label, "portable_similar_latency");
-        assert!(ruling.reasons[1].starts_with("in 1 of the covered"), "{:?}", ruling.reasons);
-    }
-
-    #[test]
-    fn by_launches_a_label_is_decided_where_the_intervals_bear_it_out() {
-        let few = (Some((0, 3, Some(1.0))), Some((3, 3, None)));
-        let ruling = counted(by_launch, 0.5, 0.6, &[few]);
-        assert_eq!((ruling.label.as_str(), ruling.parts[0].label.as_str()), ("inconclusive", "flipped"));
-        assert_eq!(ruling.reasons[1], "1 of 1 conditions were covered on both sides: flipped 1");
-        // Two intervals at 1 - 0.05/2: 0.0125^(1/3) = 0.232.
-        assert_eq!(
-            ruling.reasons[3],
-            "A100 failed in 3 of 3 launches (9 of 9 attempts), which leaves a rate from 0.232079 to 1"
-        );
-        // 0.0125^(1/n) >= 0.6 from n = 9 on.
-        assert_eq!(ruling.settled_by, Some(9));
-        let of = |n: u64| counted(by_launch, 0.5, 0.6, &[(Some((0, n, Some(1.0))), Some((n, n, None)))]);
-        assert_eq!([of(8).label, of(9).label], ["inconclusive", "flipped"]);
-        assert_eq!(
-            of(9).parts[0].reason.as_deref(),
-            Some("Ada: 0 of 9 launches (0 of 27 attempts); A100: 9 of 9 launches (27 of 27 attempts)")
-        );
-        let sure = (Some((0, 20, Some(1.0))), Some((20, 20, None)));
-        assert_eq!(counted(by_launch, 0.5, 0.6, &[few, sure]).label, "flipped", "one that is sure is enough");
-        let alike = (Some((0, 20, Some(1.0))), Some((0, 20, None)));
-        assert_eq!(counted(by_launch, 0.5, 0.6, &[alike]).label, "same_outcome");
-        assert_eq!(counted(by_launch, 0.5, 0.6, &[alike, few]).label, "inconclusive");
-        let two = (Some((0, 2, Some(1.0))), Some((0, 2, Some(1.0))));
-        assert_eq!(counted(by_launch, 0.98, 0.99, &[two]).settled_by, Some(3));
-    }
-
-    #[test]
-    fn a_rate_of_exactly_nothing_is_settled_by_no_number_of_launches() {
-        for n in [3, 300] {
-            let ruling = counted(by_launch, 0.0, 0.5, &[(Some((0, n, Some(1.0))), Some((n, n, None)))]);
-            assert_eq!((ruling.label.as_str(), ruling.settled_by), ("inconclusive", None));
-            let why = "no number of launches shows a rate to be exactly 0, as ok_rate = 0 asks for";
-            assert!(ruling.reasons.iter().any(|reason| reason == why), "{:?}", ruling.reasons);
-        }
-        let always = counted(by_launch, 0.4, 1.0, &[(Some((9, 9, None)), Some((9, 9, None)))]);
-        assert!(always.reasons.iter().any(|reason| reason.contains("crash_rate = 1")), "{:?}", always.reasons);
-        let edge = counted(by_launch, 0.25, 0.5, &[(Some((3, 6, None)), Some((60, 60, None)))]);
-        assert_eq!(edge.settled_by, None, "{:?}", edge.reasons);
-        let between = counted(by_launch, 0.25, 0.75, &[(Some((3, 6, None)), Some((3, 6, None)))]);
-        let needed = between.settled_by.expect("a number");
-        let settled = |n| counted(by_launch, 0.25, 0.75, &[(Some((n / 2, n, None)), Some((n / 2, n, None)))]).label;
-        assert_eq!([settled(needed + needed % 2), settled(needed - 4 - needed % 2)], ["unstable", "inconclusive"]);
-    }
-
-    #[test]
-    fn impossible_numbers_and_overlapping_cuts_are_invalid() {
-        for (low, high) in [(0.5, 0.5), (-0.1, 0.5), (0.1, 1.1), (f64::NAN, 0.5), (0.0, f64::NAN)] {
-            assert_eq!(ruled(low, high, &[(ok(1.0), ok(1.0))]).standing, Standing::Invalid, "{low} {high}");
-        }
-        for mean in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(ruled(0.0, 0.5, &[(ok(1.0), ok(mean))]).standing, Standing::Invalid, "{mean}");
-        }
-        assert_eq!(ruled(0.0, 0.5, &[]).standing, Standing::Invalid);
-    }
-
-    proptest! {
-        #[test]
-        fn any_input_has_a_ruling(
-            cuts in [proptest::num::f64::ANY, proptest::num::f64::ANY],
-            mean in proptest::num::f64::ANY,
-            hits in 0..9_u64,
-            trials in 0..9_u64,
-        ) {
-            let side = Some((hits, trials, Some(mean)));
-            prop_assert!(!ruled(cuts[0], cuts[1], &[(side, ok(1.0))]).reasons.is_empty());
-            prop_assert!(!ruled(0.0, 0.5, &[(side, side)]).reasons.is_empty());
-        }
-    }
-}
+mod tests;

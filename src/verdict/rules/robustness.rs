@@ -49,7 +49,7 @@ pub struct CompileRobustness {
 ///
 /// Which stack is the worst is not known beforehand, so that the intervals of all have to hold together: each is at its share of
 /// the level (Bonferroni). The least level at which they allow one class alone is the class' p value, one of the plan's family:
-/// adjusted (Holm) over it, it must not be above the level. A dead stack is a count, and no test of the family.
+/// adjusted (Holm) over it, it must not be above the level. A dead stack of repetitions is a count, and no test of the family.
 ///
 /// The report prints neither formula nor thresholds, and calls its classes undefined for a stack on which nothing
 /// survives. Here a dead point has lost everything, so that beside two that live it makes the loss 100 % and the class
@@ -57,9 +57,12 @@ pub struct CompileRobustness {
 /// is slow. With fewer than two living points the report's own answer holds, `invalid` with "need >= 2 stack points, got
 /// k": the index compares performances, and there is at most one. Where that path dies is the crash boundary's to say.
 ///
-/// By launches a stack is dead where none survived whole, and a launch to come may: the loss of a dead stack is known to be at
-/// least what the upper end of the exact interval of survival leaves, all dead stacks' intervals holding together (Bonferroni).
-/// The class is `catastrophic` where that of one of them lies beyond `fragile`, and else `inconclusive`, with the launches that
+/// By launches a stack is dead where none survived whole, and a launch to come may. A launch that does not survive is taken to
+/// perform nothing, and one that does no better than the best stack: so the loss of a dead stack is at least what the upper end of
+/// the exact interval of survival leaves, all dead stacks' intervals holding together (Bonferroni). Each dead stack is a test of
+/// the plan's family, that its survival is not so rare as to lose more than `fragile`: the probability that no launch survives if
+/// it were just that, adjusted (Holm) over the family, must not be above the level. One of so few launches that it never is asks
+/// nothing. The class is `catastrophic` where that holds of one of them, and else `inconclusive`, with the launches that
 /// would bear it out; fewer than three launches of any stack leave it open, too.
 #[must_use]
 pub fn compile_robustness(input: &CompileRobustness) -> Ruling {
@@ -72,8 +75,32 @@ pub fn compile_robustness(input: &CompileRobustness) -> Ruling {
         .against_some("power", input.power.map(Power::get), "share")
 }
 
-/// The p value of the class that the values lie in: what it adds to the plan's family. Nothing where no interval decides.
-pub(in crate::verdict) fn robustness_p(input: &CompileRobustness) -> Option<PValue> {
+/// The p values by which it is decided: what it adds to the plan's family.
+pub(in crate::verdict) fn robustness_family(input: &CompileRobustness) -> Vec<PValue> {
+    let dead: Vec<&StackPoint> = input.points.iter().filter(|point| is_dead(point)).collect();
+    let of_dead = dead.iter().filter_map(|point| dead_p(input, point, dead.len()));
+    robustness_p(input).into_iter().chain(of_dead).collect()
+}
+
+/// Whether no launch of the stack survived whole.
+fn is_dead(point: &StackPoint) -> bool {
+    point.survived.is_by_launch() && point.survived.count.hits == 0
+}
+
+/// The share of launches whose survival loses just `fragile`.
+fn fragile_survival(input: &CompileRobustness) -> f64 {
+    1.0 - input.fragile_pct / 100.0
+}
+
+/// The dead stack's test; nothing where so few launches never show its loss to be that large.
+fn dead_p(input: &CompileRobustness, point: &StackPoint, dead: usize) -> Option<PValue> {
+    let tail = (1.0 - input.confidence.get()) / (2.0 * dead as f64);
+    let p = point.survived.count.p_below(fragile_survival(input))?;
+    (p.get() <= tail && point.survived.count.trials > 0 && !point.survived.is_too_few()).then_some(p)
+}
+
+/// The p value of the class that the values lie in. Nothing where no interval decides.
+fn robustness_p(input: &CompileRobustness) -> Option<PValue> {
     let living = living(input)?;
     let values = living.iter().map(|(value, _)| *value);
     let worst = values.clone().fold(f64::INFINITY, f64::min);
@@ -180,29 +207,41 @@ fn of_dead(input: &CompileRobustness, living: usize, dead: &[&StackPoint]) -> Ru
         Ok(each) => each,
         Err(error) => return Ruling::invalid(error.to_string()),
     };
-    let (mut least, mut told, mut needed, mut tests) = (0.0_f64, Vec::new(), Vec::new(), Vec::new());
-    for StackPoint { stack, survived, .. } in dead {
+    let own: Vec<Option<PValue>> = dead.iter().map(|point| dead_p(input, point, dead.len())).collect();
+    let decisions = InFamily::each(&own, &input.also_in_family, input.confidence);
+    // One tail is the stack's p value, and either end of the interval has half of what it leaves.
+    let tests_in_family = (dead.len() + input.also_in_family.len()) as f64;
+    let to_settle = (2.0 * (1.0 - input.confidence.get()) / tests_in_family).min(1.0 - each.get());
+    let (mut shown, mut told, mut needed, mut tests) = (false, Vec::new(), Vec::new(), Vec::new());
+    for (StackPoint { stack, survived, .. }, decision) in dead.iter().zip(&decisions) {
         let interval = match survived.count.exact(each) {
             Ok(interval) => interval,
             Err(reason) => return Ruling::invalid(format!("{stack}: {reason}")),
         };
         let loss = 100.0 * (1.0 - interval.high);
-        least = least.max(loss);
-        told.push(format!("on {stack} {} survived: a loss of at least {} %", survived.told(), round(loss)));
-        needed.push(survived.count.trials_to_settle(1.0 - input.fragile_pct / 100.0, each));
+        let is_lost = class(input, loss) == "catastrophic";
+        shown |= is_lost && decision.as_ref().is_some_and(InFamily::rejected);
+        let only_alone = decision.as_ref().filter(|decision| is_lost && !decision.rejected());
+        let chance = only_alone.map_or_else(String::new, |decision| format!("; {}", decision.why_open()));
+        told.push(format!("on {stack} {} survived: a loss of at least {} %{chance}", survived.told(), round(loss)));
+        let level = Confidence::new(1.0 - to_settle).ok();
+        needed.push(level.and_then(|level| survived.count.trials_to_settle(fragile_survival(input), level)));
         let test = RulingTest::of(format!("Clopper-Pearson, share of launches that survive on {stack}"));
-        tests.push(test.estimating(interval.estimate, Some([interval.low, interval.high])));
+        let test = test.estimating(interval.estimate, Some([interval.low, interval.high]));
+        tests.push(decision.as_ref().map_or(test.clone(), |decision| decision.on(test)));
     }
-    let ruling = match class(input, least) {
-        "catastrophic" => Ruling::decided("catastrophic").because(format!("{living} other stacks ran")),
-        _ => Ruling::inconclusive(format!(
+    let ruling = match shown {
+        true => Ruling::decided("catastrophic").because(format!("{living} other stacks ran")),
+        false => Ruling::inconclusive(format!(
             "no launch survived on {} stacks where {living} others ran, and too few launches show a loss of more than {} %",
             dead.len(),
             input.fragile_pct
         ))
         .settled_by(needed.into_iter().flatten().min()),
     };
-    ruling.because_all(told).tested(tests)
+    let taken =
+        "a launch that does not survive is taken to perform nothing, and one that does no better than the best stack";
+    ruling.because_all(told).because(taken).tested(tests)
 }
 
 /// The worst of the stacks that ran against the best.

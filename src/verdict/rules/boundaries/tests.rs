@@ -119,6 +119,76 @@ fn a_launch_that_tried_all_places_is_one_trial_of_their_average() {
     assert_eq!(affected.parts[0].numbers["attempts"], 18.0);
 }
 
+fn in_family(input: &BoundaryInput, others: &[f64]) -> Ruling {
+    let also_in_family = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
+    boundary(&BoundaryInput { also_in_family, ..input.clone() })
+}
+
+#[test]
+fn a_place_is_on_a_side_by_its_p_in_the_plans_family() {
+    let four = BoundaryInput { cut: 0.3, ..by_launch(2, 4, true, |_, _| true) };
+    // 0.3^4 = 0.0081 for each of both places.
+    assert_eq!(boundary_family(&four).iter().map(|p| (p.get() * 1e6).round()).collect::<Vec<_>>(), [8100.0; 2]);
+    let among = |others: usize| in_family(&four, &vec![0.9; others]);
+    let enough = among(4);
+    assert_eq!((enough.label.as_str(), enough.tests[0].p_adjusted), ("everywhere", PValue::new(0.0486).ok()));
+    let many = among(5);
+    assert_eq!((many.standing, many.parts[0].label.as_str()), (Standing::Inconclusive, "open"));
+    assert!(many.reasons[1].contains("is clear of the cut at token_len 0, 1, and of 7 tests"), "{:?}", many.reasons);
+    assert!(many.parts[0].reason.as_ref().is_some_and(|why| why.contains("of 7 tests")), "{many:?}");
+    // 0.3^5 = 0.00243, which 7 times over is below 0.05.
+    assert_eq!(many.settled_by, Some(5));
+    let five = BoundaryInput { cut: 0.3, ..by_launch(2, 5, true, |_, _| true) };
+    assert_eq!(in_family(&five, &[0.9; 5]).label, "everywhere");
+    assert_eq!(in_family(&four, &[1e-9; 20]).label, "everywhere", "what is surer is stepped over");
+}
+
+#[test]
+fn places_with_too_few_trials_ask_nothing_and_the_mean_over_them_is_one_test() {
+    // Six launches put no place on a side of 0.5 where eight intervals hold together, and so do four all places together.
+    assert_eq!(boundary_family(&by_launch(8, 6, true, |_, _| true)).len(), 1);
+    assert_eq!(boundary_family(&by_launch(8, 4, true, |_, _| true)), []);
+    assert_eq!(boundary_family(&by_launch(2, 7, true, |_, _| true)).len(), 2);
+    let six = by_launch(8, 6, true, |_, _| true);
+    // 0.5^6 = 0.015625.
+    assert_eq!(in_family(&six, &[0.9; 2]).label, "affected_on_average");
+    let many = in_family(&six, &[0.9; 3]);
+    assert_eq!(
+        (many.standing, many.tests.last().and_then(|test| test.p_adjusted)),
+        (Standing::Inconclusive, PValue::new(0.0625).ok())
+    );
+    assert!(many.reasons[2].contains("of 4 tests in the plan's family"), "{:?}", many.reasons);
+    let told = "6 launches tried places on token_len; 7 that come out as they did would decide the mean over all";
+    assert!(many.reasons.iter().any(|reason| reason == told), "{:?}", many.reasons);
+    let enough = by_launch(8, 7, true, |_, _| true);
+    assert_eq!(in_family(&enough, &[0.9; 3]).label, "affected_on_average");
+}
+
+#[test]
+fn launches_that_tried_unequal_numbers_of_places_are_no_equal_trials_of_the_mean() {
+    // Five places of one launch each, and of a sixth launch eleven: 0.025^(1/6) would leave at most 0.46.
+    let mut points: Vec<BoundaryPoint> = by_launch(16, 1, false, |_, _| false).points;
+    for point in points.iter_mut().skip(5) {
+        point.launches = BTreeMap::from([((0, 99), false)]);
+    }
+    let ruling = boundary(&BoundaryInput { points, ..input(0.5, &[]) });
+    assert_eq!(ruling.label, "inconclusive", "one launch stands for most places: {:?}", ruling.reasons);
+    let told = "6 launches tried places on token_len; 6 that each try equally many of them and come out as they did would \
+                decide the mean over all";
+    assert!(ruling.reasons.iter().any(|reason| reason == told), "{:?}", ruling.reasons);
+}
+
+#[test]
+fn a_place_that_no_number_settles_leaves_the_ruling_without_one() {
+    let near = [(1.0, 0, 3), (2.0, 5, 10)];
+    let ruling = boundary(&input(0.5, &near));
+    assert_eq!((ruling.standing, ruling.settled_by), (Standing::Inconclusive, None));
+    let told = "no number of launches or rows settles token_len 2: the rate there is, or is next to, the cut";
+    assert!(ruling.reasons.iter().any(|reason| reason == told), "{:?}", ruling.reasons);
+    let others = boundary(&input(0.5, &[near[0], (2.0, 4, 4)]));
+    assert!(others.settled_by.is_some() && others.reasons.iter().all(|reason| !reason.contains("no number")));
+}
+
 #[test]
 fn fewer_than_three_launches_put_a_place_on_neither_side_however_loose_the_level_is() {
     let loose = Confidence::new(0.1).expect("a level");

@@ -195,6 +195,29 @@ fn a_dead_stack_is_a_count_and_no_test_of_the_family() {
     assert_eq!(compile_robustness(&among(points, &[0.5; 9])).label, "catastrophic");
 }
 
+#[test]
+fn a_stack_without_survivors_by_launches_is_a_test_of_the_family_and_the_verdict_says_what_it_is_taken_to_show() {
+    let input = |launches: u64, others: &[f64]| {
+        let survived = |hits| Tally {
+            count: Count { hits, trials: launches },
+            attempts: Some(Count { hits: 5 * hits, trials: 5 * launches }),
+        };
+        let ran = exact(&[100.0, 100.0]).into_iter().map(|point| StackPoint { survived: survived(launches), ..point });
+        among(ran.chain([StackPoint { survived: survived(0), ..point(None) }]).collect(), others)
+    };
+    // 0.5^6 = 0.015625; five launches would not show it whatever came of them.
+    assert_eq!(robustness_family(&input(6, &[])), [PValue::new(0.015625).expect("a p")]);
+    assert_eq!(robustness_family(&input(5, &[])), []);
+    assert_eq!(compile_robustness(&input(6, &[0.9; 2])).label, "catastrophic");
+    let many = compile_robustness(&input(6, &[0.9; 3]));
+    assert_eq!((many.standing, many.settled_by), (Standing::Inconclusive, Some(7)), "{:?}", many.reasons);
+    assert!(many.reasons[1].contains("of 4 tests in the plan's family"), "{:?}", many.reasons);
+    assert_eq!(compile_robustness(&input(7, &[0.9; 3])).label, "catastrophic");
+    let taken =
+        "a launch that does not survive is taken to perform nothing, and one that does no better than the best stack";
+    assert!(many.reasons.iter().any(|reason| reason == taken), "{:?}", many.reasons);
+}
+
 proptest! {
     #[test]
     fn any_number_has_a_ruling(
