@@ -8,14 +8,15 @@
 //! A repetition is one of agents when its evidence says how long each agent's requests took. `measure` is `ttft` for a
 //! prefill, which ends with the first token, and `scaling` otherwise. The parallel efficiency of N agents is the work per
 //! second of all of them over N times that of one, formed within a launch and averaged over launches; fewer than three
-//! launches give none. `rep` counts a lane's repetitions of a combination over all blocks, so that both lanes have the same.
+//! launches give none. What each launch gave of it goes to the ladder beside the rows. A cell that was planned and gave no
+//! sample has a row all the same, so that no combination is missing from the table. `rep` counts a lane's repetitions of a combination over all blocks, so that both lanes have the same.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::adapters::TableRow;
+use super::adapters::{LaunchValues, TableRow, ValuesBehind};
 use super::measured_tables::{Values, count, coverage, identity, put, text};
-use super::reduce::{Disowned, Table};
+use super::reduce::{Disowned, Entry, Table};
 use super::rules::MIN_LAUNCHES;
 use super::{Error, LaneVerdict};
 use crate::journal::Row;
@@ -26,10 +27,19 @@ use crate::terms::{Cell, CellId, Outcome, Phase, Scalar, SignalValue};
 /// The cell's axis that says how many agents there are.
 const AGENTS: &str = "agents";
 
+/// The column of parallel efficiency, behind its lane.
+const EFFICIENCY: &str = "parallel_efficiency";
+
 /// Repetitions of agents, as they come.
 #[derive(Debug, Default)]
 pub(super) struct AgentRows {
     samples: Vec<AgentSample>,
+}
+
+/// The rows of both tables, and what each launch gave of their efficiencies.
+pub(super) struct AgentTables {
+    pub rows: Vec<TableRow<'static>>,
+    pub efficiencies: ValuesBehind,
 }
 
 /// One repetition.
@@ -78,8 +88,8 @@ impl AgentRows {
         table: &Table,
         lanes: &[LaneVerdict],
         disowned: &Disowned,
-    ) -> Result<Vec<TableRow<'static>>, Error> {
-        let mut rows = Vec::new();
+    ) -> Result<AgentTables, Error> {
+        let (mut rows, mut efficiencies) = (Vec::new(), ValuesBehind::new());
         let mut combinations: BTreeMap<Key, Combination> = BTreeMap::new();
         for (id, cell) in table.cells() {
             let agents = agents_of(cell);
@@ -87,7 +97,7 @@ impl AgentRows {
                 let of_cell =
                     |s: &&AgentSample| s.lane == lane.lane && s.cell == *id && !disowned.contains_key(&s.launch);
                 let samples: Vec<&AgentSample> = self.samples.iter().filter(of_cell).collect();
-                if samples.is_empty() {
+                if samples.is_empty() && (self.samples.is_empty() || !cell.axes.contains_key(AGENTS)) {
                     continue;
                 }
                 let shared = shared(plan, lane, id, cell, agents);
@@ -97,13 +107,17 @@ impl AgentRows {
                 rows.extend(samples.iter().map(|sample| sample.row(&of_sample, cell, agents, repetitions)));
                 let combination = combinations.entry(key(cell)).or_default();
                 combination.levels.entry(agents).or_insert_with(|| shared.clone());
-                combination.sides.insert((agents, lane.lane.clone()), side(&samples)?);
+                let ok_share = table.entry(&lane.lane, id).and_then(Entry::ok_share);
+                combination.ok_shares.insert((agents, lane.lane.clone()), ok_share);
+                if !samples.is_empty() {
+                    combination.sides.insert((agents, lane.lane.clone()), side(&samples)?);
+                }
             }
         }
         for combination in combinations.values() {
-            rows.extend(combination.rows(lanes)?);
+            rows.extend(combination.rows(lanes, &mut efficiencies)?);
         }
-        Ok(rows)
+        Ok(AgentTables { rows, efficiencies })
     }
 }
 
@@ -194,25 +208,46 @@ struct Combination {
     /// What tells the level's row from others.
     levels: BTreeMap<u32, Values>,
     sides: BTreeMap<(u32, String), Side>,
+    /// Which share of what was tried is ok.
+    ok_shares: BTreeMap<(u32, String), Option<f64>>,
 }
 
 impl Combination {
-    fn rows(&self, lanes: &[LaneVerdict]) -> Result<Vec<TableRow<'static>>, Error> {
+    fn rows(&self, lanes: &[LaneVerdict], efficiencies: &mut ValuesBehind) -> Result<Vec<TableRow<'static>>, Error> {
         let mut rows = Vec::new();
         for (agents, shared) in &self.levels {
             let mut values = of_all_lanes(shared.clone());
-            for lane in lanes {
-                self.contrast(*agents, &lane.lane, &mut values)?;
-            }
             let shown = |column: &str| values.get(column).and_then(|cell| cell.value.as_ref()).map(ToString::to_string);
             let source = format!("{} agents {agents}", shown("cell").unwrap_or_default());
+            for LaneVerdict { lane, .. } in lanes {
+                let behind = self.efficiencies(*agents, lane);
+                self.contrast((*agents, lane), &behind, &mut values)?;
+                efficiencies.insert((source.clone(), format!("{lane}.{EFFICIENCY}")), behind);
+            }
             rows.push(TableRow { table: "agent_scaling".to_owned(), source, values: Cow::Owned(values) });
         }
         Ok(rows)
     }
 
+    /// The lane's efficiency in each launch that has samples of this level and of one agent alone.
+    fn efficiencies(&self, agents: u32, lane: &str) -> LaunchValues {
+        let of = |agents: u32| (agents, lane.to_owned());
+        let both = self.sides.get(&of(agents)).zip(self.sides.get(&of(1)));
+        let values = both.map(|(side, single)| {
+            let within = |(launch, rate): (&(u32, u32), &f64)| {
+                Some((*launch, rate / (f64::from(agents) * single.rates.get(launch)?)))
+            };
+            side.rates.iter().filter_map(within).collect()
+        });
+        let shares = [agents, 1].map(|agents| self.ok_shares.get(&of(agents)).copied().flatten());
+        LaunchValues {
+            values: values.unwrap_or_default(),
+            ok_share: shares.into_iter().flatten().min_by(f64::total_cmp),
+        }
+    }
+
     /// A lane's columns; null where the lane has no samples of this level, or none of one agent alone.
-    fn contrast(&self, agents: u32, lane: &str, values: &mut Values) -> Result<(), Error> {
+    fn contrast(&self, (agents, lane): (u32, &str), behind: &LaunchValues, values: &mut Values) -> Result<(), Error> {
         let side = self.sides.get(&(agents, lane.to_owned()));
         let single = self.sides.get(&(1, lane.to_owned()));
         let both = side.zip(single);
@@ -220,12 +255,7 @@ impl Combination {
         let new_tokens = values.get("new_tokens").and_then(|cell| cell.value.as_ref()?.number()).unwrap_or(0.0);
         let enough = |launches: usize| launches as u64 >= MIN_LAUNCHES;
         let rate = side.filter(|side| enough(side.rates.len())).and_then(|side| mean(&values_of(&side.rates)));
-        let efficiencies = both.map(|(side, single)| {
-            let within =
-                |(launch, rate): (&(u32, u32), &f64)| Some(rate / (f64::from(agents) * single.rates.get(launch)?));
-            side.rates.iter().filter_map(within).collect::<Vec<f64>>()
-        });
-        let efficiency = efficiencies.filter(|found| enough(found.len())).and_then(|found| mean(&found));
+        let efficiency = Some(&behind.values).filter(|found| enough(found.len())).and_then(|it| mean(&values_of(it)));
         let p95 = |side: &Side| -> Result<f64, Error> {
             Ok(percentile(&Sample::new(side.request_ms.clone())?, Percent::P95))
         };
@@ -236,7 +266,7 @@ impl Combination {
         let is_ttft = values.get("measure").and_then(|cell| cell.value.as_ref()?.text()) == Some("ttft");
         let ttft = side.filter(|side| is_ttft && enough(side.rates.len())).and_then(|side| mean(&side.request_ms));
         number(values, &of("decode_tps"), rate.map(|rate| rate * new_tokens), "tokens/s");
-        number(values, &of("parallel_efficiency"), efficiency, "fraction");
+        number(values, &of(EFFICIENCY), efficiency, "fraction");
         number(values, &of("p95_latency_multiplier"), multiplier, "factor");
         number(values, &of("ttft_ms"), ttft, "ms");
         count(values, &of("launches"), side.map_or(0, |side| side.rates.len() as u64));

@@ -356,6 +356,12 @@ impl Entry {
         self.launches.iter().filter(|launch| in_segment(launch.segment) >= 2).count() as u64
     }
 
+    /// Which share of the repetitions that were tried is ok; nothing where none was.
+    pub(super) fn ok_share(&self) -> Option<f64> {
+        let tried = self.ok + self.failures.values().sum::<u64>();
+        (tried > 0).then(|| self.ok as f64 / tried as f64)
+    }
+
     /// Whether all launches were made in one segment.
     pub(super) fn is_of_one_segment(&self) -> bool {
         self.launches.windows(2).all(|pair| pair[0].segment == pair[1].segment)

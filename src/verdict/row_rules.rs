@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::adapters::{Asked, Decided, Settings, TableRow, Tables, all, apply, family, others};
+use super::adapters::{Asked, Decided, Settings, Tables, all, apply, family, others};
 use super::agent_hangs::agent_hangs;
+use super::agent_tables::AgentTables;
 use super::controls::{Controls, reads_times};
 use super::expected::Expectations;
 use super::measured_tables::{launches_behind, measured_tables};
@@ -31,7 +32,7 @@ impl<'a> RowRules<'a> {
     pub(super) fn of(
         plan: &Plan,
         table: &Table,
-        of_agents: Vec<TableRow<'static>>,
+        of_agents: AgentTables,
         lanes: &[LaneVerdict],
         absent: &'a BTreeMap<String, String>,
         expectations: &'a Expectations,
@@ -39,12 +40,13 @@ impl<'a> RowRules<'a> {
         let mut rows = Vec::new();
         if plan.has_rules() {
             rows = measured_tables(table, lanes, expectations);
-            rows.extend(of_agents);
+            rows.extend(of_agents.rows);
             rows.extend(agent_hangs(plan, table, lanes));
             rows.extend(stack_tables(plan, lanes));
         }
         let behind = if plan.has_rules() { launches_behind(table, lanes) } else { BTreeMap::new() };
         let tables = Tables::measured(rows, plan.coverage.min_ok_share).behind(behind);
+        let tables = tables.with_values(of_agents.efficiencies);
         debug_assert_eq!(unforeseen(plan, &tables), Vec::<String>::new(), "columns that no plan could name");
         let alone = settings(plan, Vec::new());
         let own = plan.hypotheses.iter().map(|hypothesis| match &hypothesis.kind {

@@ -9,7 +9,7 @@ use super::contrasts::contrasts;
 use super::crashes::{conditions, places, reproduced, rescued};
 use super::criteria::{effect, points};
 use super::gates::cold_starts;
-use super::ladders::{Rungs, rungs};
+use super::ladders;
 use super::means::two_means;
 use super::reported::sizes;
 use super::routing::routing;
@@ -19,8 +19,8 @@ use crate::stats::PValue;
 use crate::verdict::Error;
 use crate::verdict::rules::{
     band_p, boundary_family, cold_family, contrasts_family, correlation_family, crossover_family, difference_family,
-    gain_family, ladder_family, mean_family, phases_family, portability_family, reproduction_p, rescue_family,
-    robustness_family, routing_family, size_family,
+    gain_family, mean_family, phases_family, portability_family, reproduction_p, rescue_family, robustness_family,
+    routing_family, size_family,
 };
 
 /// A test of a rule.
@@ -64,9 +64,8 @@ pub(in crate::verdict) fn family(rule: &Rule, tables: &Tables<'_>, settings: &Se
         Rule::StaticCacheRescue(rule) => rescued(tables, rule, settings)?.map(|input| rescue_family(&input)),
         Rule::CrashBoundary(rule) => places(tables, rule, settings)?.map(|input| boundary_family(&input)),
         Rule::FalsificationLadder(rule) => {
-            let own =
-                |Rungs { combinations, shapes, facts, rules }| ladder_family(&combinations, &shapes, &facts, &rules);
-            rungs(tables, rule, settings)?.map(own)
+            let own = ladders::asked(tables, rule, settings)?.unwrap_or_default();
+            return Ok(own.into_iter().map(|(question, p)| Asked { question, p }).collect());
         }
         _ => Ok(Vec::new()),
     };

@@ -1,13 +1,16 @@
 //! From the tables that a plan names to what a rule takes: efficiencies, hang shapes, pairs.
 
+use serde_json::json;
+
 use super::apply::{Read, Ruled, Settings};
 use super::keys::{Key, key, keyed};
-use super::tables::{Gap, Printed, Tables, must_text, number, percent, source, text};
+use super::launch_values::{Share, Unusable, share};
+use super::tables::{Gap, Printed, TableRow, Tables, must_text, number, source, text};
 use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition};
-use crate::stats::{Alpha, Bootstrap, Margin};
+use crate::stats::{Alpha, Bootstrap, Margin, PValue};
 use crate::verdict::rules::{
-    Cells, Combination, LadderRules, RuntimeFact, RuntimeFacts, Shape, ShapeState, SideCell, hang_ledger, ladder,
-    matched_pairs,
+    Cells, Combination, Combinations, LadderRules, LaunchSides, LeftOut, RuntimeFact, RuntimeFacts, Shape, ShapeState,
+    SideCell, hang_ledger, ladder, ladder_family, matched_pairs,
 };
 
 pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Ruled {
@@ -15,16 +18,39 @@ pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadd
     Ok(rungs(tables, rule, settings)?.map(ruled))
 }
 
+/// The tests by which the ladder is decided, each with what it asks. A combination that two ladders hold against the same
+/// threshold is asked once.
+pub(super) fn asked(
+    tables: &Tables<'_>,
+    rule: &FalsificationLadder,
+    settings: &Settings,
+) -> Read<Vec<(String, PValue)>> {
+    let Efficiencies { baseline, candidate, .. } = &rule.efficiencies;
+    let own = |Rungs { combinations, shapes, facts, rules }: Rungs| {
+        let asked = ladder_family(&combinations, &shapes, &facts, &rules);
+        let question = |(at, p): (Option<usize>, PValue)| {
+            let row = at.and_then(|at| combinations.compared.get(at)).map(|combination| &combination.source);
+            let asked = match row {
+                Some(row) => json!(["gain", row, baseline, candidate, rule.improvement_above, rule.improvement_unit]),
+                None => json!(["mean gain", rule.efficiencies]),
+            };
+            (asked.to_string(), p)
+        };
+        asked.into_iter().map(question).collect()
+    };
+    Ok(rungs(tables, rule, settings)?.map(own))
+}
+
 /// All that the ladder is climbed with.
-pub(super) struct Rungs {
-    pub combinations: Vec<Combination>,
-    pub shapes: Vec<Shape>,
-    pub facts: RuntimeFacts,
-    pub rules: LadderRules,
+struct Rungs {
+    combinations: Combinations,
+    shapes: Vec<Shape>,
+    facts: RuntimeFacts,
+    rules: LadderRules,
 }
 
 /// What the tables hold of it.
-pub(super) fn rungs(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Read<Rungs> {
+fn rungs(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Read<Rungs> {
     let rules = LadderRules {
         min_combinations: rule.min_combinations,
         min_hang_shapes: rule.min_hang_shapes,
@@ -57,21 +83,35 @@ fn replicates_or_cells(tables: &Tables<'_>) -> Cells {
     if tables.are_measured() { Cells::Different } else { Cells::Replicates }
 }
 
-/// Combinations of which both sides are printed.
-fn combinations(tables: &Tables<'_>, efficiencies: &Efficiencies) -> Result<Vec<Combination>, Gap> {
+/// Combinations of which both sides are known, and those of which one is not.
+fn combinations(tables: &Tables<'_>, efficiencies: &Efficiencies) -> Result<Combinations, Gap> {
     let Efficiencies { rows, key: columns, baseline, candidate } = efficiencies;
-    let mut found = Vec::new();
+    let mut found = Combinations::default();
     for (key, row) in keyed(tables.rows(rows)?, columns)? {
-        let (Some(before), Some(after)) = (percent(row, baseline)?, percent(row, candidate)?) else { continue };
-        found.push(Combination {
-            key,
-            source: source(row),
-            baseline_pct: before.value,
-            candidate_pct: after.value,
-            slack_pp: before.half + after.half,
-        });
+        match (share(tables, row, baseline)?, share(tables, row, candidate)?) {
+            (Ok(before), Ok(after)) => found.compared.push(combination(key, row, before, after)),
+            (Err(Unusable { reason, settled_by }), Ok(_)) | (Ok(_), Err(Unusable { reason, settled_by })) => {
+                found.left_out.push(LeftOut { key, source: source(row), reason, settled_by });
+            }
+            (Err(before), Err(after)) => {
+                let settled_by = before.settled_by.zip(after.settled_by).map(|(one, other)| one.max(other));
+                let reason = format!("{}; {}", before.reason, after.reason);
+                found.left_out.push(LeftOut { key, source: source(row), reason, settled_by });
+            }
+        }
     }
     Ok(found)
+}
+
+fn combination(key: Key, row: &TableRow<'_>, before: Share, after: Share) -> Combination {
+    Combination {
+        key,
+        source: source(row),
+        baseline_pct: before.printed.value,
+        candidate_pct: after.printed.value,
+        slack_pp: before.printed.half + after.printed.half,
+        launches: before.launches.zip(after.launches).map(|(baseline, candidate)| LaunchSides { baseline, candidate }),
+    }
 }
 
 fn facts(tables: &Tables<'_>, preconditions: &[Precondition]) -> Result<RuntimeFacts, Gap> {

@@ -17,6 +17,7 @@ mod family;
 mod gates;
 mod keys;
 mod ladders;
+mod launch_values;
 mod means;
 mod printed;
 mod reported;
@@ -26,6 +27,7 @@ mod tables;
 
 pub(super) use apply::{Decided, Settings, apply};
 pub(super) use family::{Asked, all, family, others};
+pub(super) use launch_values::{LaunchValues, ValuesBehind};
 pub(super) use tables::{Counted, LaunchesBehind, OBSERVATIONS, TableRow, Tables};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::launch_values::{LaunchValues, ValuesBehind};
 use crate::journal::SummaryCell;
 use crate::plan::{Column, Rows};
 use crate::terms::{Outcome, Scalar, nearest};
@@ -23,6 +24,7 @@ pub(in crate::verdict) struct Tables<'a> {
     origin: Origin,
     counted: Counted,
     launches: LaunchesBehind,
+    values: ValuesBehind,
 }
 
 /// What is known of tables that count others' raw rows.
@@ -124,12 +126,23 @@ impl<'a> Tables<'a> {
     }
 
     fn of(rows: impl IntoIterator<Item = TableRow<'a>>, origin: Origin) -> Self {
-        Self { rows: by_table(rows), origin, counted: Counted::default(), launches: LaunchesBehind::new() }
+        let (counted, launches, values) = (Counted::default(), LaunchesBehind::new(), ValuesBehind::new());
+        Self { rows: by_table(rows), origin, counted, launches, values }
     }
 
     /// The same, with the launches that measured rows count.
     pub(in crate::verdict) fn behind(self, launches: LaunchesBehind) -> Self {
         Self { launches, ..self }
+    }
+
+    /// The same, with what each launch gave of numbers that measured rows state.
+    pub(in crate::verdict) fn with_values(self, values: ValuesBehind) -> Self {
+        Self { values, ..self }
+    }
+
+    /// What each launch gave of a number of the row, where that is known.
+    pub(super) fn launch_values(&self, row: &TableRow<'_>, column: &str) -> Option<&LaunchValues> {
+        self.values.get(&(row.source.clone(), column.to_owned()))
     }
 
     /// The launches that the row counts, where that is known.

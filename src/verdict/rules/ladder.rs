@@ -1,14 +1,20 @@
 //! The falsification ladder: no effect, all of the effect, or part of it; and abstention below the coverage floors.
 //!
-//! A combination improves when its gain exceeds the threshold; a gain on the threshold does not. Gains are formed from
-//! printed numbers, so each carries half of the last printed digits as slack, and a gain whose slack reaches over the
-//! threshold is `edge`: neither improved nor not.
+//! A combination improves when its gain exceeds the threshold; a gain on the threshold does not. A gain of printed numbers
+//! carries half of their last digits as slack, and one whose slack reaches over the threshold is `edge`: neither improved nor
+//! not. A gain of a run is one of launches: it is `edge` unless its interval over launches keeps clear of the threshold and the
+//! test against it stands in the plan's family (`ladder_gains`).
 
 use std::collections::BTreeMap;
 
 use super::Cells;
 use super::hangs::{Shape, ShapeState, resolution};
-use super::ladder_null::{NullFound, null_found, own_p, tests};
+use super::ladder_floors::{
+    Combinations, LeftOut, RuntimeFacts, coverage_to_settle, missing, not_compared, shortfalls,
+};
+use super::ladder_gains::{Gained, LaunchSides, Side, are_of_launches, delta_pp, gained, own_ps};
+use super::ladder_null::{NullFound, null_found, null_of_launches, own_p, tests};
+use super::ladder_parts::{part, sensitivity};
 use super::ruling::{Part, Ruling, Standing};
 use crate::plan::{GainUnit, Null};
 use crate::stats::{Alpha, Bootstrap, Margin, PValue, Power, Replicates, Sample, summary};
@@ -27,28 +33,8 @@ pub struct Combination {
     pub candidate_pct: f64,
     /// How far rounding may have moved the difference of the two, in percentage points.
     pub slack_pp: f64,
-}
-
-/// Something that must hold before anything is judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimeFact {
-    /// What it is.
-    pub name: String,
-    /// The row it stands in.
-    pub source: String,
-    /// What it must be.
-    pub expected: String,
-    /// What it was.
-    pub observed: String,
-}
-
-/// Everything that must hold before anything is judged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RuntimeFacts {
-    /// What the rows tell.
-    pub told: Vec<RuntimeFact>,
-    /// What they would have to tell and do not, in words.
-    pub absent: Vec<String>,
+    /// What its launches gave, where a run measured it.
+    pub launches: Option<LaunchSides>,
 }
 
 /// What the ladder is held against.
@@ -80,35 +66,37 @@ pub struct LadderRules {
     pub also_in_family: Vec<PValue>,
 }
 
-/// What a combination came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gain {
-    Pass,
-    Fail,
-    Edge,
-}
-
 /// Climbs the ladder.
 ///
 /// Labels: `H0_pass`, `H1_pass`, `H2_partial`; `abstain` below a coverage floor, and `inconclusive` where the gains cannot tell:
-/// both say how many combinations (or hang shapes) would settle it, where any number would.
+/// both say how many combinations, hang shapes or launches would settle it, where any number would.
 #[must_use]
-pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Ruling {
-    if let Some(fault) = combinations.iter().find_map(fault) {
+pub fn ladder(combinations: &Combinations, shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Ruling {
+    let Combinations { compared, left_out } = combinations;
+    if let Some(fault) = compared.iter().find_map(fault) {
         return Ruling::invalid(fault);
     }
-    let gains: Vec<(f64, Gain)> = combinations.iter().map(|c| gain(c, rules)).collect();
-    let shortfalls = shortfalls(combinations.len() as u64, shapes, facts, rules);
+    let (gains, mean) = gained(compared, rules);
+    let shortfalls = shortfalls(combinations, shapes, facts, rules);
+    let mean_test = mean.as_ref().and_then(|mean| mean.test.clone());
     let ruling = if shortfalls.is_empty() {
-        decide(combinations, &gains, shapes, rules)
+        let null = match mean {
+            Some(mean) => Some(null_of_launches(mean)),
+            None => deltas(compared).map(|deltas| null_found(&deltas, rules)),
+        };
+        decide(combinations, (&gains, null), shapes, rules)
     } else {
-        let settled_by = coverage_to_settle(combinations.len() as u64, shapes, facts, rules);
+        let settled_by = coverage_to_settle(combinations, shapes, facts, rules);
         Ruling::new("abstain", Standing::Inconclusive).because_all(shortfalls).settled_by(settled_by)
     };
-    let sources = combinations.iter().map(|c| &c.source).chain(shapes.iter().map(|shape| &shape.source));
+    let missing: Vec<Part> = left_out.iter().map(missing).collect();
+    let sources = compared.iter().map(|it| &it.source).chain(left_out.iter().map(|it| &it.source));
     ruling
-        .resting_on(sources.chain(facts.told.iter().map(|fact| &fact.source)))
-        .tested(deltas(combinations).map(|deltas| tests(&deltas, rules)).unwrap_or_default())
+        .resting_on(sources.chain(shapes.iter().map(|shape| &shape.source)))
+        .resting_on(facts.told.iter().map(|fact| &fact.source))
+        .tested(deltas(compared).map(|deltas| tests(&deltas, rules)).unwrap_or_default())
+        .tested(mean_test)
+        .tested(gains.iter().filter_map(|gain| gain.by_launch.as_ref()?.test.clone()))
         .tested(resolution(shapes, rules.combinations_are, rules.bootstrap.confidence))
         .against("alpha", rules.alpha.get(), "share")
         .against_some("power", rules.power.map(Power::get), "share")
@@ -116,19 +104,27 @@ pub fn ladder(combinations: &[Combination], shapes: &[Shape], facts: &RuntimeFac
         .against("null_margin_pp", rules.null_margin.get(), "pp")
         .against("min_combinations", rules.min_combinations as f64, "count")
         .against("min_hang_shapes", rules.min_hang_shapes as f64, "count")
-        .in_parts(combinations.iter().zip(&gains).map(|(combination, gain)| part(combination, gain.1)))
+        .in_parts(compared.iter().zip(&gains).map(|(combination, gain)| part(combination, gain, rules)))
+        .in_parts(missing)
 }
 
-/// The p value by which the null hypothesis falls: what the ladder adds to the plan's family. None where it abstains.
+/// What decides the ladder by a test, each a test of the plan's family: of a run whether each combination's gain is the
+/// threshold, with the combination's number, and whether the mean gain is 0; of printed numbers whether the mean gain is 0, where
+/// a test decides the null hypothesis. None where it abstains.
 pub(in crate::verdict) fn ladder_family(
-    combinations: &[Combination],
+    combinations: &Combinations,
     shapes: &[Shape],
     facts: &RuntimeFacts,
     rules: &LadderRules,
-) -> Vec<PValue> {
-    let climbs = !combinations.iter().any(|combination| fault(combination).is_some())
-        && shortfalls(combinations.len() as u64, shapes, facts, rules).is_empty();
-    deltas(combinations).filter(|_| climbs).and_then(|deltas| own_p(&deltas, rules)).into_iter().collect()
+) -> Vec<(Option<usize>, PValue)> {
+    let compared = &combinations.compared;
+    let climbs = !compared.iter().any(|combination| fault(combination).is_some())
+        && shortfalls(combinations, shapes, facts, rules).is_empty();
+    if !climbs {
+        return Vec::new();
+    }
+    let of_printed = deltas(compared).and_then(|deltas| own_p(&deltas, rules)).map(|p| (None, p));
+    own_ps(compared, rules).into_iter().chain(of_printed).collect()
 }
 
 /// All gains in percentage points; nothing where one is no finite number.
@@ -145,97 +141,53 @@ fn fault(Combination { source, baseline_pct, candidate_pct, .. }: &Combination) 
     (!is_one).then(|| format!("{source}: {candidate_pct} % is no efficiency"))
 }
 
-fn unit(rules: &LadderRules) -> &'static str {
+pub(super) fn unit(rules: &LadderRules) -> &'static str {
     match rules.improvement_unit {
         GainUnit::Pp => "pp",
         GainUnit::PctOfBaseline => "percent of the baseline",
     }
 }
 
-fn delta_pp(combination: &Combination) -> f64 {
-    combination.candidate_pct - combination.baseline_pct
-}
-
-/// The gain in the threshold's unit, and on which side of it that lies.
-fn gain(combination: &Combination, rules: &LadderRules) -> (f64, Gain) {
-    let scale = match rules.improvement_unit {
-        GainUnit::Pp => 1.0,
-        GainUnit::PctOfBaseline => 100.0 / combination.baseline_pct,
+fn decide(
+    Combinations { compared, left_out }: &Combinations,
+    (gains, null): (&[Gained], Option<NullFound>),
+    shapes: &[Shape],
+    rules: &LadderRules,
+) -> Ruling {
+    let (Some(deltas), Some(null)) = (deltas(compared), null) else {
+        return Ruling::invalid("the gains are no finite numbers");
     };
-    let (value, slack) = (delta_pp(combination) * scale, combination.slack_pp * scale);
-    let side = if value - slack > rules.improvement_above {
-        Gain::Pass
-    } else if value + slack <= rules.improvement_above {
-        Gain::Fail
-    } else {
-        Gain::Edge
-    };
-    (value, side)
-}
-
-fn shortfalls(combinations: u64, shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Vec<String> {
-    let mut found: Vec<String> =
-        facts.absent.iter().map(|absent| format!("nothing tells of {absent}, which must hold")).collect();
-    let unmet = facts
-        .told
-        .iter()
-        .filter(|fact| fact.expected != fact.observed)
-        .map(|fact| format!("{} is {}, and must be {}", fact.name, fact.observed, fact.expected));
-    found.extend(unmet);
-    if combinations < rules.min_combinations {
-        found.push(format!("{combinations} combinations were compared, floor {}", rules.min_combinations));
-    }
-    let attempted = shapes.len() as u64;
-    if attempted < rules.min_hang_shapes {
-        found.push(format!("{attempted} hang shapes were attempted, floor {}", rules.min_hang_shapes));
-    }
-    if combinations < 2 {
-        found.push(format!("{combinations} combinations have no spread"));
-    }
-    found
-}
-
-/// Combinations, or hang shapes, with which the ladder would no longer abstain: the floor, where only numbers are short of one.
-fn coverage_to_settle(combinations: u64, shapes: &[Shape], facts: &RuntimeFacts, rules: &LadderRules) -> Option<u64> {
-    if !facts.absent.is_empty() || facts.told.iter().any(|fact| fact.expected != fact.observed) {
-        return None;
-    }
-    let floors = [(combinations, rules.min_combinations.max(2)), (shapes.len() as u64, rules.min_hang_shapes)];
-    floors.into_iter().filter(|(found, floor)| found < floor).map(|(_, floor)| floor).max()
-}
-
-fn decide(combinations: &[Combination], gains: &[(f64, Gain)], shapes: &[Shape], rules: &LadderRules) -> Ruling {
-    let Some(deltas) = deltas(combinations) else { return Ruling::invalid("the gains are no finite numbers") };
-    let count = |side: Gain| gains.iter().filter(|(_, found)| *found == side).count();
-    let (pass, fail, edge) = (count(Gain::Pass), count(Gain::Fail), count(Gain::Edge));
+    let count = |side: Side| gains.iter().filter(|gain| gain.side == side).count();
+    let (pass, fail, edge) = (count(Side::Pass), count(Side::Fail), count(Side::Edge));
     let clause = hang_clause(shapes, rules);
-    let gains_clause = if fail > 0 { Some(false) } else { (edge == 0).then_some(true) };
+    let gains_clause = if fail > 0 { Some(false) } else { (edge == 0 && left_out.is_empty()).then_some(true) };
     let h1 = match (gains_clause, clause) {
         (Some(false), _) | (_, Clause::Fails) => Some(false),
         (Some(true), Clause::Holds) => Some(true),
         (Some(true), Clause::NotTestable) if !rules.names_hangs => Some(true),
         _ => None,
     };
-    let ruling = match (null_found(&deltas, rules), h1) {
+    let ruling = match (null, h1) {
         (NullFound::Holds, _) => Ruling::decided("H0_pass"),
         (NullFound::Fails, Some(true)) => Ruling::decided("H1_pass"),
         (NullFound::Fails, Some(false)) => Ruling::decided("H2_partial"),
         (NullFound::Open(needed), _) => null_is_open(needed),
-        (NullFound::Fails, None) => {
-            Ruling::inconclusive("H1 can be neither upheld nor refuted").because(no_number(edge, clause))
-        }
+        (NullFound::OpenOfLaunches { told, settled_by }, _) => Ruling::inconclusive(told).settled_by(settled_by),
+        (NullFound::Fails, None) => h1_is_open(compared, gains, left_out, clause, rules),
     };
-    ruling.because_all([
-        format!(
-            "{pass}/{} combinations gain more than {} {}; {}",
-            gains.len(),
-            rules.improvement_above,
-            unit(rules),
-            hang_reason(shapes, clause, rules)
-        ),
-        format!("the mean gain is {} pp, the median {} pp", significant(deltas.mean(), 4), median(deltas.sample())),
-        sensitivity(gains, edge),
-    ])
+    ruling
+        .because_all([
+            format!(
+                "{pass}/{} combinations gain more than {} {}; {}",
+                gains.len(),
+                rules.improvement_above,
+                unit(rules),
+                hang_reason(shapes, clause, rules)
+            ),
+            format!("the mean gain is {} pp, the median {} pp", significant(deltas.mean(), 4), median(deltas.sample())),
+            sensitivity(gains, rules),
+        ])
+        .because_all(not_compared(left_out))
 }
 
 fn null_is_open(needed: Result<u64, String>) -> Ruling {
@@ -248,10 +200,38 @@ fn null_is_open(needed: Result<u64, String>) -> Ruling {
     }
 }
 
+/// H1 by launches is settled by those that every combination needs which is open, where no other thing leaves it open.
+fn h1_is_open(
+    compared: &[Combination],
+    gains: &[Gained],
+    left_out: &[LeftOut],
+    clause: Clause,
+    rules: &LadderRules,
+) -> Ruling {
+    let ruling = Ruling::inconclusive("H1 can be neither upheld nor refuted");
+    let edges = || gains.iter().filter(|gain| gain.side == Side::Edge);
+    let is_open = edges().count() + left_out.len() > 0;
+    let clause_is_open = match clause {
+        Clause::Unclear => true,
+        Clause::NotTestable => rules.names_hangs,
+        Clause::Holds | Clause::Fails => false,
+    };
+    if !is_open || clause_is_open || !(are_of_launches(compared) || edges().count() == 0) {
+        return ruling.because(no_number(edges().count(), clause, compared));
+    }
+    let of_edges = edges().map(|gain| gain.by_launch.as_ref()?.settled_by);
+    let needed: Option<Vec<u64>> = of_edges.chain(left_out.iter().map(|it| it.settled_by)).collect();
+    let first = edges().find_map(|gain| Some(gain.by_launch.as_ref()?.told.clone()));
+    let first = first.map(|told| format!("the launches do not tell of the gain of a combination: {told}"));
+    ruling.because_all(first).settled_by(needed.and_then(|needed| needed.into_iter().max()))
+}
+
 /// Why no number of repetitions would tell whether H1 holds.
-fn no_number(edge: usize, clause: Clause) -> &'static str {
+fn no_number(edge: usize, clause: Clause, compared: &[Combination]) -> &'static str {
     match clause {
-        _ if edge > 0 => "no number of repetitions would settle it: the printed digits of a gain do not tell",
+        _ if edge > 0 && !are_of_launches(compared) => {
+            "no number of repetitions would settle it: the printed digits of a gain do not tell"
+        }
         Clause::Unclear => "no number of repetitions would settle it: the numbers of a hang shape deny its outcome",
         _ => "no number of repetitions would settle it: the design asks for no hang shape",
     }
@@ -295,42 +275,11 @@ fn median(deltas: &Sample) -> String {
     summary(deltas).map_or_else(|_| "unknown".to_owned(), |found| significant(found.p50, 4))
 }
 
-/// Which thresholds would have counted the same: the design's own is often one of several that the report allows.
-fn sensitivity(gains: &[(f64, Gain)], edge: usize) -> String {
-    let of = |side: Gain| gains.iter().filter(move |(_, found)| *found == side).map(|(gain, _)| *gain);
-    let highest_fail = of(Gain::Fail).max_by(f64::total_cmp).map(|value| significant(value, 4));
-    let lowest_pass = of(Gain::Pass).min_by(f64::total_cmp).map(|value| significant(value, 4));
-    let told = match (highest_fail, lowest_pass) {
-        (Some(fail), Some(pass)) => format!("any threshold from {fail} to below {pass} gives the same count"),
-        (None, Some(pass)) => format!("any threshold below {pass} gives the same count"),
-        (Some(fail), None) => format!("any threshold from {fail} on gives the same count"),
-        (None, None) => "no gain lies clear of the threshold".to_owned(),
-    };
-    if edge == 0 { told } else { format!("{told}; {edge} lie so near that their printed digits do not tell") }
-}
-
-fn part(combination: &Combination, gain: Gain) -> Part {
-    let label = match gain {
-        Gain::Pass => "pass",
-        Gain::Fail => "fail",
-        Gain::Edge => "edge",
-    };
-    let delta = delta_pp(combination);
-    let part = Part::new(combination.key.clone(), label)
-        .number("baseline_pct", combination.baseline_pct)
-        .number("candidate_pct", combination.candidate_pct)
-        .number("delta_pp", delta)
-        .number("change_pct", 100.0 * delta / combination.baseline_pct);
-    if combination.candidate_pct > 100.0 || combination.baseline_pct > 100.0 {
-        return part.because("an efficiency above 100 %: more than its own single run explains");
-    }
-    part
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stats::Confidence;
+    use crate::verdict::rules::RuntimeFact;
 
     fn rules() -> LadderRules {
         let confidence = Confidence::new(0.95).expect("a level");
@@ -357,7 +306,12 @@ mod tests {
             baseline_pct: 50.0,
             candidate_pct: 50.0 + gain,
             slack_pp,
+            launches: None,
         }
+    }
+
+    fn all(compared: impl IntoIterator<Item = Combination>) -> Combinations {
+        Combinations { compared: compared.into_iter().collect(), left_out: Vec::new() }
     }
 
     fn shape(state: ShapeState) -> Shape {
@@ -373,7 +327,7 @@ mod tests {
     }
 
     fn climbed(gains: &[f64], shapes: &[ShapeState], rules: &LadderRules) -> Ruling {
-        let combinations: Vec<Combination> = gains.iter().map(|gain| combination(*gain, 0.0)).collect();
+        let combinations = all(gains.iter().map(|gain| combination(*gain, 0.0)));
         let shapes: Vec<Shape> = shapes.iter().map(|state| shape(*state)).collect();
         ladder(&combinations, &shapes, &RuntimeFacts::default(), rules)
     }
@@ -407,7 +361,7 @@ mod tests {
 
     #[test]
     fn printed_digits_that_do_not_tell_leave_a_gain_on_the_edge() {
-        let combinations = [combination(5.01, 0.1), combination(9.0, 0.1), combination(8.0, 0.1)];
+        let combinations = all([combination(5.01, 0.1), combination(9.0, 0.1), combination(8.0, 0.1)]);
         let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &RuntimeFacts::default(), &rules());
         assert_eq!((ruling.label.as_str(), ruling.parts[0].label.as_str()), ("inconclusive", "edge"));
         assert!(ruling.settled_by.is_none() && ruling.reasons[1].contains("printed digits"), "{:?}", ruling.reasons);
@@ -431,7 +385,7 @@ mod tests {
             expected: "true".to_owned(),
             observed: "false".to_owned(),
         };
-        let combinations = [9.0, 9.5, 9.1].map(|gain| combination(gain, 0.0));
+        let combinations = all([9.0, 9.5, 9.1].map(|gain| combination(gain, 0.0)));
         let facts = RuntimeFacts { told: vec![gil], absent: vec!["a build in table t".to_owned()] };
         let ruling = ladder(&combinations, &[shape(ShapeState::Resolved)], &facts, &rules());
         let reasons =
@@ -474,14 +428,14 @@ mod tests {
         assert_eq!(ruling.label, "H1_pass", "where no shape can be named the gains decide");
         assert!(ruling.reasons.iter().any(|reason| reason.contains("not_testable")), "{:?}", ruling.reasons);
         let none = Combination { baseline_pct: 0.0, ..combination(1.0, 0.0) };
-        assert_eq!(ladder(&[none], &[], &RuntimeFacts::default(), &rules).standing, Standing::Invalid);
+        assert_eq!(ladder(&all([none]), &[], &RuntimeFacts::default(), &rules).standing, Standing::Invalid);
     }
 
     #[test]
     fn what_no_efficiency_can_be_is_refused_however_good_the_others_are() {
         for candidate_pct in [-0.5, f64::NAN, f64::INFINITY] {
             let bad = Combination { candidate_pct, source: "row 2".to_owned(), ..combination(0.0, 0.0) };
-            let combinations = [combination(9.0, 0.0), bad, combination(9.0, 0.0)];
+            let combinations = all([combination(9.0, 0.0), bad, combination(9.0, 0.0)]);
             let shapes = [shape(ShapeState::Resolved)];
             let ruling = ladder(&combinations, &shapes, &RuntimeFacts::default(), &rules());
             assert_eq!(ruling.standing, Standing::Invalid);

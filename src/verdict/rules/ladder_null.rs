@@ -4,6 +4,7 @@
 use super::Cells;
 use super::estimate::InFamily;
 use super::ladder::LadderRules;
+use super::ladder_gains::{Answer, Side};
 use super::ruling::RulingTest;
 use crate::plan::Null;
 use crate::stats::{
@@ -18,12 +19,29 @@ pub(super) enum NullFound {
     Fails,
     /// The gains cannot tell. So many combinations would settle it, or in words why none is known.
     Open(Result<u64, String>),
+    /// The launches of a run cannot tell, in words. So many of either side would.
+    OpenOfLaunches {
+        told: String,
+        settled_by: Option<u64>,
+    },
+}
+
+/// What launches say of the mean gain: above 0, not above it, or neither for sure.
+pub(super) fn null_of_launches(mean: Answer) -> NullFound {
+    match mean.side {
+        Side::Pass => NullFound::Fails,
+        Side::Fail => NullFound::Holds,
+        Side::Edge => NullFound::OpenOfLaunches {
+            told: format!("the launches do not tell whether the mean gain is above 0: {}", mean.told),
+            settled_by: mean.settled_by,
+        },
+    }
 }
 
 /// Whether the null hypothesis holds.
 ///
-/// That the mean gain is not above 0 is asked of the mean as it stands, as its authors did: no test decides it, and none counts
-/// in the plan's family. That it is none within a margin has the three answers of any contrast: equivalent by TOST, which is not
+/// That the mean gain is not above 0 is asked of printed means as they stand, as their authors did: no test decides it, and none
+/// counts in the plan's family. Launches of a run are asked by [`null_of_launches`]. That it is none within a margin has the three answers of any contrast: equivalent by TOST, which is not
 /// adjusted, else different by Student's test of the mean gain against 0, adjusted (Holm) over the plan's family, else open.
 pub(super) fn null_found(deltas: &Replicates, rules: &LadderRules) -> NullFound {
     let holds = |holds: bool| if holds { NullFound::Holds } else { NullFound::Fails };
@@ -111,7 +129,7 @@ mod tests {
     use super::*;
     use crate::plan::GainUnit;
     use crate::stats::{Bootstrap, Power};
-    use crate::verdict::rules::{Combination, Ruling, RuntimeFacts, Standing, ladder, ladder_family};
+    use crate::verdict::rules::{Combination, Combinations, Ruling, RuntimeFacts, Standing, ladder, ladder_family};
 
     fn rules(null_margin: f64) -> LadderRules {
         let confidence = Confidence::new(0.95).expect("a level");
@@ -131,15 +149,16 @@ mod tests {
         }
     }
 
-    fn combinations(gains: &[f64]) -> Vec<Combination> {
+    fn combinations(gains: &[f64]) -> Combinations {
         let combination = |gain: &f64| Combination {
             key: BTreeMap::new(),
             source: "row".to_owned(),
             baseline_pct: 50.0,
             candidate_pct: 50.0 + gain,
             slack_pp: 0.0,
+            launches: None,
         };
-        gains.iter().map(combination).collect()
+        Combinations { compared: gains.iter().map(combination).collect(), left_out: Vec::new() }
     }
 
     fn climbed(gains: &[f64], rules: &LadderRules) -> Ruling {

@@ -253,7 +253,7 @@ fn samples_pair_by_repetition_over_all_blocks_and_none_is_dropped() {
     let pairs = ruling(&verdict, "pairs");
     // Two phases, two levels of agents, four blocks of two repetitions.
     assert_eq!((pairs.label.as_str(), pairs.parts.len()), ("all_matched", 32));
-    for name in ["pairs", "ladder", "latency", "ttft", "hangs"] {
+    for name in ["pairs", "latency", "ttft", "hangs"] {
         let untested = ruling(&verdict, name).tests.iter().all(|test| test.interval.is_none() && test.p.is_none());
         assert!(untested, "{name}: different cells are no launches of one");
     }
@@ -322,6 +322,54 @@ fn fewer_than_three_undisturbed_launches_give_no_efficiency_and_the_ladder_absta
     let ladder = ruling(&verdict, "ladder");
     assert_eq!((ladder.label.as_str(), ladder.standing), ("abstain", Standing::Inconclusive));
     assert!(ladder.reasons[0].starts_with("0 combinations were compared, floor 2"), "{:?}", ladder.reasons);
+    assert_eq!(ladder.settled_by, Some(3), "launches, and not combinations");
+    assert!(ladder.parts[0].reason.as_ref().unwrap().contains("2 launches give it"), "{:?}", ladder.parts);
+}
+
+#[test]
+fn gains_are_those_of_launches_each_a_test_of_the_plans_family() {
+    let verdict = judged(AGENTS, quiet_host);
+    let ladder = ruling(&verdict, "ladder");
+    assert_eq!((ladder.label.as_str(), ladder.standing), ("H1_pass", Standing::Decided), "{:?}", ladder.reasons);
+    let told: Vec<(&str, bool)> =
+        ladder.tests.iter().map(|it| (it.test.as_str(), it.interval.is_some() && it.p_adjusted.is_some())).collect();
+    let wanted = [
+        ("Welch t of the mean gain over the combinations against 0 pp, Holm over 3", true),
+        ("Welch t of the gain of ttft / m / short against 12 pp, Holm over 3", true),
+        ("Welch t of the gain of scaling / m / short against 12 pp, Holm over 3", true),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(ladder.parts[0].numbers["launches"], 4.0);
+    // A second ladder over the same combinations asks the same, and one at another threshold does not.
+    let at = |threshold: &str| {
+        let (_, own) = AGENTS.split_once("[[hypothesis]]\nname = \"ladder\"").unwrap();
+        let (own, _) = own.split_once("[[hypothesis]]").unwrap();
+        let again = own.replace("improvement_above = 12.0", threshold);
+        let verdict = judged(&format!("{AGENTS}\n[[hypothesis]]\nname = \"again\"{again}"), quiet_host);
+        ruling(&verdict, "again").tests[1].test.clone()
+    };
+    assert!(at("improvement_above = 12.0").ends_with("Holm over 3"), "{}", at("improvement_above = 12.0"));
+    assert!(at("improvement_above = 11.0").ends_with("Holm over 5"), "{}", at("improvement_above = 11.0"));
+}
+
+#[test]
+fn combinations_of_survivors_and_those_that_nobody_ran_through_are_listed_and_not_compared() {
+    let strict = AGENTS.replace("min_ok_share = 0.5", "min_ok_share = 0.9");
+    let hangs_once: Controls = |lane, agents, block| if (lane, agents, block) == ("same", 2, 0) { HANGS } else { 1.95 };
+    assert_eq!(ruling(&judged(AGENTS, hangs_once), "ladder").label, "H1_pass", "above its floor");
+    let hung: Controls = |_, agents, _| if agents == 2 { HANGS } else { 1.95 };
+    let why = "of its repetitions are ok, floor 0.9: times of survivors are no sample";
+    for (controls, share) in [(hangs_once, "same.parallel_efficiency: 0.75"), (hung, "base.parallel_efficiency: 0")] {
+        let verdict = judged(&strict, controls);
+        let ladder = ruling(&verdict, "ladder");
+        assert_eq!((ladder.label.as_str(), ladder.settled_by), ("abstain", None), "{:?}", ladder.reasons);
+        assert!(ladder.reasons[0].starts_with("0 combinations were compared, floor 2"), "{:?}", ladder.reasons);
+        assert_eq!(ladder.parts.len(), 2);
+        for part in &ladder.parts {
+            assert_eq!(part.label, "not_compared");
+            assert!(part.reason.as_ref().unwrap().starts_with(&format!("{share} {why}")), "{part:?}");
+        }
+    }
 }
 
 #[test]
