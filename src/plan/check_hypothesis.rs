@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::check_measured::check_measured;
 use super::check_plan::{between, name, unique};
 use super::check_rule::{Earlier, RulePlace};
 use super::check_unit::check_unit;
@@ -76,6 +77,7 @@ impl Scope<'_> {
                 let kind = self.ruled(&at, &raw, rule)?;
                 columns::check(self.document, index, rule, &self.columns)?;
                 check_unit(self.document, index, rule)?;
+                check_measured(self.document, index, rule)?;
                 kind
             }
             (Some(_), Some(_)) => {

@@ -12,6 +12,7 @@
 
 mod check_design;
 mod check_hypothesis;
+mod check_measured;
 mod check_plan;
 mod check_reported;
 mod check_rule;

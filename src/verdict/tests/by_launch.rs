@@ -48,7 +48,8 @@ fn a_plan_that_counts_what_no_launches_are_counted_of_is_refused_by_line_and_key
     assert!(text.contains("rule.crashes: \"refused\" has no count of launches"), "{text}");
     assert!(text.contains("crashed_launches, crashed, crash_rate"), "{text}");
     let ladder = "[[hypothesis]]\nname = \"l\"\n[hypothesis.rule]\nkind = \"falsification_ladder\"\npreconditions = []\n\
-                  efficiencies = { rows = { table = \"cells\" }, key = [\"cell\"], baseline = \"ok_rate\", candidate = \"ok_rate\" }\n\
+                  efficiencies = { rows = { table = \"agent_scaling\" }, key = [\"cell\"], \
+                  baseline = \"base.parallel_efficiency\", candidate = \"same.parallel_efficiency\" }\n\
                   min_combinations = 2\nmin_hang_shapes = 0\nimprovement_above = 5.0\nimprovement_unit = \"pp\"\n\
                   null_margin_pp = 3.0\nnull = ";
     let text = refused(&format!("{ladder}\"within_margin\"\n"));
@@ -57,7 +58,49 @@ fn a_plan_that_counts_what_no_launches_are_counted_of_is_refused_by_line_and_key
         "{text}"
     );
     assert!(text.contains("use `mean_not_above_zero`"), "{text}");
-    plan(&format!("{ladder}\"mean_not_above_zero\"\n"));
+    let asked = format!("{ladder}\"mean_not_above_zero\"\n");
+    plan(&asked);
+    let text = refused(&asked.replace("same.parallel_efficiency", "same.decode_tps"));
+    assert!(text.contains("rule.efficiencies.candidate: of \"same.decode_tps\" it is not known"), "{text}");
+    assert!(text.contains("name LANE.parallel_efficiency"), "{text}");
+}
+
+#[test]
+fn rules_that_take_printed_numbers_as_they_stand_are_refused_over_the_rows_of_a_run() {
+    let of = "rows = { table = \"cells\" }\nkey = [\"cell\"]\n";
+    let rules = [
+        (
+            "ranking",
+            "rows = { table = \"cells\" }\ncandidate = \"lane\"\ncandidates = [\"base\", \"same\"]\n\
+             unit = \"workload\"\nmean = \"mean_ms\"\nn = \"launches\"\n"
+                .to_owned(),
+        ),
+        (
+            "consistency",
+            format!("{of}left = \"mean_ms\"\nright = \"sd_ms\"\nconsistent_pct = 5.0\nacceptable_pct = 25.0\n"),
+        ),
+        ("ladder_of_bands", format!("{of}value = \"mean_ms\"\nlowest = \"quick\"\nabove = {{ slow = 60.0 }}\n")),
+        ("score_and_latency", format!("{of}scores = [\"ok\", \"attempts\"]\nlatencies = [\"mean_ms\", \"sd_ms\"]\n")),
+        (
+            "same_window_rerun",
+            "rerun = { table = \"cells\" }\nkey = [\"cell\"]\nnear_flat = { mean_ms = 1.0 }\n".to_owned(),
+        ),
+        (
+            "cold_start",
+            "startup = \"ms\"\nfirst_request = \"ms\"\ntotal = \"ms\"\nresolution_ms = 1.0\npower = 0.8\n\
+             launch = \"launch\"\nlanes.base = { table = \"launches\", where = { lane = [\"base\"] } }\n\
+             lanes.same = { table = \"launches\", where = { lane = [\"same\"] } }\n"
+                .to_owned(),
+        ),
+    ];
+    let workload = "[[workload]]\nname = \"d\"\nprompt = [1]\nnew_tokens = 2\nphases = [\"kv_decode\"]\n";
+    for (kind, keys) in rules {
+        let text =
+            format!("{ROWS}{workload}[[hypothesis]]\nname = \"p\"\n[hypothesis.rule]\nkind = \"{kind}\"\n{keys}");
+        let refused = Plan::parse("rows.toml", &text).unwrap_err().to_string();
+        let told = format!("rows.toml:34: hypothesis[0].rule.kind: `{kind}` takes printed numbers as they stand");
+        assert!(refused.starts_with(&told), "{refused}");
+    }
 }
 
 #[test]
