@@ -396,13 +396,17 @@ impl Rule {
         [fixed.to_vec(), own].concat()
     }
 
-    /// Whether the rule's answer rests on a spread over observations, so that it matters what one observation is.
+    /// Whether the rule's answer rests on what was repeated, on counts, means or single readings of it, so that it matters what
+    /// one observation is. The others read what is stated: which rows there are, which axes moved, which tokens came out.
     #[must_use]
     pub const fn counts_observations(&self) -> bool {
         match self {
             Self::FalsificationLadder(_)
             | Self::HangLedger(_)
             | Self::CorrelationCriterion(_)
+            | Self::Saturation(_)
+            | Self::StatedDifferences(_)
+            | Self::ParallelEfficiency(_)
             | Self::MeanContrast(_)
             | Self::DifferenceCriterion(_)
             | Self::EffectBand(_)
@@ -417,6 +421,11 @@ impl Rule {
             | Self::ScaleCrossover(_)
             | Self::MatchedContrasts(_)
             | Self::CompileRobustness(_)
+            | Self::FiveGates(_)
+            | Self::Ranking(_)
+            | Self::Consistency(_)
+            | Self::LadderOfBands(_)
+            | Self::ScoreAndLatency(_)
             | Self::CommercialRouting(_)
             | Self::SameWindowRerun(_)
             | Self::EffectSize(_)
@@ -425,17 +434,9 @@ impl Rule {
             | Self::SingleDelta(_)
             | Self::AxisDecomposition(_)
             | Self::Licence(_)
-            | Self::Saturation(_)
-            | Self::StatedDifferences(_)
-            | Self::ParallelEfficiency(_)
             | Self::TokenParity(_)
             | Self::WeightParity(_)
             | Self::CleanRuns(_)
-            | Self::FiveGates(_)
-            | Self::Ranking(_)
-            | Self::Consistency(_)
-            | Self::LadderOfBands(_)
-            | Self::ScoreAndLatency(_)
             | Self::BenchmarkIdentity(_) => false,
         }
     }

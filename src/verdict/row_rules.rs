@@ -140,7 +140,7 @@ fn unforeseen(plan: &Plan, tables: &Tables<'_>) -> Vec<String> {
     found.collect()
 }
 
-/// How sure every answer must be; the launch is the unit, so that there is no other answer beside it.
+/// How sure every answer must be.
 fn settings(plan: &Plan, also_in_family: Vec<PValue>) -> Settings {
     Settings {
         alpha: plan.statistics.alpha,
@@ -148,7 +148,6 @@ fn settings(plan: &Plan, also_in_family: Vec<PValue>) -> Settings {
         bootstrap_resamples: plan.statistics.bootstrap_resamples,
         bootstrap_seed: plan.statistics.bootstrap_seed,
         also_in_family,
-        also_by_launch: Vec::new(),
     }
 }
 

@@ -41,8 +41,6 @@ pub(in crate::verdict) struct Settings {
     pub bootstrap_seed: u64,
     /// p values of the plan's other tests in the same family.
     pub also_in_family: Vec<PValue>,
-    /// The same by launches, where a rule that counts iterations gives the answer by launches beside its own.
-    pub also_by_launch: Vec<PValue>,
 }
 
 impl Settings {

@@ -38,7 +38,6 @@ pub(super) fn contrasts(
             alpha,
             power,
             also_in_family: settings.also_in_family.clone(),
-            also_by_launch: settings.also_by_launch.clone(),
         };
         Ok((input, found.left_out()))
     };

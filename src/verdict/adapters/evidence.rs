@@ -101,6 +101,9 @@ fn finding(need: &FindingNeed, before: &[Decided]) -> Checked {
 fn every_at_least(tables: &Tables<'_>, need: &Floor) -> Result<Checked, Gap> {
     let (mut sources, mut below, mut near) = (Vec::new(), 0, 0);
     let (mut least, mut in_unit) = (f64::INFINITY, String::new());
+    if tables.count_launches() && !tables.are_measured() {
+        return Err(Gap::too_few(format!("of how many launches the values of {} are is not known", need.of.column)));
+    }
     for row in tables.column(&need.of)? {
         let printed = must_number(row, &need.of.column)?;
         least = least.min(printed.value);

@@ -37,7 +37,6 @@ fn settings(also_in_family: Vec<PValue>) -> Settings {
         bootstrap_resamples: 1_000,
         bootstrap_seed: 42,
         also_in_family,
-        also_by_launch: Vec::new(),
     }
 }
 

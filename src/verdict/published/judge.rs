@@ -3,10 +3,10 @@
 use super::printed_tables::printed_tables;
 use super::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile};
 use crate::journal::{ImportedFrom, Journal};
-use crate::plan::{Design, DesignHypothesis, Published, Replication};
+use crate::plan::{Design, DesignHypothesis, Published, Replication, Rule};
 use crate::stats::PValue;
 use crate::verdict::adapters::{Asked, Decided, Settings, Tables, apply, family, others};
-use crate::verdict::rules::{Ruling, Standing};
+use crate::verdict::rules::{MIN_LAUNCHES, Ruling, Standing};
 use crate::verdict::{Conclusion, Error};
 
 /// Format version of [`PublishedVerdict`].
@@ -22,28 +22,18 @@ pub fn judge_published(design: &Design, journal: &Journal) -> Result<PublishedVe
     let (by_iteration, by_launch) = (tables(), tables().by_launch());
     let families = Families::of(design, &by_iteration, &by_launch)?;
     let mut hypotheses: Vec<PublishedHypothesis> = Vec::with_capacity(design.hypotheses.len());
-    let mut before: Vec<Decided> = Vec::with_capacity(design.hypotheses.len());
+    let (mut of_iterations, mut of_launches) = (Vec::new(), Vec::new());
     for (index, DesignHypothesis { name, claim, expect, rule }) in design.hypotheses.iter().enumerate() {
-        let launches = families.others(index, Replication::Launch);
-        let by_launches = || match rule.names_launches() {
-            true => apply(rule, &by_launch, &settings(design, launches.clone(), Vec::new()), &before),
-            false => Ok(Ruling::invalid(NO_LAUNCHES)),
+        let iterations = settings(design, families.others(index, Replication::Iteration));
+        let by_iterations = apply(rule, &by_iteration, &iterations, &of_iterations)?;
+        let launches = settings(design, families.others(index, Replication::Launch));
+        let by_launches = by_launches(rule, &by_iterations, || apply(rule, &by_launch, &launches, &of_launches))?;
+        of_iterations.push(decided(name, &by_iterations));
+        of_launches.push(decided(name, &by_launches));
+        let (ruling, beside) = match design.published.replication {
+            Replication::Launch => (by_launches, None),
+            Replication::Iteration => (by_iterations, Some(at_launch_level(rule, by_launches))),
         };
-        let by_iterations = || {
-            let iterations = families.others(index, Replication::Iteration);
-            apply(rule, &by_iteration, &settings(design, iterations, launches.clone()), &before)
-        };
-        let (ruling, beside) = match (rule.counts_observations(), design.published.replication) {
-            (false, _) => (by_iterations()?, None),
-            (true, Replication::Launch) => (by_launches()?, None),
-            (true, Replication::Iteration) => (by_iterations()?, Some(at_launch_level(by_launches()?))),
-        };
-        before.push(Decided {
-            name: name.clone(),
-            label: ruling.label.clone(),
-            is_decided: ruling.standing == Standing::Decided,
-            rests_on: ruling.rests_on.clone(),
-        });
         hypotheses.push(PublishedHypothesis {
             name: name.clone(),
             claim: claim.clone(),
@@ -76,7 +66,7 @@ struct Families {
 
 impl Families {
     fn of(design: &Design, by_iteration: &Tables<'_>, by_launch: &Tables<'_>) -> Result<Self, Error> {
-        let alone = settings(design, Vec::new(), Vec::new());
+        let alone = settings(design, Vec::new());
         let mut found = Self { by_iteration: Vec::new(), by_launch: Vec::new() };
         for DesignHypothesis { rule, .. } in &design.hypotheses {
             found.by_iteration.push(family(rule, by_iteration, &alone)?);
@@ -95,18 +85,56 @@ impl Families {
     }
 }
 
-fn settings(design: &Design, also_in_family: Vec<PValue>, also_by_launch: Vec<PValue>) -> Settings {
+fn settings(design: &Design, also_in_family: Vec<PValue>) -> Settings {
     let Published { alpha, power, bootstrap_resamples, bootstrap_seed, .. } = design.published;
-    Settings { alpha, power, bootstrap_resamples, bootstrap_seed, also_in_family, also_by_launch }
+    Settings { alpha, power, bootstrap_resamples, bootstrap_seed, also_in_family }
 }
 
 /// No column is named that would tell launches apart.
 const NO_LAUNCHES: &str = "nothing in the imported journal names a launch that these numbers were measured in: what is \
-                           printed is a summary over iterations, and a test over launches needs their rows";
+                           printed is a summary over iterations, and fewer than three known launches a side decide nothing";
 
-fn at_launch_level(ruling: Ruling) -> AtLaunchLevel {
-    let Ruling { label, standing, reasons, settled_by, .. } = ruling;
-    AtLaunchLevel { label, standing, reasons, settled_by }
+/// What is read is stated, and not repeated.
+const NO_REPETITIONS: &str = "it counts no repetitions: the answer is the same whatever one observation is";
+
+/// The answer with the launch as one observation. Where the rule counts repetitions and no column tells of which launches they
+/// are, it is open, unless the rule cannot be applied at all; else the rule itself is asked.
+fn by_launches(
+    rule: &Rule,
+    by_iterations: &Ruling,
+    ask: impl FnOnce() -> Result<Ruling, Error>,
+) -> Result<Ruling, Error> {
+    if !rule.counts_observations() || rule.names_launches() {
+        return ask();
+    }
+    let Ruling { standing, reasons, rests_on, thresholds, .. } = by_iterations;
+    let ruling = match standing {
+        Standing::Invalid => Ruling::invalid(reasons.join("; ")),
+        _ => Ruling::inconclusive(NO_LAUNCHES).settled_by(Some(MIN_LAUNCHES)),
+    };
+    let mut ruling = ruling.resting_on(rests_on);
+    ruling.thresholds.clone_from(thresholds);
+    let is_listed = thresholds.iter().any(|listed| listed.name == "min_launches");
+    Ok(ruling.against_some("min_launches", (!is_listed).then_some(MIN_LAUNCHES as f64), "launches"))
+}
+
+fn at_launch_level(rule: &Rule, ruling: Ruling) -> AtLaunchLevel {
+    let Ruling { label, standing, reasons, settled_by, tests, parts, .. } = ruling;
+    // What a licence is derived from may count repetitions.
+    if rule.counts_observations() || matches!(rule, Rule::Licence(_)) {
+        return AtLaunchLevel { label, standing, reasons, settled_by, tests, parts };
+    }
+    let reasons = vec![NO_REPETITIONS.to_owned()];
+    AtLaunchLevel { label, standing, reasons, settled_by, tests: Vec::new(), parts: Vec::new() }
+}
+
+fn decided(name: &str, ruling: &Ruling) -> Decided {
+    Decided {
+        name: name.to_owned(),
+        label: ruling.label.clone(),
+        is_decided: ruling.standing == Standing::Decided,
+        rests_on: ruling.rests_on.clone(),
+    }
 }
 
 fn imported_facts(design: &Design, journal: &Journal) -> Result<ImportedFacts, Error> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Replication;
 use crate::terms::{Axes, Digest};
 use crate::verdict::Conclusion;
-use crate::verdict::rules::{Ruling, Standing};
+use crate::verdict::rules::{Part, Ruling, RulingTest, Standing};
 
 /// What a report's printed tables say by the report's own design: a pure function of both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub struct PublishedVerdict {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AtLaunchLevel {
-    /// The rule's word; `invalid` where the journal names no launches.
+    /// The rule's word; `inconclusive` where the journal names no launches of what the rule counts.
     pub label: String,
     /// Whether that is a decision.
     pub standing: Standing,
@@ -47,6 +47,12 @@ pub struct AtLaunchLevel {
     /// Launches a side that would settle an underpowered question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_by: Option<u64>,
+    /// The tests over launches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<RulingTest>,
+    /// What came out for each condition by launches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
 }
 
 /// The imported journal a verdict was derived from.
@@ -95,7 +101,7 @@ pub struct PublishedHypothesis {
     pub expected: Vec<String>,
     /// What the rule says.
     pub ruling: Ruling,
-    /// What it says by launches, where the ruling counts iterations and it matters what one observation is.
+    /// What it says by launches, where the ruling is by the iteration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_launch_level: Option<AtLaunchLevel>,
 }

@@ -73,8 +73,6 @@ pub struct MatchedContrasts {
     pub power: Power,
     /// p values of the plan's other tests in the same family, in this unit.
     pub also_in_family: Vec<PValue>,
-    /// The same by launches, for the answer that stands beside one by iterations.
-    pub also_by_launch: Vec<PValue>,
 }
 
 /// One contrast in one unit.
@@ -94,8 +92,7 @@ struct Told {
 /// decided are equivalent and some are not.
 ///
 /// Fewer than three launches a side decide nothing. Under [`ReplicationUnit::Iteration`] the ruling is that of the
-/// iterations and says so, and the answer by launches stands beside it, part by part: for a printed summary, of which the
-/// launches are not known, it is `could_not_tell`.
+/// iterations and says so; who asks for it asks for the answer by launches as well, which is a ruling of its own.
 #[must_use]
 pub fn matched_contrasts(input: &MatchedContrasts) -> Ruling {
     rule(input)
@@ -120,31 +117,22 @@ fn rule(input: &MatchedContrasts) -> Ruling {
     if let Some(again) = input.contrasts.iter().find(|contrast| !keys.insert(&contrast.key)) {
         return Ruling::invalid(format!("the contrast {} is given twice", told(&again.key)));
     }
-    let stated = match in_unit(input, input.unit) {
-        Ok(stated) => stated,
+    let all = match answers(input) {
+        Ok(all) => all,
         Err(reason) => return Ruling::invalid(reason),
     };
-    let mut ruling = conclude(&stated, input.margin_pct);
-    if input.unit == ReplicationUnit::Iteration {
-        let beside = match in_unit(input, ReplicationUnit::Launch) {
-            Ok(beside) => beside,
-            Err(reason) => return Ruling::invalid(reason),
-        };
-        let by_launch = conclude(&beside, input.margin_pct);
-        ruling = ruling
-            .because("the unit of replication is the iteration, as the plan states; iterations of one launch are no repetitions of it")
-            .because(format!("by launches the answer is {}: {}", by_launch.label, by_launch.reasons.join("; ")));
-        return with_parts(with_parts(ruling, stated), beside);
-    }
-    with_parts(ruling, stated)
+    let by_iterations = (input.unit == ReplicationUnit::Iteration).then(|| BY_ITERATIONS.to_owned());
+    let ruling = conclude(&all, input.margin_pct).because_all(by_iterations);
+    all.into_iter().fold(ruling, |ruling, told| ruling.in_parts([told.part]).tested(told.tests))
 }
 
-fn with_parts(ruling: Ruling, told: Vec<Told>) -> Ruling {
-    told.into_iter().fold(ruling, |ruling, told| ruling.in_parts([told.part]).tested(told.tests))
-}
+/// What a ruling says that counts iterations.
+const BY_ITERATIONS: &str =
+    "the unit of replication is the iteration, as the plan states; iterations of one launch are no repetitions of it";
 
-/// What each contrast says in one unit; in words which one is impossible.
-fn in_unit(input: &MatchedContrasts, unit: ReplicationUnit) -> Result<Vec<Told>, String> {
+/// What each contrast says; in words which one is impossible.
+fn answers(input: &MatchedContrasts) -> Result<Vec<Told>, String> {
+    let unit = input.unit;
     let mut measured: Vec<Result<Question, Open>> = Vec::with_capacity(input.contrasts.len());
     for contrast in &input.contrasts {
         measured.push(match question(contrast, unit, input.pair_by_block) {
@@ -155,8 +143,7 @@ fn in_unit(input: &MatchedContrasts, unit: ReplicationUnit) -> Result<Vec<Told>,
     }
     let questions: Vec<Question> = measured.iter().filter_map(|found| found.as_ref().ok()).cloned().collect();
     let terms = Terms { margin: input.margin_pct, alpha: input.alpha, power: input.power };
-    let others = if unit == input.unit { &input.also_in_family } else { &input.also_by_launch };
-    let mut answers = answer(&questions, others, terms)?.into_iter();
+    let mut answers = answer(&questions, &input.also_in_family, terms)?.into_iter();
     let mut all = Vec::with_capacity(measured.len());
     // What would settle a contrast is planned for two independent sides, which the sides of a block are not.
     let planned = |mut told: Told| {
@@ -386,7 +373,6 @@ mod tests {
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
             also_in_family: Vec::new(),
-            also_by_launch: Vec::new(),
         })
     }
 
@@ -426,10 +412,9 @@ mod tests {
         let ruling = ruled(ReplicationUnit::Iteration, vec![contrast("m", thirty(100.0), thirty(120.0))]);
         assert_eq!((ruling.label.as_str(), ruling.standing), ("slower", Standing::Decided));
         assert!(ruling.reasons[1].contains("the iteration, as the plan states"), "{:?}", ruling.reasons);
-        assert!(ruling.reasons[2].starts_with("by launches the answer is could_not_tell"), "{:?}", ruling.reasons);
         let told: Vec<(&str, &str)> =
             ruling.parts.iter().map(|part| (part.key["unit"].as_str(), part.label.as_str())).collect();
-        assert_eq!(told, [("iteration", "slower"), ("launch", "could_not_tell")]);
+        assert_eq!(told, [("iteration", "slower")]);
         assert_eq!(
             ruled(ReplicationUnit::Launch, vec![contrast("m", thirty(100.0), thirty(120.0))]).label,
             "could_not_tell"
