@@ -5,9 +5,9 @@ use std::path::Path;
 
 use lockstep::import::Kind;
 use lockstep::journal;
-use lockstep::plan::{Design, Rule};
-use lockstep::verdict::judge_published;
+use lockstep::plan::{Design, HypothesisKind, Plan, PlanFile, Rule};
 use lockstep::verdict::rules::{Ruling, Standing, Threshold};
+use lockstep::verdict::{judge, judge_published};
 use serde_json::{Value, json};
 
 use crate::{design, imported, rulings, table};
@@ -19,13 +19,16 @@ const NO_THRESHOLDS: [(&str, &str, &str); 3] = [
     ("scale_crossover", "sizes.", "where a model stands among the others, which its part tells"),
 ];
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// The hypotheses of the published reports with what became of them.
 fn published() -> Vec<(Rule, Ruling)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let all = ["tr117", "tr126", "tr147", "tr165", "treni"].into_iter().flat_map(|name| {
-        let text = std::fs::read_to_string(root.join(format!("plans/{name}.toml"))).expect("the plan is committed");
+        let text = std::fs::read_to_string(root().join(format!("plans/{name}.toml"))).expect("the plan is committed");
         let design = Design::parse(name, &text).expect("a design");
-        let journal = root.join(format!("tests/journals/{name}.jsonl.xz"));
+        let journal = root().join(format!("tests/journals/{name}.jsonl.xz"));
         let verdict = judge_published(&design, &journal::read_file(&journal).expect("a journal")).expect("a verdict");
         let rules = design.hypotheses.into_iter().map(|hypothesis| hypothesis.rule);
         rules.zip(verdict.hypotheses.into_iter().map(|hypothesis| hypothesis.ruling)).collect::<Vec<_>>()
@@ -97,9 +100,84 @@ fn lists(ruling: &Ruling, name: &str, value: f64) -> bool {
     ruling.thresholds.iter().any(|listed| listed.value == value && named(listed))
 }
 
+/// The committed runs whose plans ask for every kind of rule that a plan of a run asks for.
+const RUNS: [(&str, &str); 6] = [
+    ("compile-boundary", "tests/journals/h200/compile-boundary.jsonl.xz"),
+    ("gil-ablation", "snapshots/gil-ablation/amd-epyc-fam25-mod17-2c.journal.jsonl.xz"),
+    ("phase-separation", "snapshots/phase-separation/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
+    ("staticcache-rescue", "tests/journals/h200/staticcache-rescue.jsonl.xz"),
+    ("triton-ablation", "tests/journals/h200/triton-ablation.jsonl.xz"),
+    ("weight-parity", "snapshots/weight-parity/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
+];
+
+fn plan(name: &str) -> Plan {
+    let text = std::fs::read_to_string(root().join(format!("plans/{name}.toml"))).expect("the plan is committed");
+    Plan::parse(name, &text).expect("a plan")
+}
+
+/// The hypotheses of runs that a rule decides, with what became of them and the plan's share of what must be ok.
+fn measured() -> Vec<(Rule, Ruling, f64)> {
+    let all = RUNS.into_iter().flat_map(|(name, path)| {
+        let plan = plan(name);
+        let journal = journal::read_file(&root().join(path)).expect("the journal is committed");
+        let verdict = judge(&plan, &journal).expect("a verdict");
+        let floor = plan.coverage.min_ok_share;
+        let rules = plan.hypotheses.into_iter().map(|hypothesis| hypothesis.kind);
+        let ruled = rules.zip(verdict.hypotheses).filter_map(move |(kind, verdict)| match (kind, verdict.ruling) {
+            (HypothesisKind::Ruled { rule, .. }, Some(ruling)) => Some((rule, ruling, floor)),
+            _ => None,
+        });
+        ruled.collect::<Vec<_>>()
+    });
+    all.collect()
+}
+
+/// Kinds of rules that read what is stated, of which no number of launches makes more or less.
+const OF_STATEMENTS: [&str; 5] = ["licence", "matched_pairs", "single_delta", "token_parity", "weight_parity"];
+
+/// Kinds of rules that read times beside outcomes, and are decided by outcomes.
+const BY_OUTCOMES: [&str; 1] = ["portability"];
+
+#[test]
+fn every_rule_over_a_run_lists_the_floors_that_its_rows_were_held_against() {
+    let (mut judged, mut missing) = (BTreeSet::new(), Vec::new());
+    for (rule, ruling, ok_floor) in measured() {
+        let kind = rule.kind();
+        judged.insert(kind.to_owned());
+        let lists = |name: &str, value: f64| ruling.thresholds.iter().any(|it| it.name == name && it.value == value);
+        if lists("min_launches", 3.0) == OF_STATEMENTS.contains(&kind) {
+            missing.push(format!("{kind}, launches: {:?}", ruling.thresholds));
+        }
+        let times = ["ms", "mean_ms", "sd_ms", "cv"];
+        let takes_times = rule.columns().iter().any(|read| times.contains(&read.column.as_str()));
+        if takes_times && !BY_OUTCOMES.contains(&kind) && !lists("min_ok_share", ok_floor) {
+            missing.push(format!("{kind}, ok share: {:?}", ruling.thresholds));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    let plans =
+        std::fs::read_dir(root().join("plans")).expect("there are plans").map(|file| file.expect("a file").path());
+    let asked: BTreeSet<String> = plans
+        .filter_map(|path| {
+            let text = std::fs::read_to_string(&path).expect("a plan is text");
+            match PlanFile::parse(&path.display().to_string(), &text).expect("a shipped plan is one") {
+                PlanFile::Measured(plan) => Some(plan.hypotheses),
+                PlanFile::Published(_) => None,
+            }
+        })
+        .flatten()
+        .filter_map(|hypothesis| match hypothesis.kind {
+            HypothesisKind::Ruled { rule, .. } => Some(rule.kind().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(judged, asked, "what is judged here, and what plans of runs ask for");
+}
+
 #[test]
 fn every_rule_lists_the_rows_and_all_numbers_of_its_hypothesis() {
-    let all: Vec<(Rule, Ruling)> = published().into_iter().chain(others()).collect();
+    let of_runs = measured().into_iter().map(|(rule, ruling, _)| (rule, ruling));
+    let all: Vec<(Rule, Ruling)> = published().into_iter().chain(others()).chain(of_runs).collect();
     let (mut applied, mut excused) = (BTreeSet::new(), BTreeSet::new());
     let mut missing = Vec::new();
     for (rule, ruling) in &all {

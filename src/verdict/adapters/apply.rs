@@ -16,7 +16,7 @@ use super::printed::{consistency_rule, ladder_of_bands_rule, ranking_rule, score
 use super::reported::{comparisons_rule, effect_size_rule, identity_rule};
 use super::routing::{routing_rule, same_window_rule};
 use super::survivors;
-use super::tables::{Gap, Tables};
+use super::tables::{Gap, Tables, is_time};
 use crate::plan::Rule;
 use crate::stats::{Confidence, PValue, Power};
 use crate::verdict::Error;
@@ -119,33 +119,59 @@ pub(in crate::verdict) fn apply(
     Ok(with_floors(tables, rule, ruled.unwrap_or_else(|gap| not_applied(tables, rule, gap))))
 }
 
-/// The ruling with the floors below which its rows would have decided nothing: launches, where a launch is one observation, and
-/// the share of what was tried that has to be ok, where times are a sample.
+/// The ruling with the floors below which its rows would have decided nothing: launches, where a launch is one observation, else
+/// values where a rule asks for three; and the share of what was tried that has to be ok, where times are a sample.
 fn with_floors(tables: &Tables<'_>, rule: &Rule, ruling: Ruling) -> Ruling {
-    let launches = (tables.count_launches() && rule.counts_observations()).then_some(MIN_LAUNCHES as f64);
-    let tried = rule.selections().iter().find_map(|rows| survivors::floor(tables, &rows.table));
-    let share = tried.filter(|_| samples_times(rule));
-    let floors = [("min_launches", launches, "launches"), ("min_ok_share", share, "share")];
+    let (by_launch, least) = (tables.count_launches(), MIN_LAUNCHES as f64);
+    let launches = (by_launch && rule.counts_observations()).then_some(least);
+    let values = (!by_launch && asks_for_three(rule)).then_some(least);
+    let floors = [
+        ("min_launches", launches, "launches"),
+        ("min_values", values, "values a side"),
+        ("min_ok_share", ok_floor(tables, rule), "share"),
+    ];
     floors.into_iter().fold(ruling, |ruling, (name, floor, unit)| {
         let is_listed = ruling.thresholds.iter().any(|listed| listed.name == name);
         ruling.against_some(name, floor.filter(|_| !is_listed), unit)
     })
 }
 
-/// Whether the rule takes times for a sample.
-fn samples_times(rule: &Rule) -> bool {
-    matches!(
-        rule,
+/// Whether fewer than three values a side decide nothing, whatever one observation is.
+fn asks_for_three(rule: &Rule) -> bool {
+    match rule {
+        Rule::PhaseSeparation(_) => true,
+        Rule::EffectSize(rule) => rule.printed.is_none(),
+        _ => false,
+    }
+}
+
+/// The share of what was tried that has to be ok for the times that the rule takes to be a sample; nothing where it takes none.
+fn ok_floor(tables: &Tables<'_>, rule: &Rule) -> Option<f64> {
+    let takes_times = match rule {
         Rule::MeanContrast(_)
-            | Rule::DifferenceCriterion(_)
-            | Rule::EffectBand(_)
-            | Rule::EffectSize(_)
-            | Rule::Reproduction(_)
-            | Rule::PhaseSeparation(_)
-            | Rule::GainReplication(_)
-            | Rule::ScaleCrossover(_)
-            | Rule::MatchedContrasts(_)
-    )
+        | Rule::DifferenceCriterion(_)
+        | Rule::EffectBand(_)
+        | Rule::EffectSize(_)
+        | Rule::PhaseSeparation(_)
+        | Rule::GainReplication(_)
+        | Rule::ScaleCrossover(_)
+        | Rule::MatchedContrasts(_) => true,
+        Rule::Reproduction(_) => tables.are_measured(),
+        Rule::CompileRobustness(rule) => tables.are_measured() && rule.performance.is_some(),
+        Rule::HangLedger(_)
+        | Rule::CorrelationCriterion(_)
+        | Rule::Saturation(_)
+        | Rule::StatedDifferences(_)
+        | Rule::ParallelEfficiency(_)
+        | Rule::ColdStart(_)
+        | Rule::Ranking(_)
+        | Rule::Consistency(_)
+        | Rule::LadderOfBands(_)
+        | Rule::ScoreAndLatency(_)
+        | Rule::SameWindowRerun(_) => tables.are_measured() && rule.columns().iter().any(|read| is_time(&read.column)),
+        _ => false,
+    };
+    rule.selections().iter().filter(|_| takes_times).find_map(|rows| survivors::floor(tables, &rows.table))
 }
 
 /// A rule that could not be applied rests on the rows that it chose, as far as there are any, and names what these would have

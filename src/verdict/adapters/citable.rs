@@ -151,7 +151,7 @@ pub(super) fn five_gates_rule(tables: &Tables<'_>, rule: &plan::FiveGates) -> Re
         artifact_share: rule.artifact_share,
         surfaced: stated(&results, &rule.surfaced_needed),
         surfaced_needed: rule.surfaced_needed.keys().cloned().collect(),
-        regimes: outcomes(&regimes, &rule.regimes)?,
+        regimes: outcomes(tables, &regimes, &rule.regimes)?,
         combinations_needed: rule.combinations_needed,
         crashes_from: rule.regimes.crashes_from,
         sources: sources.into_iter().collect(),
@@ -170,7 +170,7 @@ fn stated(rows: &[&TableRow<'_>], needed: &BTreeMap<String, String>) -> BTreeMap
     found
 }
 
-fn outcomes(rows: &[&TableRow<'_>], regimes: &plan::Regimes) -> Result<Vec<RegimeOutcomes>, Gap> {
+fn outcomes(tables: &Tables<'_>, rows: &[&TableRow<'_>], regimes: &plan::Regimes) -> Result<Vec<RegimeOutcomes>, Gap> {
     let mut found: BTreeMap<String, RegimeOutcomes> = BTreeMap::new();
     for row in rows {
         let combination: Vec<String> = key(row, &regimes.combination)?.into_values().collect();
@@ -179,6 +179,7 @@ fn outcomes(rows: &[&TableRow<'_>], regimes: &plan::Regimes) -> Result<Vec<Regim
         if text(row, &regimes.outcome)?.is_none() {
             continue;
         }
+        tables.check_numbers(row, &[&regimes.outcome])?;
         let outcome = match regimes.crashes_from {
             Some(from) if must_number(row, &regimes.outcome)?.value >= from => "crashes".to_owned(),
             Some(_) => "runs".to_owned(),

@@ -249,7 +249,7 @@ impl<'a> Tables<'a> {
                 source(row)
             )));
         }
-        if columns.iter().any(|column| OF_TIMES.contains(&column.as_str())) {
+        if columns.iter().any(|column| is_time(column)) {
             self.check_times(row)?;
         }
         let behind = |column: &String| {
@@ -304,8 +304,10 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Columns of a measured row that are times.
-const OF_TIMES: [&str; 3] = ["cv", "mean_ms", "sd_ms"];
+/// Whether the column of a measured row is of its times.
+pub(super) fn is_time(column: &str) -> bool {
+    ["cv", "mean_ms", "sd_ms"].contains(&column)
+}
 
 /// Columns that count the launches behind a measured row, in each lane of its own where it stands for several.
 const LAUNCH_COUNTS: [&str; 2] = ["attempted_launches", "launches"];

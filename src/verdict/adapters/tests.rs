@@ -31,13 +31,7 @@ fn rows(rows: &Value) -> Vec<TableRow<'static>> {
 }
 
 fn settings(also_in_family: Vec<PValue>) -> Settings {
-    Settings {
-        alpha: 0.05,
-        power: Some(0.8),
-        bootstrap_resamples: 1_000,
-        bootstrap_seed: 42,
-        also_in_family,
-    }
+    Settings { alpha: 0.05, power: Some(0.8), bootstrap_resamples: 1_000, bootstrap_seed: 42, also_in_family }
 }
 
 fn rule(text: &str) -> Rule {

@@ -47,10 +47,17 @@ fn readings_and_numbers_of_fewer_than_three_launches_decide_nothing() {
     let row = |a: u32, b: u32| json!([{ "k": "x", "a.up": 1.8, "a.e_share": 0.9, "a.launches": a, "b.up": 1.8, "b.launches": b }]);
     for (text, both) in [(efficiency, false), (consistency, true), (score, true), (rerun, true)] {
         let few = |ruling: Ruling| (ruling.standing, ruling.settled_by) == (Standing::Inconclusive, Some(3));
+        assert_eq!(floors(&measured(text, &row(2, 2))), [("min_launches".to_owned(), 3.0)], "{text}");
         assert!(!few(measured(text, &row(3, 3))) && !few(printed(text, &row(1, 1))), "{text}");
         assert_eq!(few(measured(text, &row(3, 2))), both, "{text}");
         assert!(few(measured(text, &row(2, 2))), "{text}");
     }
+}
+
+/// The floors that a ruling lists.
+fn floors(ruling: &Ruling) -> Vec<(String, f64)> {
+    let of = ruling.thresholds.iter().filter(|it| it.name.starts_with("min_"));
+    of.map(|it| (it.name.clone(), it.value)).collect()
 }
 
 #[test]
@@ -64,10 +71,6 @@ fn floors_of_launches_and_of_survivors_are_listed_where_they_were_asked_for() {
         launches("b", "prefill", &one_segment(&[12.0, 12.1, 11.9])),
     ];
     let values = Value::Array(all.concat());
-    let floors = |ruling: &Ruling| -> Vec<(String, f64)> {
-        let of = ruling.thresholds.iter().filter(|it| it.name.starts_with("min_"));
-        of.map(|it| (it.name.clone(), it.value)).collect()
-    };
     let wanted = [("min_launches".to_owned(), 3.0), ("min_ok_share".to_owned(), 0.9)];
     assert_eq!(floors(&measured(&text, &values)), wanted);
     let lost: Value = values
@@ -85,4 +88,35 @@ fn floors_of_launches_and_of_survivors_are_listed_where_they_were_asked_for() {
     assert_eq!(floors(&open), wanted, "the floor that stopped it");
     assert_eq!(floors(&printed(&text, &values)), [], "no launch and no attempt is counted of printed values");
     assert_eq!(floors(&measured(PHASES, &both_phases(&[5.0, 5.1, 4.9], &[10.0, 10.1, 9.9]))), wanted);
+    let three = [("min_values".to_owned(), 3.0)];
+    assert_eq!(floors(&printed(PHASES, &both_phases(&[5.0, 5.1, 4.9], &[10.0, 10.1, 9.9]))), three, "in any unit");
+}
+
+#[test]
+fn a_number_that_is_a_time_has_the_floor_of_survivors_whatever_the_rule() {
+    let keyed = "rows = { table = \"t\" }\nkey = [\"k\"]\n";
+    let texts = [
+        format!("kind = \"stated_differences\"\n{keyed}left = \"mean_ms\"\nright = \"sd_ms\"\nat_least = -9.0\n"),
+        format!("kind = \"consistency\"\n{keyed}left = \"mean_ms\"\nright = \"sd_ms\"\nconsistent_pct = 5.0\nacceptable_pct = 9.0\n"),
+        format!("kind = \"ladder_of_bands\"\n{keyed}value = \"cv\"\nlowest = \"a\"\nabove = {{ b = 0.5 }}\n"),
+        "kind = \"saturation\"\nseries = { table = \"t\", column = \"mean_ms\" }\nabove = 5.0\nsustained_readings = 1\n\
+         spot = { table = \"t\", column = \"mean_ms\" }\n"
+            .to_owned(),
+        "kind = \"compile_robustness\"\nrows = { table = \"t\" }\nstack = \"k\"\nperformance = \"mean_ms\"\n\
+         performance_is = \"time\"\ncv = \"cv\"\nsurvived = \"ok\"\ntried = \"attempts\"\nrobust_pct = 5.0\n\
+         sensitive_pct = 20.0\nfragile_pct = 50.0\n"
+            .to_owned(),
+    ];
+    let rows = |ok_share: f64| {
+        json!([{ "k": "x", "mean_ms": 10.0, "sd_ms": 9.9, "cv": 0.1, "launches": 4, "attempted_launches": 4, "ok_launches": 4,
+                 "ok": 40, "attempts": 40, "ok_share": ok_share }])
+    };
+    for text in texts {
+        let few = measured(&text, &rows(0.5));
+        assert!(few.reasons[0].contains("floor 0.9"), "{text}: {:?}", few.reasons);
+        for ruling in [few, measured(&text, &rows(1.0))] {
+            assert_eq!(floors(&ruling), [("min_launches".to_owned(), 3.0), ("min_ok_share".to_owned(), 0.9)], "{text}");
+        }
+        assert!(floors(&printed(&text, &rows(1.0))).is_empty(), "{text}");
+    }
 }
