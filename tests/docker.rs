@@ -55,6 +55,7 @@ impl Bench {
         LaunchRequest {
             lane,
             run,
+            run_dir: std::path::Path::new("runs/1"),
             launch: 1,
             model_dir: &self.model_dir,
             models: &[],

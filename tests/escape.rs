@@ -30,6 +30,7 @@ async fn what_forks_twice_and_clears_every_mark_still_ends_with_its_lane() {
     let request = LaunchRequest {
         lane: &lane,
         run: "escape",
+        run_dir: Path::new("runs/escape"),
         launch: 1,
         model_dir: Path::new("/nowhere/model"),
         models: &[],

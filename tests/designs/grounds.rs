@@ -124,7 +124,7 @@ fn measured() -> Vec<(Rule, Ruling, f64)> {
         let floor = plan.coverage.min_ok_share;
         let rules = plan.hypotheses.into_iter().map(|hypothesis| hypothesis.kind);
         let ruled = rules.zip(verdict.hypotheses).filter_map(move |(kind, verdict)| match (kind, verdict.ruling) {
-            (HypothesisKind::Ruled { rule, .. }, Some(ruling)) => Some((rule, ruling, floor)),
+            (HypothesisKind::Ruled { rule, .. }, Some(ruling)) => Some((*rule, ruling, floor)),
             _ => None,
         });
         ruled.collect::<Vec<_>>()

@@ -27,6 +27,7 @@ pub fn supervise() -> ExitCode {
         let request = LaunchRequest {
             lane: &contained,
             run: "abandoned",
+            run_dir: std::path::Path::new("runs/abandoned"),
             launch: 1,
             model_dir: std::path::Path::new(&model),
             models: &[],

@@ -11,7 +11,7 @@ use crate::plan::{self, Counted, CrashBoundary, MeanSide, PortabilitySide};
 use crate::stats::{Confidence, Effect, Moments, Power, difference_interval, one_sample_t};
 use crate::verdict::rules::{
     BoundaryInput, BoundaryPoint, Condition, Estimate, Latency, Levels, Occurrence, Portability, Reproduction,
-    ReproductionBand, RescueCell, Ruling, SideRows, StaticCacheRescue, Tally, boundary, portability, reproduction,
+    ReproductionBand, RescueCell, SideRows, StaticCacheRescue, Tally, boundary, portability, reproduction,
     static_cache_rescue,
 };
 
