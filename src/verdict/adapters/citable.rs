@@ -100,8 +100,8 @@ pub(super) fn clean_rule(tables: &Tables<'_>, rule: &plan::CleanRuns) -> Result<
             fused,
             probes,
             retry_or_vote_arms: match &rule.retry_or_vote_arms {
-                Some(column) => flag(row, column)?,
-                None => false,
+                Some(column) => Some(flag(row, column)?),
+                None => None,
             },
             reverse_order_of: name(&rule.reverse_order_of)?,
             superseded_by: name(&rule.superseded_by)?,

@@ -38,7 +38,7 @@ pub struct RunFacts {
     /// For a run with probes: what they did.
     pub probes: Option<Probes>,
     /// For a comparison of backends: whether arms that retry or vote are in it.
-    pub retry_or_vote_arms: bool,
+    pub retry_or_vote_arms: Option<bool>,
     /// The run whose arms this one ran in the reverse order.
     pub reverse_order_of: Option<String>,
     /// The run that replaces this one, because the harness was mended in between.
@@ -70,6 +70,10 @@ pub struct CleanRuns {
 /// - `unproven`: nobody recorded what shared the GPU or whether requests were refused;
 /// - `unreversed`: its order matters, and no run has the reverse one;
 /// - `canonical`.
+///
+/// A run that is replaced or taken back may be contaminated as well, and its reason says so. What nobody recorded of a fused arm,
+/// of probes, or of arms that retry or vote is no stain, since a run may have none of these; a reason names what the others are not
+/// held against.
 ///
 /// The ruling is `clean` when a canonical run is left and none that is unproven or unreversed, `contaminated` when only
 /// unusable ones are left, else `inconclusive`. Its reasons name the canonical runs: only they may be cited.
@@ -112,16 +116,34 @@ fn rule(input: &CleanRuns) -> Ruling {
         .iter()
         .filter_map(|part| Some(format!("{} is {}: {}", part.key.get("run")?, part.label, part.reason.as_ref()?)))
         .collect();
-    ruling.because_all(told).in_parts(parts)
+    ruling.because_all(told).because_all(not_told(&input.runs)).in_parts(parts)
+}
+
+/// What nothing tells of any run, so that none was held against it.
+fn not_told(runs: &[RunFacts]) -> Option<String> {
+    let unknown = [
+        (runs.iter().all(|run| run.fused.is_none()), "a fused arm that was not fused"),
+        (runs.iter().all(|run| run.probes.is_none()), "probes that fell back, failed or never ran"),
+        (runs.iter().all(|run| run.retry_or_vote_arms.is_none()), "arms that retry or vote"),
+    ];
+    let unknown: Vec<&str> = unknown.into_iter().filter_map(|(is_unknown, what)| is_unknown.then_some(what)).collect();
+    (!unknown.is_empty())
+        .then(|| format!("nothing is recorded of {}: no run was held against it", unknown.join(", of ")))
+}
+
+/// The stains of a run that is out for another reason, beside that.
+fn besides(run: &RunFacts, reason: String) -> String {
+    let found = stains(run);
+    if found.is_empty() { reason } else { format!("{reason}; besides, {}", found.join("; ")) }
 }
 
 fn part(input: &CleanRuns, run: &RunFacts) -> Part {
     let part = |label: &str| Part::of("run", &run.run, label);
     if let Some(by) = &run.superseded_by {
-        return part("superseded").because(format!("{by} replaces it"));
+        return part("superseded").because(besides(run, format!("{by} replaces it")));
     }
     if let Some(why) = &run.withdrawn {
-        return part("withdrawn").because(format!("its authors say: {why}"));
+        return part("withdrawn").because(besides(run, format!("its authors say: {why}")));
     }
     let found = stains(run);
     if !found.is_empty() {
@@ -180,7 +202,7 @@ fn stains(run: &RunFacts) -> Vec<String> {
             stains.push(format!("{errors} probes failed"));
         }
     }
-    if run.retry_or_vote_arms {
+    if run.retry_or_vote_arms == Some(true) {
         stains.push("arms that retry or vote are part of a comparison of backends".to_owned());
     }
     stains
@@ -198,7 +220,7 @@ mod tests {
             refused_without_inference: Some(0),
             fused: None,
             probes: None,
-            retry_or_vote_arms: false,
+            retry_or_vote_arms: Some(false),
             reverse_order_of: None,
             superseded_by: None,
             withdrawn: None,
@@ -227,7 +249,7 @@ mod tests {
             RunFacts { probes: probes(9, 8, 0, 1), ..run("a") },
             RunFacts { probes: probes(0, 0, 0, 0), ..run("a") },
             RunFacts { probes: probes(9, 0, 0, 0), ..run("a") },
-            RunFacts { retry_or_vote_arms: true, ..run("a") },
+            RunFacts { retry_or_vote_arms: Some(true), ..run("a") },
         ];
         for facts in stained {
             assert_eq!(label(facts.clone()), "contaminated", "{facts:?}");
@@ -265,6 +287,26 @@ mod tests {
         assert_eq!(ruled(vec![taken_back.clone()]).label, "contaminated");
         let reverse = RunFacts { reverse_order_of: Some("new".to_owned()), ..taken_back };
         assert_eq!(ruled(vec![run("new"), reverse]).parts[0].label, "canonical");
+    }
+
+    #[test]
+    fn a_run_that_is_out_tells_of_its_stains_too_and_what_nobody_recorded_is_named() {
+        let stained = RunFacts { refused_without_inference: Some(3), ..run("old") };
+        let reason = |facts: RunFacts| ruled(vec![facts, run("new")]).parts[0].reason.clone().expect("a reason");
+        let besides = "; besides, 3 requests were refused for want of inference (502)";
+        let withdrawn = RunFacts { withdrawn: Some("stale".to_owned()), ..stained.clone() };
+        assert_eq!(reason(withdrawn), format!("its authors say: stale{besides}"));
+        let superseded = RunFacts { superseded_by: Some("new".to_owned()), ..stained };
+        assert_eq!(reason(superseded), format!("new replaces it{besides}"));
+        let told = |facts: RunFacts| ruled(vec![facts]).reasons.last().cloned().expect("a reason");
+        assert_eq!(
+            told(RunFacts { retry_or_vote_arms: None, ..run("a") }),
+            "nothing is recorded of a fused arm that was not fused, of probes that fell back, failed or never ran, of arms that \
+             retry or vote: no run was held against it"
+        );
+        let probes = Some(Probes { requests: 1, ok: 1, fallbacks: 0, errors: 0 });
+        let fused = Some(FusedArm { log_marker: true, built_with_it: true });
+        assert_eq!(told(RunFacts { probes, fused, ..run("a") }), "canonical: a");
     }
 
     #[test]
