@@ -67,9 +67,11 @@ pub(super) fn own_p(null: &Effect) -> Option<PValue> {
     Some(difference_test(null).ok()?.p)
 }
 
-/// Answers every question. A difference counts when Holm's adjusted p over these questions and `others`, the rest of the
-/// plan's family, is below alpha. What lies inside the margin is equivalent even where it is significant: it is there,
-/// and too small to matter. In words why there is no answer.
+/// Answers every question. Either answer counts when Holm's adjusted p over these questions and `others`, the rest of the
+/// plan's family, is below alpha. A difference is tested by the p value that there is none, which is what a family holds; equivalence
+/// takes its question's place there with the p value of a difference beyond the margin. There either is a difference beyond it or
+/// there is not, so that only one of both answers can be wrong, and a question counts once. What lies inside the margin is
+/// equivalent even where it is significant: it is there, and too small to matter. In words why there is no answer.
 pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) -> Result<Vec<Answered>, String> {
     let Terms { margin, alpha, power } = terms;
     let margin = Margin::absolute(margin).map_err(|error| error.to_string())?;
@@ -80,30 +82,80 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
     }
     family.extend_from_slice(others);
     let size = family.len();
+    // What would settle equivalence is planned at its share of the level, as what would settle a difference is.
+    let share = Alpha::new(alpha.get() / size.max(1) as f64).map_err(|error| error.to_string())?;
     let mut answered = Vec::with_capacity(questions.len());
-    for (question, decision) in questions.iter().zip(holm(&family, alpha)) {
+    for (at, (question, decision)) in questions.iter().zip(holm(&family, alpha)).enumerate() {
         let Question { name, effect, null, launches } = question;
         let equivalence = tost(effect, margin, alpha).map_err(|error| error.to_string())?;
+        family[at] = equivalence.p;
+        let of_equivalence = holm(&family, alpha).get(at).map_or(equivalence.p, |decision| decision.adjusted);
+        family[at] = decision.p;
         let interval = difference_interval(effect, confidence).map_err(|error| error.to_string())?;
         let significant = decision.adjusted.is_below(alpha);
-        let answer = match (equivalence.equivalent, significant) {
+        let answer = match (equivalence.equivalent && of_equivalence.is_below(alpha), significant) {
             (true, _) => Answer::Equivalent,
             (false, true) => Answer::Different,
             (false, false) => Answer::CouldNotTell,
         };
         let settled_by = (answer == Answer::CouldNotTell)
-            .then(|| launches_to_decide([effect, null], *launches, margin, (alpha, size), power))
+            .then(|| launches_to_decide([effect, null], *launches, margin, (share, 1), power))
             .flatten();
         let interval = [interval.low, interval.high];
         let tests = [
             RulingTest::of(format!("Welch t, {name}, Holm over {size}"))
                 .estimating(effect.difference(), Some(interval))
                 .p(decision.p, Some(decision.adjusted)),
-            RulingTest::of(format!("TOST within ±{}, {name}", margin.get()))
+            RulingTest::of(format!("TOST within ±{}, {name}, Holm over {size}", margin.get()))
                 .estimating(effect.difference(), Some([equivalence.interval.low, equivalence.interval.high]))
-                .p(equivalence.p, None),
+                .p(equivalence.p, Some(of_equivalence)),
         ];
         answered.push(Answered { answer, significant, effect: *effect, interval, tests, settled_by });
     }
     Ok(answered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(difference: f64, se: f64) -> Question {
+        let effect = Effect::new(difference, se, 30.0).expect("an effect");
+        Question { name: "b minus a".to_owned(), effect, null: effect, launches: 16 }
+    }
+
+    fn answers(questions: &[Question], others: &[f64]) -> Vec<Answered> {
+        let terms =
+            Terms { margin: 3.0, alpha: Alpha::new(0.05).expect("a level"), power: Power::new(0.8).expect("a power") };
+        let others: Vec<PValue> = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
+        answer(questions, &others, terms).expect("answers")
+    }
+
+    #[test]
+    fn equivalence_holds_by_its_p_in_the_plans_family() {
+        // t = 3 / 1.3 = 2.3077 with 30 degrees of freedom: one tail is 0.0140.
+        let one = [question(0.0, 1.3)];
+        let alone = answers(&one, &[]);
+        assert_eq!((alone[0].answer, alone[0].tests[1].p), (Answer::Equivalent, alone[0].tests[1].p_adjusted));
+        let p = alone[0].tests[1].p.expect("a p").get();
+        assert!((p - 0.014_0).abs() < 1e-4, "{p}");
+        assert_eq!(answers(&one, &[0.9; 2])[0].answer, Answer::Equivalent);
+        let many = answers(&one, &[0.9; 3]);
+        assert_eq!(many[0].answer, Answer::CouldNotTell, "0.0140 four times over");
+        assert!(many[0].tests[1].test.ends_with("Holm over 4") && many[0].settled_by > Some(16), "{many:?}");
+        assert_eq!(answers(&one, &[1e-9; 9])[0].answer, Answer::Equivalent, "what is surer is stepped over");
+    }
+
+    #[test]
+    fn equivalence_takes_the_place_of_its_question_among_the_others() {
+        let third = question(0.0, 1.7);
+        let of = |others: &[Question]| {
+            let found = answers(&[others, std::slice::from_ref(&third)].concat(), &[]);
+            found.iter().map(|answered| answered.answer).collect::<Vec<_>>()
+        };
+        // t = 3 / 1.7 with 30 degrees of freedom: 0.0439 alone, after a difference that is sure, and not beside one that is none.
+        assert_eq!(of(&[]), [Answer::Equivalent]);
+        assert_eq!(of(&[question(9.0, 0.1)]), [Answer::Different, Answer::Equivalent]);
+        assert_eq!(of(&[question(0.0, 0.1)]), [Answer::Equivalent, Answer::CouldNotTell]);
+    }
 }
