@@ -56,7 +56,15 @@ impl Rule {
             }
             Self::PhaseSeparation(rule) => json!(["phases", rule.phase, rule.baseline, rule.candidate]),
             Self::ScaleCrossover(rule) => {
-                json!(["sizes", rule.model, rule.sizes, rule.interaction, rule.baseline, rule.candidate])
+                json!([
+                    "sizes",
+                    rule.neutral_pct,
+                    rule.model,
+                    rule.sizes,
+                    rule.interaction,
+                    rule.baseline,
+                    rule.candidate
+                ])
             }
             Self::ColdStart(rule) => {
                 let columns = [&rule.startup, &rule.first_request, &rule.total];

@@ -10,9 +10,9 @@ use crate::plan::{self, InteractionSums, MeanSide};
 use crate::stats::{Alpha, Cell, Confidence, Group, Layout, Power, SumsOfSquares};
 use crate::terms::Digest;
 use crate::verdict::rules::{
-    GainReplication, InteractionRows, Levels, ModelChange, Output, PhaseEffect, PhaseSeparation, PromptOutputs, Ruling,
-    ScaleCrossover, SizedEffect, TokenParity, TwoMeans, gain_replication, phase_separation, scale_crossover,
-    token_parity,
+    Estimate, GainReplication, InteractionRows, Levels, MeasuredChange, ModelChange, Output, PhaseEffect,
+    PhaseSeparation, PromptOutputs, Ruling, ScaleCrossover, SizedEffect, TokenParity, TwoMeans, gain_replication,
+    phase_separation, scale_crossover, token_parity,
 };
 
 pub(super) fn phase_rule(tables: &Tables<'_>, rule: &plan::PhaseSeparation, settings: &Settings) -> Ruled {
@@ -104,8 +104,9 @@ pub(super) fn crossover(
                 // The printed interval is at the plan's confidence, whatever the family's is.
                 cells.extend(groups(&model, &both(tables, confidence, sides.0, sides.1)?)?);
             }
-            let (change_pct, sources) = adjusted(tables, (confidence, each), sides.0, sides.1)?;
-            models.push(SizedEffect { model, size, change_pct, sources });
+            let neutral = rule.neutral_pct;
+            let (change_pct, measured, sources) = adjusted(tables, (confidence, each), neutral, sides.0, sides.1)?;
+            models.push(SizedEffect { model, size, change_pct, measured, sources });
         }
         let rows = rule.interaction.map(|sums| interaction(&cells, sums)).transpose()?;
         let levels = Levels { confidence: each, power };
@@ -120,22 +121,23 @@ pub(super) fn crossover(
 
 type Rows<'s, 't, 'a> = (&'s MeanSide, &'s [&'t TableRow<'a>]);
 
-/// The change with its interval at the family's confidence; a printed interval is read at the plan's.
+/// The change with its interval at the confidence of each, and what it was formed from; a printed interval is read at the plan's.
 fn adjusted(
     tables: &Tables<'_>,
-    (printed, family): (Confidence, Confidence),
+    (printed, each): (Confidence, Confidence),
+    neutral_pct: f64,
     left: Rows<'_, '_, '_>,
     right: Rows<'_, '_, '_>,
-) -> Result<(crate::verdict::rules::Estimate, Vec<String>), Gap> {
-    let Change { mut estimate, sources, .. } = change(tables, printed, left, right)?;
-    if estimate.interval.is_some() {
-        let means = both(tables, printed, left, right)?;
-        let refused = |error: crate::stats::Error| Gap::of(error.to_string());
-        let effect = means.change_pct().map_err(refused)?;
-        let interval = crate::stats::difference_interval(&effect, family).map_err(refused)?;
-        estimate.interval = Some([interval.low, interval.high]);
-    }
-    Ok((estimate, sources))
+) -> Result<(Estimate, Option<MeasuredChange>, Vec<String>), Gap> {
+    let Change { mut estimate, means, sources } = change(tables, printed, left, right)?;
+    let Some(means) = means else { return Ok((estimate, None, sources)) };
+    let refused = |error: crate::stats::Error| Gap::of(error.to_string());
+    let change_pct = means.change_pct().map_err(refused)?;
+    let interval = crate::stats::difference_interval(&change_pct, each).map_err(refused)?;
+    estimate.interval = Some([interval.low, interval.high]);
+    let at = |edge: f64| means.p_of_change(edge).map_err(refused);
+    let at_edges = [at(-neutral_pct)?, at(neutral_pct)?];
+    Ok((estimate, Some(MeasuredChange { change_pct, at_edges }), sources))
 }
 
 /// Baseline and candidate of a model as cells of an analysis of variance.

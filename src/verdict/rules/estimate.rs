@@ -108,6 +108,11 @@ impl InFamily {
         self.size == 1 || self.decision.rejected
     }
 
+    /// Whether the test would reject if it were the only one.
+    pub(super) fn alone(&self, alpha: Alpha) -> bool {
+        self.decision.p.is_below(alpha)
+    }
+
     /// Why an interval decides nothing that keeps clear of every edge.
     pub(super) fn why_open(&self) -> String {
         let Self { decision, size } = self;

@@ -92,7 +92,7 @@ pub(super) use robustness::{intervals_together, robustness_family};
 pub use ruling::{Part, Ruling, RulingTest, Standing, Threshold};
 pub use same_window::{SameWindowRerun, WindowDifference, same_window_rerun};
 pub(super) use scale_crossover::crossover_family;
-pub use scale_crossover::{InteractionRows, ScaleCrossover, SizedEffect, scale_crossover};
+pub use scale_crossover::{InteractionRows, MeasuredChange, ScaleCrossover, SizedEffect, scale_crossover};
 pub use score_and_latency::{ScoredLane, score_and_latency};
 pub use static_cache::{
     GainReplication, ModelChange, RescueCell, StaticCacheRescue, gain_replication, static_cache_rescue,

@@ -1,8 +1,9 @@
 //! Whether an effect turns round as models grow.
 
-use crate::stats::{Alpha, Layout, PValue, SumsOfSquares, holm, two_way};
+use crate::stats::distribution::student_t_upper_quantile;
+use crate::stats::{Alpha, Confidence, Effect, Layout, PValue, SumsOfSquares, two_way};
 
-use super::estimate::{Estimate, Levels};
+use super::estimate::{Estimate, InFamily, Levels};
 use super::{Part, Ruling, RulingTest};
 use crate::verdict::rounding::round;
 
@@ -16,8 +17,19 @@ pub struct SizedEffect {
     /// Change in percent of the baseline, faster negative. The intervals must hold together: adjust their confidence for
     /// the number of models.
     pub change_pct: Estimate,
+    /// What the interval was formed from; absent where there is none.
+    pub measured: Option<MeasuredChange>,
     /// The rows.
     pub sources: Vec<String>,
+}
+
+/// A change with its error, at any level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeasuredChange {
+    /// In percent, with its standard error and degrees of freedom.
+    pub change_pct: Effect,
+    /// The p values of the change being just at the lower, and just at the upper edge of what is neutral.
+    pub at_edges: [PValue; 2],
 }
 
 /// The rows behind the effects, by candidate or baseline (first factor) and model (second).
@@ -42,7 +54,7 @@ pub struct ScaleCrossover {
     pub alpha: Alpha,
     /// Confidence of the intervals, and the power that the stated number of launches is to have.
     pub levels: Levels,
-    /// p values of the plan's other tests in the same family, with which the interaction is tested.
+    /// p values of the plan's other tests in the same family.
     pub also_in_family: Vec<PValue>,
 }
 
@@ -85,6 +97,12 @@ impl Direction {
 ///   dependence on size. With rows this is the analysis' answer at its level; without, that of the intervals.
 /// - `inconclusive`: some model is open and nothing turned round. `invalid`: fewer than two sizes, or impossible numbers.
 ///
+/// Every direction, and either way to show an interaction, is a test of the plan's family; adjusted (Holm) over it, its p value
+/// must not be above the level, and a model of which that is not so is open. A direction's is that of the change being just at the
+/// edge of what is neutral, for `neutral` the larger of both edges'. That two models' intervals share no value is one test for all
+/// pairs: its p value is the least level at which the intervals, all holding together, share none. Where only the family is too
+/// large to show an interaction, `inconclusive` is said, and not that there is none.
+///
 /// An interaction alone is no crossover: TR126's ANOVA shows one (F = 453) that no change of sign need stand behind.
 #[must_use]
 pub fn scale_crossover(input: &ScaleCrossover) -> Ruling {
@@ -96,31 +114,116 @@ pub fn scale_crossover(input: &ScaleCrossover) -> Ruling {
         .against("power", input.levels.power.get(), "share")
 }
 
-/// The p value of the interaction: what the analysis adds to the plan's family.
+/// The p values by which it is decided: what it adds to the plan's family.
 pub(in crate::verdict) fn crossover_family(input: &ScaleCrossover) -> Vec<PValue> {
-    let analysed = input.rows.as_ref().and_then(|rows| two_way(&rows.layout, rows.sums_of_squares).ok());
-    analysed.and_then(|table| table.interaction).map(|term| term.p).into_iter().collect()
+    if fault(input).is_some() {
+        return Vec::new();
+    }
+    asked(input, analysed(input).and_then(Result::ok).map(|term| term.p)).into_iter().flatten().collect()
+}
+
+/// The tests of every model's direction, of intervals that share no value, and of the analysis of variance.
+fn asked(input: &ScaleCrossover, analysis: Option<PValue>) -> Vec<Option<PValue>> {
+    let models = input.models.iter().map(|model| direction_p(model, input.neutral_pct));
+    models.chain([apart_p(&input.models), analysis]).collect()
+}
+
+/// The p value of the change having another direction than it seems to.
+fn direction_p(model: &SizedEffect, neutral: f64) -> Option<PValue> {
+    let [below, above] = model.measured?.at_edges;
+    Some(match model.change_pct.value {
+        change if change < -neutral => below,
+        change if change > neutral => above,
+        _ if above.get() > below.get() => above,
+        _ => below,
+    })
+}
+
+/// The least level at which the intervals of two models of different size share no value, all models' holding together.
+fn apart_p(models: &[SizedEffect]) -> Option<PValue> {
+    let mut least: Option<PValue> = None;
+    for (position, one) in models.iter().enumerate() {
+        for other in models.iter().skip(position + 1).filter(|other| other.size.total_cmp(&one.size).is_ne()) {
+            let (Some(one), Some(other)) = (one.measured, other.measured) else { continue };
+            let p = level_apart([&one.change_pct, &other.change_pct], models.len())?;
+            least = Some(least.filter(|least| least.order(&p).is_le()).unwrap_or(p));
+        }
+    }
+    least
+}
+
+/// Decimal logarithms of levels between which a p value is looked for, and how often the span is halved: to below the digits that
+/// a ruling prints.
+const SPAN: (f64, u32) = (-300.0, 64);
+
+fn level_apart(pair: [&Effect; 2], models: usize) -> Option<PValue> {
+    let [one, other] = pair;
+    let distance = (one.difference() - other.difference()).abs();
+    let are_apart = |log10: f64| {
+        let tail = libm::exp10(log10) / (2.0 * models as f64);
+        let reach = pair.map(|effect| Some(effect.se() * student_t_upper_quantile(tail, effect.df()).ok()?));
+        matches!(reach, [Some(one), Some(other)] if distance > one + other)
+    };
+    let (mut open, mut apart) = (SPAN.0, 0.0);
+    if !are_apart(apart) {
+        return PValue::new(1.0).ok();
+    }
+    if are_apart(open) {
+        return PValue::from_decimal_log(open).ok();
+    }
+    for _ in 0..SPAN.1 {
+        let middle = f64::midpoint(open, apart);
+        if are_apart(middle) {
+            apart = middle;
+        } else {
+            open = middle;
+        }
+    }
+    PValue::from_decimal_log(apart).ok()
+}
+
+/// A model with its direction, and its test.
+struct Directed<'a> {
+    model: &'a SizedEffect,
+    direction: Direction,
+    decision: Option<InFamily>,
 }
 
 fn rule(input: &ScaleCrossover) -> Ruling {
     if let Some(fault) = fault(input) {
         return Ruling::invalid(fault);
     }
-    let mut models: Vec<&SizedEffect> = input.models.iter().collect();
-    models.sort_by(|one, other| one.size.total_cmp(&other.size));
-    let placed: Vec<(&SizedEffect, Direction)> =
-        models.iter().map(|model| (*model, Direction::of(&model.change_pct, input.neutral_pct))).collect();
-    let parts: Vec<Part> = placed.iter().map(|(model, direction)| part(model, *direction)).collect();
-    let mut tests: Vec<RulingTest> = models
-        .iter()
-        .map(|model| {
-            RulingTest::of(format!("confidence interval, change of {}, %", model.model))
-                .estimating(model.change_pct.value, model.change_pct.interval)
-        })
-        .collect();
-    let analysis = input.rows.as_ref().map(|rows| interaction(rows, input, &mut tests));
-    let ruling = conclude(input, &placed, analysis);
+    let Ok(confidence) = Confidence::new(1.0 - input.alpha.get()) else {
+        return Ruling::invalid(format!("no interval has a confidence of 1 - {}", input.alpha.get()));
+    };
+    let analysis = analysed(input);
+    let own = asked(input, analysis.as_ref().and_then(|found| found.as_ref().ok()).map(|term| term.p));
+    let mut decisions = InFamily::each(&own, &input.also_in_family, confidence).into_iter();
+    let mut placed: Vec<Directed<'_>> = Vec::with_capacity(input.models.len());
+    for model in &input.models {
+        let decision = decisions.next().flatten();
+        let seen = Direction::of(&model.change_pct, input.neutral_pct);
+        let holds = decision.as_ref().is_some_and(InFamily::rejected);
+        placed.push(Directed { model, direction: if holds { seen } else { Direction::Open }, decision });
+    }
+    let (of_intervals, of_analysis) = (decisions.next().flatten(), decisions.next().flatten());
+    placed.sort_by(|one, other| one.model.size.total_cmp(&other.model.size));
+    let parts: Vec<Part> = placed.iter().map(|place| part(place, input.neutral_pct)).collect();
+    let mut tests: Vec<RulingTest> = placed.iter().map(test).collect();
+    tests.extend(of_intervals.map(|decision| decision.on(RulingTest::of("two models' intervals share no value"))));
+    if let (Some(Ok(term)), Some(decision)) = (&analysis, &of_analysis) {
+        tests.push(decision.on(RulingTest::of(format!("two-way analysis of variance, {}", term.name))));
+    }
+    let refused = analysis.and_then(Result::err).map(|reason| format!("no analysis of variance: {reason}"));
+    let ruling = conclude(input, &placed, (of_intervals, of_analysis)).because_all(refused);
     ruling.in_parts(parts).tested(tests)
+}
+
+fn test(place: &Directed<'_>) -> RulingTest {
+    let SizedEffect { model, change_pct, .. } = place.model;
+    let test = RulingTest::of(format!("confidence interval, change of {model}, %"))
+        .estimating(change_pct.value, change_pct.interval);
+    place.decision.as_ref().map_or(test.clone(), |decision| decision.on(test))
 }
 
 fn fault(input: &ScaleCrossover) -> Option<String> {
@@ -144,80 +247,96 @@ fn fault(input: &ScaleCrossover) -> Option<String> {
     (sizes.len() < 2).then(|| format!("{} size was given; a crossover needs two", sizes.len()))
 }
 
-fn part(model: &SizedEffect, direction: Direction) -> Part {
+fn part(place: &Directed<'_>, neutral: f64) -> Part {
+    let Directed { model, direction, decision } = place;
     let part = Part::of("model", &model.model, direction.name()).number("size", model.size);
     let part = part.number("change_pct", model.change_pct.value);
     let Some([low, high]) = model.change_pct.interval else { return part.because("no interval is printed") };
-    part.number("change_low_pct", low).number("change_high_pct", high)
+    let part = part.number("change_low_pct", low).number("change_high_pct", high);
+    let is_clear = Direction::of(&model.change_pct, neutral) != Direction::Open;
+    match decision.as_ref().filter(|_| is_clear && *direction == Direction::Open) {
+        Some(decision) => part.because(decision.why_open()),
+        None => part,
+    }
 }
 
-/// Whether the analysis of variance shows an interaction; in words why it could not be made.
-fn interaction(rows: &InteractionRows, input: &ScaleCrossover, tests: &mut Vec<RulingTest>) -> Result<bool, String> {
-    let table = two_way(&rows.layout, rows.sums_of_squares).map_err(|error| error.to_string())?;
-    let Some(term) = table.interaction else { return Err("no cell is left to show an interaction".to_owned()) };
-    let test = RulingTest::of(format!(
-        "two-way analysis of variance, interaction, F({}, {}) = {}",
-        term.df,
-        table.residual.df,
-        round(term.f)
-    ));
-    let family: Vec<PValue> = [term.p].into_iter().chain(input.also_in_family.iter().copied()).collect();
-    let adjusted = holm(&family, input.alpha).first().map_or(term.p, |decision| decision.adjusted);
-    tests.push(test.p(term.p, Some(adjusted)));
-    Ok(adjusted.is_below(input.alpha))
+/// The interaction of an analysis of variance.
+struct Interaction {
+    name: String,
+    p: PValue,
+}
+
+/// The analysis of variance, where there are rows; in words why it could not be made.
+fn analysed(input: &ScaleCrossover) -> Option<Result<Interaction, String>> {
+    let rows = input.rows.as_ref()?;
+    Some(match two_way(&rows.layout, rows.sums_of_squares) {
+        Err(error) => Err(error.to_string()),
+        Ok(table) => match table.interaction {
+            None => Err("no cell is left to show an interaction".to_owned()),
+            Some(term) => Ok(Interaction {
+                name: format!("interaction, F({}, {}) = {}", term.df, table.residual.df, round(term.f)),
+                p: term.p,
+            }),
+        },
+    })
 }
 
 fn conclude(
     input: &ScaleCrossover,
-    placed: &[(&SizedEffect, Direction)],
-    analysis: Option<Result<bool, String>>,
+    placed: &[Directed<'_>],
+    (of_intervals, of_analysis): (Option<InFamily>, Option<InFamily>),
 ) -> Ruling {
-    let moved: Vec<&(&SizedEffect, Direction)> =
-        placed.iter().filter(|(_, direction)| matches!(direction, Direction::Faster | Direction::Slower)).collect();
-    let turns: Vec<String> = moved
-        .windows(2)
-        .filter_map(|pair| match pair {
-            [(one, from), (other, to)] if from != to && one.size < other.size => Some(format!(
-                "{} (size {}) is {}, {} (size {}) is {}",
-                one.model,
-                round(one.size),
-                from.name(),
-                other.model,
-                round(other.size),
-                to.name()
-            )),
-            _ => None,
-        })
-        .collect();
-    let refused = analysis.as_ref().and_then(|result| result.as_ref().err()).cloned();
-    let refused = refused.map(|reason| format!("no analysis of variance: {reason}"));
-    let open: Vec<&SizedEffect> =
-        placed.iter().filter(|(_, direction)| *direction == Direction::Open).map(|(model, _)| *model).collect();
-    let shown = analysis.and_then(Result::ok);
-    let ruling = match (turns.len(), open.is_empty()) {
-        (1, _) => Ruling::decided("crossover").because_all(turns),
-        (2.., _) => Ruling::decided("several_crossovers").because_all(turns),
-        (0, false) => undecided(input, &open),
-        (0, true) => match (apart(placed), shown) {
-            (Some(apart), _) => Ruling::decided("interaction").because(apart),
-            (None, Some(true)) => Ruling::decided("interaction")
-                .because("the analysis of variance shows that the effect depends on the model, and none turns round"),
-            (None, Some(false)) => Ruling::decided("no_interaction")
-                .because("neither the intervals nor the analysis of variance show that the effect depends on size"),
-            (None, None) => Ruling::decided("no_interaction")
-                .because("every two models' intervals share values, and no model turns round"),
-        },
+    let moved: Vec<&Directed<'_>> =
+        placed.iter().filter(|it| matches!(it.direction, Direction::Faster | Direction::Slower)).collect();
+    let turn = |pair: &[&Directed<'_>]| match pair {
+        [one, other] if one.direction != other.direction && one.model.size < other.model.size => Some(format!(
+            "{} (size {}) is {}, {} (size {}) is {}",
+            one.model.model,
+            round(one.model.size),
+            one.direction.name(),
+            other.model.model,
+            round(other.model.size),
+            other.direction.name()
+        )),
+        _ => None,
     };
-    ruling.because_all(refused)
+    let turns: Vec<String> = moved.windows(2).filter_map(turn).collect();
+    let open: Vec<&SizedEffect> =
+        placed.iter().filter(|it| it.direction == Direction::Open).map(|it| it.model).collect();
+    let apart = apart(placed).zip(of_intervals);
+    match (turns.len(), open.is_empty()) {
+        (1, _) => return Ruling::decided("crossover").because_all(turns),
+        (2.., _) => return Ruling::decided("several_crossovers").because_all(turns),
+        (0, false) => return undecided(input, &open),
+        (0, true) => {}
+    }
+    match (apart, of_analysis) {
+        (Some((apart, decision)), _) if decision.rejected() => Ruling::decided("interaction").because(apart),
+        (_, Some(decision)) if decision.rejected() => Ruling::decided("interaction")
+            .because("the analysis of variance shows that the effect depends on the model, and none turns round"),
+        (Some((apart, decision)), _) => Ruling::inconclusive(format!("{apart}, and {}", decision.why_open())),
+        (None, Some(decision)) if decision.alone(input.alpha) => Ruling::inconclusive(format!(
+            "the analysis of variance shows by itself that the effect depends on the model, and {}",
+            decision.why_open()
+        )),
+        (None, Some(_)) => Ruling::decided("no_interaction")
+            .because("neither the intervals nor the analysis of variance show that the effect depends on size"),
+        (None, None) => Ruling::decided("no_interaction")
+            .because("every two models' intervals share values, and no model turns round"),
+    }
 }
 
 fn undecided(input: &ScaleCrossover, open: &[&SizedEffect]) -> Ruling {
     let names: Vec<&str> = open.iter().map(|model| model.model.as_str()).collect();
+    // In a family of that size, whose tests are the models', two of an interaction, and the others.
+    let tests = (input.models.len() + 2 + input.also_in_family.len()) as f64;
+    let left = (input.alpha.get() / tests).min(1.0 - input.levels.confidence.get());
+    let levels = Confidence::new(1.0 - left).ok().map(|confidence| Levels { confidence, ..input.levels });
     let needed: Option<Vec<u64>> = open
         .iter()
         .map(|model| {
             let edge = if model.change_pct.value < 0.0 { -input.neutral_pct } else { input.neutral_pct };
-            model.change_pct.launches_to_clear(edge, input.levels)
+            model.change_pct.launches_to_clear(edge, levels?)
         })
         .collect();
     Ruling::inconclusive(format!("the direction is open for {}, and no decided model turns round", names.join(", ")))
@@ -225,9 +344,10 @@ fn undecided(input: &ScaleCrossover, open: &[&SizedEffect]) -> Ruling {
 }
 
 /// Two models of different size whose intervals share no value, in words.
-fn apart(placed: &[(&SizedEffect, Direction)]) -> Option<String> {
-    for (position, (one, _)) in placed.iter().enumerate() {
-        for (other, _) in placed.iter().skip(position + 1).filter(|(other, _)| other.size > one.size) {
+fn apart(placed: &[Directed<'_>]) -> Option<String> {
+    for (position, one) in placed.iter().enumerate() {
+        let larger = placed.iter().skip(position + 1).filter(|other| other.model.size > one.model.size);
+        for (one, other) in larger.map(|other| (one.model, other.model)) {
             let ([low, high], [other_low, other_high]) = (one.change_pct.interval?, other.change_pct.interval?);
             if high < other_low || other_high < low {
                 return Some(format!(
@@ -246,116 +366,4 @@ fn apart(placed: &[(&SizedEffect, Direction)]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::stats::{Cell, Confidence, Group, Power};
-    use crate::verdict::rules::Standing;
-
-    fn ruled_with(models: &[(f64, f64, Option<[f64; 2]>)], rows: Option<InteractionRows>) -> Ruling {
-        let models = models.iter().map(|&(size, value, interval)| SizedEffect {
-            model: format!("model-{size}"),
-            size,
-            change_pct: Estimate { value, interval, launches: Some(4) },
-            sources: vec![format!("row:{size}")],
-        });
-        scale_crossover(&ScaleCrossover {
-            models: models.collect(),
-            neutral_pct: 3.0,
-            rows,
-            alpha: Alpha::new(0.05).expect("a level"),
-            levels: Levels {
-                confidence: Confidence::new(0.95).expect("a level"),
-                power: Power::new(0.8).expect("a power"),
-            },
-            also_in_family: Vec::new(),
-        })
-    }
-
-    fn ruled(models: &[(f64, f64, f64)]) -> Ruling {
-        let models: Vec<_> =
-            models.iter().map(|&(size, value, reach)| (size, value, Some([value - reach, value + reach]))).collect();
-        ruled_with(&models, None)
-    }
-
-    #[test]
-    fn an_effect_that_turns_round_is_a_crossover_between_the_nearest_decided_sizes() {
-        let ruling = ruled(&[(3e9, 12.0, 2.0), (1e8, -40.0, 2.0), (5e8, -20.0, 2.0), (1e9, 0.0, 9.0)]);
-        assert_eq!((ruling.label.as_str(), ruling.standing), ("crossover", Standing::Decided));
-        assert!(
-            ruling.reasons[0].contains("model-500000000 (size 500000000) is faster, model-3000000000"),
-            "{:?}",
-            ruling.reasons
-        );
-        assert_eq!(ruled(&[(1.0, -9.0, 1.0), (2.0, 9.0, 1.0), (3.0, -9.0, 1.0)]).label, "several_crossovers");
-    }
-
-    #[test]
-    fn the_neutral_edge_is_no_direction() {
-        // Ends at exactly -3 and +3 are inside; one beyond them is open.
-        assert_eq!(ruled(&[(1.0, 0.0, 3.0), (2.0, 0.0, 3.0)]).label, "no_interaction");
-        assert_eq!(ruled(&[(1.0, 0.0, 3.1), (2.0, 0.0, 3.0)]).label, "inconclusive");
-        assert_eq!(ruled(&[(1.0, -4.0, 1.0), (2.0, 4.1, 1.0)]).label, "inconclusive");
-        assert_eq!(ruled(&[(1.0, -4.1, 1.0), (2.0, 4.1, 1.0)]).label, "crossover");
-    }
-
-    #[test]
-    fn an_effect_that_only_grows_is_an_interaction() {
-        assert_eq!(ruled(&[(1.0, -60.0, 5.0), (2.0, -40.0, 5.0)]).label, "interaction");
-        assert_eq!(ruled(&[(1.0, -60.0, 12.0), (2.0, -40.0, 12.0)]).label, "no_interaction");
-    }
-
-    #[test]
-    fn where_rows_exist_the_analysis_of_variance_is_asked() {
-        let rows = |last: f64| {
-            let cell = |a: &str, b: &str, mean| Cell {
-                a: a.to_owned(),
-                b: b.to_owned(),
-                group: Group::new(135, mean, 1.7).expect("a group"),
-            };
-            let cells = [
-                cell("eager", "s", 10.0),
-                cell("eager", "l", 20.0),
-                cell("compiled", "s", 5.0),
-                cell("compiled", "l", last),
-            ];
-            Some(InteractionRows {
-                layout: Layout::new(&cells).expect("a layout"),
-                sums_of_squares: SumsOfSquares::TypeTwo,
-            })
-        };
-        let models = [(1.0, -50.0, Some([-70.0, -30.0])), (2.0, -40.0, Some([-60.0, -20.0]))];
-        let shown = ruled_with(&models, rows(12.0));
-        assert_eq!(shown.label, "interaction");
-        assert!(shown.tests[2].test.contains("F(1, 536)"), "{:?}", shown.tests);
-        assert_eq!(ruled_with(&models, rows(15.0)).label, "no_interaction");
-        assert_eq!(ruled_with(&models, None).label, "no_interaction");
-    }
-
-    #[test]
-    fn open_models_leave_it_open_with_the_launches_that_would_settle_them() {
-        let ruling = ruled(&[(1.0, -20.0, 1.0), (2.0, -5.0, 4.0)]);
-        assert_eq!((ruling.label.as_str(), ruling.settled_by.is_some()), ("inconclusive", true));
-        let printed = ruled_with(&[(1.0, -20.0, None), (2.0, 20.0, None)], None);
-        assert_eq!((printed.label.as_str(), printed.settled_by), ("inconclusive", None));
-    }
-
-    #[test]
-    fn one_size_or_an_impossible_one_is_invalid() {
-        assert_eq!(ruled(&[(1.0, 1.0, 1.0), (1.0, 2.0, 1.0)]).standing, Standing::Invalid);
-        assert_eq!(ruled(&[]).standing, Standing::Invalid);
-        assert_eq!(ruled(&[(0.0, 1.0, 1.0), (1.0, 2.0, 1.0)]).standing, Standing::Invalid);
-    }
-
-    proptest! {
-        #[test]
-        fn any_input_has_a_ruling(
-            models in prop::collection::vec((proptest::num::f64::ANY, proptest::num::f64::ANY, proptest::num::f64::ANY), 0..4),
-            tame in prop::collection::vec((0.1..9.0_f64, -20.0..20.0_f64, 0.0..9.0_f64), 2..6),
-        ) {
-            prop_assert!(!ruled(&models).reasons.is_empty());
-            prop_assert!(!ruled(&tame).reasons.is_empty());
-        }
-    }
-}
+mod tests;
