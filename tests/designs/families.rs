@@ -56,7 +56,8 @@ fn judged(rules: &[String]) -> Vec<Ruling> {
 
 /// Unadjusted and adjusted p of every test for a difference.
 fn p_of(ruling: &Ruling) -> Vec<(f64, f64)> {
-    ruling.tests.iter().filter_map(|test| Some((test.p?.get(), test.p_adjusted?.get()))).collect()
+    let of_differences = ruling.tests.iter().filter(|test| !test.test.starts_with("TOST"));
+    of_differences.filter_map(|test| Some((test.p?.get(), test.p_adjusted?.get()))).collect()
 }
 
 #[test]
@@ -148,8 +149,11 @@ fn gains_targets_losses_and_tested_ladders_are_of_the_same_family() {
     let ladder = "kind = \"falsification_ladder\"\nefficiencies = { rows = { table = \"gains\" }, key = [\"combination\"], baseline = \"before\", candidate = \"after\" }\n\
                   preconditions = []\nmin_combinations = 2\nmin_hang_shapes = 0\nimprovement_above = 5.0\nimprovement_unit = \"pp\"\n\
                   null = \"within_margin\"\nnull_margin_pp = 0.1";
-    for (kind, decided) in [(gain.as_str(), "replicated"), (&target, "match"), (loss, "robust"), (ladder, "H2_partial")]
-    {
+    // 0 of 16: 0.8^16 = 0.0281.
+    let rescue = "kind = \"static_cache_rescue\"\nmodel = \"model\"\ncrashes = \"none\"\nn = \"n\"\nmax_rate = 0.2\n\
+                  hosts.here = { table = \"means\", where = { side = [\"a\"], model = [\"m1\"] } }";
+    let kinds = [(gain.as_str(), "replicated"), (&target, "match"), (loss, "robust"), (ladder, "H2_partial")];
+    for (kind, decided) in kinds.into_iter().chain([(rescue, "rescued")]) {
         let alone = judged(&[kind.to_owned()]).remove(0);
         assert_eq!(alone.label, decided, "{alone:?}");
         let [(p, adjusted)] = p_of(&alone)[..] else { panic!("one test in the family: {alone:?}") };
@@ -165,6 +169,28 @@ fn gains_targets_losses_and_tested_ladders_are_of_the_same_family() {
         let crowd = judged(&[vec![kind.to_owned()], (2..=6).map(contrast).collect()].concat());
         assert!(crowd[0].tests.iter().any(|test| test.test.ends_with("Holm over 6")), "{:?}", crowd[0].tests);
     }
+}
+
+#[test]
+fn places_along_an_axis_are_of_the_same_family() {
+    // Two places without a crash in 16 trials each: 0.8^16 = 0.0281 at either, which is no test at the level that both intervals
+    // share, and 0.7^16 = 0.0033, which is.
+    let along = |cut: f64| {
+        format!(
+            "kind = \"crash_boundary\"\nrows = {{ table = \"means\", where = {{ model = [\"m1\"] }} }}\nat = \"ms\"\n\
+             crashes = \"none\"\nn = \"n\"\ncut = {cut}"
+        )
+    };
+    let three = judged(&[along(0.3), contrast(2)]);
+    assert_eq!(three[0].label, "none_within_range", "{:?}", three[0]);
+    let sizes = |ruling: &Ruling| ruling.tests.iter().filter(|test| test.test.ends_with("Holm over 3")).count();
+    assert_eq!([sizes(&three[0]), sizes(&three[1])], [2, 2]);
+    let crowd = judged(&[vec![along(0.3)], (2..=6).map(contrast).collect(), (1..=6).map(band).collect()].concat());
+    assert_eq!((crowd[0].standing, crowd[0].parts[0].label.as_str()), (Standing::Decided, "free"));
+    let near = judged(&[vec![along(0.24)], (2..=6).map(contrast).collect(), (1..=6).map(band).collect()].concat());
+    assert_eq!((near[0].standing, near[0].parts[0].label.as_str()), (Standing::Inconclusive, "open"), "{:?}", near[0]);
+    assert_eq!(judged(&[along(0.24)])[0].label, "none_within_range");
+    assert!(near[0].parts[0].reason.as_ref().is_some_and(|why| why.contains("of 13 tests")), "{:?}", near[0]);
 }
 
 #[test]

@@ -77,7 +77,8 @@ struct Placed<'a> {
 /// Labels: `located` (one crossing, the reason says between which values and in which direction), `several` (more than
 /// one), `none_within_range` (free everywhere), `everywhere` (affected everywhere), `inconclusive`, `invalid`. Places
 /// that are on neither side only widen the bracket between two decided ones; at an end of the axis they leave open whether
-/// there is a boundary.
+/// there is a boundary. The number of trials that would settle it is that of the open place which needs most; where one is settled
+/// by no number, or was not tried, there is none, and a reason names the place.
 ///
 /// Each place has Clopper and Pearson's interval at confidence `1 - (1 - confidence) / places`, so that all of them hold
 /// together (Bonferroni): one place on the wrong side would move the boundary. And each place is a test of the plan's family: it
@@ -172,7 +173,8 @@ fn place(input: &BoundaryInput) -> Result<Vec<Placed<'_>>, String> {
     Ok(placed)
 }
 
-/// Trials with which the place would be on a side, and its test would hold in the family, if its rate is what it seems.
+/// Trials with which the place would be on a side, and its test would hold in the family, if its rate is what it seems, all places
+/// of this axis ask, and the plan's other tests are as many as now.
 fn launches_needed(input: &BoundaryInput, point: &BoundaryPoint, each: Confidence) -> Option<u64> {
     let tests = (input.points.len() + input.also_in_family.len()) as f64;
     // One tail is the place's p value, and either end of the interval has half of what it leaves.

@@ -37,6 +37,11 @@ pub enum ShapeState {
 }
 
 /// Counts the shapes, in all and by group.
+///
+/// Labels: `all_resolved`, `some_resolved`, `none_resolved`, `none_hung`, `new_hangs`, `contradictory`. Each is a count of the
+/// shapes that were tried, and says nothing of others: it has no p value, and the plan's family, however large, makes it no less
+/// true. The interval of the share stands beside it and decides nothing. From which rate on an axis hangs is the boundary's to say,
+/// which is tested.
 #[must_use]
 pub fn hang_ledger(shapes: &[Shape], cells: Cells, confidence: Confidence) -> Ruling {
     if shapes.is_empty() {
