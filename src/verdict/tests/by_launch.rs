@@ -124,3 +124,41 @@ fn numbers_that_are_held_against_a_limit_as_they_stand_are_of_three_launches_at_
         .replace("\"base\"", "\"base\", \"same\", \"other\"");
     assert_eq!(of(&of_one, 8), ("inconclusive".to_owned(), Some(3)), "a launch's own row is of one launch");
 }
+
+#[test]
+fn the_means_of_two_lanes_are_similar_or_shifted_where_three_launches_of_either_say_so() {
+    let text = |lane: &str| {
+        format!(
+            "[[hypothesis]]\nname = \"port\"\n[hypothesis.rule]\nkind = \"portability\"\nkey = [\"workload\"]\n\
+             crashes = \"failed\"\nn = \"attempts\"\nmean = \"mean_ms\"\nok_rate = 0.48\ncrash_rate = 0.52\nsimilar_pct = 5.0\n\
+             sides = [\n{{ host = \"one\", rows = {{ table = \"cells\", where = {{ lane = [\"base\"], new_tokens = [8] }} }} }},\n\
+             {{ host = \"two\", rows = {{ table = \"cells\", where = {{ lane = [\"{lane}\"], new_tokens = [8] }} }} }},\n]\n"
+        )
+    };
+    let of = |lane: &str, launches: u32| {
+        let unfinished = Fixture { sealed: false, ..fixture() };
+        let verdict = judged(&plan(&text(lane)), &unfinished, |_, _, _| None, std::slice::from_ref(&(0..launches)));
+        let ruling = ruling(&verdict).clone();
+        (ruling.parts[0].label.clone(), ruling.parts[0].reason.clone().unwrap(), ruling.tests.len())
+    };
+    let (label, _, tests) = of("same", 8);
+    assert_eq!((label.as_str(), tests), ("portable_similar_latency", 3));
+    assert_eq!(of("other", 8).0, "portable_latency_shift");
+    for lane in ["same", "other"] {
+        let (label, why, _) = of(lane, 2);
+        assert_eq!(label, "portable_latency_inconclusive", "{lane}");
+        assert!(why.contains("fewer than 3") || why.contains("at least 3"), "{why}");
+    }
+}
+
+#[test]
+fn the_places_of_an_axis_are_tests_of_the_plan_and_a_question_that_is_asked_twice_counts_once() {
+    let again = |cut: &str| {
+        let other = CRASHES.replace("name = \"crashes\"", "name = \"again\"").replace("cut = 0.5", cut);
+        let verdict = whole(&format!("{CRASHES}{other}"), crashing);
+        let tests = &ruling(&verdict).tests;
+        tests.iter().map(|test| test.test.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(again("cut = 0.5"), ["4"; 4]);
+    assert_eq!(again("cut = 0.4"), ["8"; 4]);
+}
