@@ -2,7 +2,7 @@
 
 use super::check_plan::between;
 use super::check_rule::RulePlace;
-use super::{BenchmarkIdentity, EffectSizes, Error, Rule};
+use super::{BenchmarkIdentity, Column, EffectSizes, Error, Rule};
 use crate::terms::nearest;
 
 impl RulePlace<'_> {
@@ -47,6 +47,12 @@ impl RulePlace<'_> {
         }
         for (at, side) in sides.iter().enumerate() {
             self.some(&format!("rule.sides[{at}].stated"), side.stated.len())?;
+            let chosen = side.stated.iter().find(|(_, column)| column.only.contains_key(&column.column));
+            if let Some((axis, Column { column, .. })) = chosen {
+                let message = format!("its rows are chosen by {column:?}, so that it cannot state anything else");
+                let hint = "choose the rows by a column that does not state the axis".to_owned();
+                return Err(self.fault(&format!("rule.sides[{at}].stated.{axis}"), message, Some(hint)));
+            }
             let Some(unknown) = side.stated.keys().find(|axis| !axes.contains(*axis)) else { continue };
             let hint = match nearest(unknown, axes.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),

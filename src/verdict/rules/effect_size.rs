@@ -61,11 +61,13 @@ pub struct SizedDifference {
     pub key: BTreeMap<String, String>,
     /// Candidate minus baseline, in units of the pooled standard deviation.
     pub d: f64,
-    /// Half of its last printed digit; 0 where it was computed.
+    /// How far the printed digits may have moved it: its own, or those of the numbers that it was formed from; 0 where it was
+    /// formed from what was measured.
     pub half: f64,
     /// Values of baseline and candidate; absent where nothing says how many.
     pub n: Option<[u64; 2]>,
-    /// p value of there being no difference, where one was formed from the values themselves; without it Student's of d.
+    /// p value of there being no difference, where one was formed from the values themselves, the largest that printed digits
+    /// allow; without it Student's of d.
     pub p: Option<PValue>,
     /// The rows.
     pub sources: Vec<String>,
@@ -87,8 +89,9 @@ pub struct EffectSizes {
 /// Names the band that holds the whole interval of every difference.
 ///
 /// The exact interval ([`cohen_d_interval`]), widened by the printed digits of d, has to lie in one band, and the test that d
-/// is at the nearer of the band's edges has to reject, adjusted (Holm) over the plan's family. What is significant and
-/// negligible is told so: TR126 calls it "significant but not meaningful" (p below alpha and |d| below the first edge).
+/// is at the nearer of the band's edges has to reject, adjusted (Holm) over the plan's family. A difference that is decided to
+/// be negligible, and whose test of no difference rejects in the same family, is told to be so: TR126 calls it "significant but
+/// not meaningful" (p below alpha and |d| below the first edge, neither of them adjusted nor with an interval).
 ///
 /// Labels: `negligible`, `small`, `medium` and `large`, where all differences share one, `mixed` where two are decided and
 /// differ; `inconclusive` where an interval reaches over an edge (its part names the band of the value) or nothing says how
@@ -105,12 +108,13 @@ pub fn effect_size(input: &EffectSizes) -> Ruling {
         .against("power", input.levels.power.get(), "share")
 }
 
-/// The p values of the bands that hold the differences: what they add to the plan's family.
+/// The p values of the bands that hold the differences, and of there being none: what they add to the plan's family.
 pub(in crate::verdict) fn size_family(input: &EffectSizes) -> Vec<PValue> {
     if fault(input).is_some() {
         return Vec::new();
     }
-    input.differences.iter().filter_map(|difference| band_p(difference, &input.cuts)).collect()
+    let bands = input.differences.iter().filter_map(|difference| band_p(difference, &input.cuts));
+    bands.chain(input.differences.iter().filter_map(no_difference_p)).collect()
 }
 
 fn fault(input: &EffectSizes) -> Option<String> {
@@ -137,6 +141,20 @@ fn band_p(difference: &SizedDifference, cuts: &EffectCuts) -> Option<PValue> {
     tests?.into_iter().max_by(PValue::order)
 }
 
+/// The p value of there being no difference, from where the printed digits bring d nearest to none.
+fn no_difference_p(difference: &SizedDifference) -> Option<PValue> {
+    let nearest = difference.d.signum() * (difference.d.abs() - difference.half).max(0.0);
+    difference.p.or_else(|| cohen_d_test(nearest, 0.0, design(difference)?).ok())
+}
+
+/// What Holm's correction says of a difference.
+struct Decisions {
+    /// Of its band.
+    band: Option<InFamily>,
+    /// Of there being none.
+    none: Option<InFamily>,
+}
+
 /// What came out for one difference.
 struct Placed {
     part: Part,
@@ -150,18 +168,22 @@ fn rule(input: &EffectSizes) -> Ruling {
     if let Some(fault) = fault(input) {
         return Ruling::invalid(fault);
     }
-    let ps: Vec<Option<PValue>> = input.differences.iter().map(|it| band_p(it, &input.cuts)).collect();
-    let mut all = Vec::with_capacity(ps.len());
-    for (at, (difference, p)) in input.differences.iter().zip(&ps).enumerate() {
-        let others = ps.iter().enumerate().filter(|(other, _)| *other != at).filter_map(|(_, p)| *p);
+    let bands = input.differences.iter().map(|it| band_p(it, &input.cuts));
+    let own: Vec<Option<PValue>> = bands.chain(input.differences.iter().map(no_difference_p)).collect();
+    let decision = |at: usize| {
+        let others = own.iter().enumerate().filter(|(other, _)| *other != at).filter_map(|(_, p)| *p);
         let family: Vec<PValue> = others.chain(input.also_in_family.iter().copied()).collect();
-        let decision = p.and_then(|p| InFamily::of(p, &family, input.levels.confidence));
-        all.push(sized(difference, &input.cuts, input.levels, decision));
-    }
+        InFamily::of((*own.get(at)?)?, &family, input.levels.confidence)
+    };
+    let all = input.differences.iter().enumerate().map(|(at, difference)| {
+        let decisions = Decisions { band: decision(at), none: decision(input.differences.len() + at) };
+        sized(difference, &input.cuts, input.levels, &decisions)
+    });
+    let all = all.collect();
     conclude(all)
 }
 
-fn sized(difference: &SizedDifference, cuts: &EffectCuts, levels: Levels, decision: Option<InFamily>) -> Placed {
+fn sized(difference: &SizedDifference, cuts: &EffectCuts, levels: Levels, decisions: &Decisions) -> Placed {
     let SizedDifference { key, d, half, .. } = difference;
     let place = cuts.place(*d);
     let part = Part::new(key.clone(), BANDS[place]).number("d", *d);
@@ -171,20 +193,17 @@ fn sized(difference: &SizedDifference, cuts: &EffectCuts, levels: Levels, decisi
         let low = cohen_d_interval(d - half, design, levels.confidence).ok()?.low;
         Some((design, [low, cohen_d_interval(d + half, design, levels.confidence).ok()?.high]))
     });
-    let (Some((design, [low, high])), Some(decision)) = (ends, decision) else {
+    let (Some((design, [low, high])), Some(decision)) = (ends, decisions.band) else {
         let reason = format!("{told} is {}, but nothing says of how many values", BANDS[place]);
         return Placed { part, tests: Vec::new(), decided: None, reason: Some(reason), settled_by: None };
     };
     let alpha = Alpha::new(1.0 - levels.confidence.get()).ok();
-    let p = difference.p.or_else(|| cohen_d_test(*d, 0.0, design).ok());
     let detectable = alpha.and_then(|alpha| detectable_d(design, alpha, levels.power).ok());
     let part = part.number("d_low", low).number("d_high", high).number("detectable_d", detectable.unwrap_or(f64::NAN));
-    let is_significant = p.zip(alpha).is_some_and(|(p, alpha)| p.is_below(alpha));
-    let hollow = is_significant && BANDS[place] == "negligible";
-    let hollow = hollow.then(|| format!("{told}: significant but not meaningful"));
+    let part = if *half > 0.0 { part.number("d_rounding", *half) } else { part };
     let what = if name.is_empty() { "Cohen's d".to_owned() } else { format!("Cohen's d of {name}") };
     let mut tests = vec![decision.on(RulingTest::of(what.clone()).estimating(*d, Some([low, high])))];
-    tests.extend(p.map(|p| RulingTest::of(format!("t of no difference, {what}")).p(p, None)));
+    tests.extend(decisions.none.map(|none| none.on(RulingTest::of(format!("t of no difference, {what}")))));
     let (from, to) = (cuts.place(low), cuts.place(high));
     let open = if from != to {
         Some(format!("{told} may be {}", touched(from, to).join(" or ")))
@@ -195,6 +214,9 @@ fn sized(difference: &SizedDifference, cuts: &EffectCuts, levels: Levels, decisi
     };
     let settled_by = open.as_ref().and_then(|_| values_to_clear(difference, cuts, levels.over(decision.size)?));
     let decided = open.is_none().then_some(BANDS[place]);
+    let is_significant = decisions.none.is_some_and(|none| none.rejected());
+    let hollow = (decided == Some("negligible") && is_significant)
+        .then(|| format!("{told}: significant but not meaningful, the one and the other after Holm's correction"));
     let part = match &open {
         Some(reason) => part.because(reason.clone()),
         None => part,
@@ -285,18 +307,32 @@ mod tests {
         assert!(open.reasons[1].starts_with("m: d -0.180 may be small or negligible"), "{:?}", open.reasons);
         // Its interval is that of tests/reference/effect_intervals.json.
         assert_eq!(open.tests[0].interval, Some([-0.299_48, -0.060_437_1]));
-        // (2 + 0.0081) (1.959964 + 0.841621)^2 / 0.02^2 = 39404 values a side.
-        assert_eq!(open.settled_by, Some(39_404));
+        // (2 + 0.0081) (2.241403 + 0.841621)^2 / 0.02^2 = 47718 values a side: the band and no difference at all are two tests.
+        assert_eq!(open.settled_by, Some(47_718));
     }
 
     #[test]
     fn what_is_significant_and_negligible_is_told_so() {
         let said = |ruling: &Ruling| ruling.reasons.iter().any(|it| it.contains("significant but not meaningful"));
-        assert!(said(&ruled(-0.18, 540)) && said(&ruled(0.1, 3000)));
+        assert!(said(&ruled(0.1, 3000)));
+        assert!(!said(&ruled(-0.18, 540)), "p is 0.003, and it may be small");
         assert!(!said(&ruled(0.026, 1890)), "p is 0.42");
         assert!(!said(&ruled(0.3, 3000)), "it is small");
-        let own = SizedDifference { p: PValue::new(0.2).ok(), ..difference("m", -0.18, 540) };
+        let own = SizedDifference { p: PValue::new(0.2).ok(), ..difference("m", 0.1, 3000) };
         assert!(!said(&among(vec![own], COHEN, Vec::new())), "the test of the values counts");
+        // p of no difference is 0.0019, and that of the nearer edge 4e-6: of 32 tests the one stands and the other does not.
+        let with = |others: usize| {
+            let p = PValue::new(0.9).expect("a p");
+            among(vec![difference("m", 0.08, 3000)], COHEN, vec![p; others])
+        };
+        assert!(said(&with(0)));
+        assert_eq!((with(30).label.as_str(), said(&with(30))), ("negligible", false));
+        let none = &with(30).tests[1];
+        assert!(none.test.ends_with("Holm over 32") && none.p_adjusted > none.p, "{none:?}");
+        // Digits that reach 0 leave nothing that is significant.
+        let coarse = SizedDifference { half: 0.03, ..difference("m", 0.05, 9000) };
+        assert!(!said(&among(vec![coarse.clone()], COHEN, Vec::new())));
+        assert!(said(&among(vec![SizedDifference { half: 0.0, ..coarse }], COHEN, Vec::new())));
     }
 
     #[test]
@@ -334,7 +370,7 @@ mod tests {
         assert_eq!(with(0).label, "medium");
         let many = with(20);
         assert_eq!(many.standing, Standing::Inconclusive);
-        assert!(many.reasons[1].contains("of 21 tests"), "{:?}", many.reasons);
+        assert!(many.reasons[1].contains("of 22 tests"), "{:?}", many.reasons);
         assert!(many.settled_by.is_some_and(|values| values > 1620), "{many:?}");
     }
 

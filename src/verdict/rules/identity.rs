@@ -9,14 +9,23 @@ use super::{Part, Ruling};
 pub struct BenchmarkIdentity {
     /// What it is called.
     pub name: String,
-    /// Axis to the values that its rows state, more than one where they do not agree. What is not stated is absent.
-    pub axes: BTreeMap<String, BTreeSet<String>>,
+    /// Axis to what its rows state. What no column states is absent.
+    pub axes: BTreeMap<String, AxisStated>,
     /// The rows.
     pub sources: Vec<String>,
 }
 
+/// What the rows of a measurement state of an axis.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AxisStated {
+    /// The values, more than one where rows do not agree.
+    pub values: BTreeSet<String>,
+    /// Rows that leave it blank, which may be any value.
+    pub blank: u64,
+}
+
 /// Whether two measurements are of the same object by `axes`: `same`, `different` (naming the axes), or `inconclusive` where
-/// an axis that might differ is not stated on both sides, or is stated with several values on one.
+/// an axis that might differ is not stated on both sides, or is left blank by a row or stated with several values on one.
 #[must_use]
 pub fn same_benchmark(axes: &BTreeSet<String>, [a, b]: [&BenchmarkIdentity; 2]) -> Ruling {
     rule(axes, [a, b]).resting_on(a.sources.iter().chain(&b.sources).collect::<BTreeSet<_>>())
@@ -26,7 +35,7 @@ fn rule(axes: &BTreeSet<String>, [a, b]: [&BenchmarkIdentity; 2]) -> Ruling {
     if axes.is_empty() {
         return Ruling::invalid("no axis is asked for, so nothing tells the two apart");
     }
-    let (mut parts, mut apart, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut parts, mut apart, mut unknown, mut blank) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for axis in axes {
         let [one, other] = [a, b].map(|side| value(side, axis));
         parts.push(match (one, other) {
@@ -38,6 +47,9 @@ fn rule(axes: &BTreeSet<String>, [a, b]: [&BenchmarkIdentity; 2]) -> Ruling {
             (one, other) => {
                 unknown.push(axis.as_str());
                 let why: Vec<String> = [one.err(), other.err()].into_iter().flatten().collect();
+                if [a, b].iter().any(|side| blanks(side, axis) > 0) {
+                    blank.push(format!("{axis}: {}", why.join(", ")));
+                }
                 Part::of("axis", axis, "unknown").because(why.join(", "))
             }
         });
@@ -48,16 +60,22 @@ fn rule(axes: &BTreeSet<String>, [a, b]: [&BenchmarkIdentity; 2]) -> Ruling {
         (true, Some(unstated)) => Ruling::inconclusive(unstated),
         (true, None) => Ruling::decided("same").because(format!("all {} axes are equal", axes.len())),
     };
-    ruling.in_parts(parts)
+    ruling.because_all(blank).in_parts(parts)
+}
+
+/// Rows of the side that leave the axis blank.
+fn blanks(side: &BenchmarkIdentity, axis: &str) -> u64 {
+    side.axes.get(axis).map_or(0, |stated| stated.blank)
 }
 
 /// The one value of the axis; else in words why there is none.
 fn value<'a>(side: &'a BenchmarkIdentity, axis: &str) -> Result<&'a str, String> {
-    let mut values = side.axes.get(axis).into_iter().flatten();
-    match (values.next(), values.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(format!("{} does not state it", side.name)),
-        (Some(_), Some(_)) => Err(format!("{} states several values", side.name)),
+    let mut values = side.axes.get(axis).into_iter().flat_map(|stated| &stated.values);
+    match (values.next(), values.next(), blanks(side, axis)) {
+        (Some(only), None, 0) => Ok(only),
+        (_, _, blank @ 1..) => Err(format!("{} leaves it blank in {blank} of its rows", side.name)),
+        (None, ..) => Err(format!("{} does not state it", side.name)),
+        (Some(_), Some(_), _) => Err(format!("{} states several values", side.name)),
     }
 }
 
@@ -72,16 +90,20 @@ mod tests {
         SIX.map(str::to_owned).into()
     }
 
+    fn stated(values: &[&str], blank: u64) -> AxisStated {
+        AxisStated { values: values.iter().map(|value| (*value).to_owned()).collect(), blank }
+    }
+
     fn head() -> BenchmarkIdentity {
         let values = ["A100-SXM4-80GB sm_80", "3.6.0", "2.11.0", "static", "reduce-overhead", "6ecad9b5b6"];
-        let stated = SIX.into_iter().zip(values).map(|(axis, value)| (axis.to_owned(), [value.to_owned()].into()));
+        let stated = SIX.into_iter().zip(values).map(|(axis, value)| (axis.to_owned(), stated(&[value], 0)));
         BenchmarkIdentity { name: "HEAD".to_owned(), axes: stated.collect(), sources: vec!["t:2".to_owned()] }
     }
 
     /// The same with the values of one axis.
     fn with(axis: &str, values: &[&str]) -> BenchmarkIdentity {
         let mut other = head();
-        other.axes.insert(axis.to_owned(), values.iter().map(|value| (*value).to_owned()).collect());
+        other.axes.insert(axis.to_owned(), stated(values, 0));
         BenchmarkIdentity { name: "other".to_owned(), sources: vec!["t:1".to_owned()], ..other }
     }
 
@@ -107,6 +129,17 @@ mod tests {
         assert_eq!(ruling.standing, Standing::Inconclusive);
         let triton = ruling.parts.iter().find(|part| part.key["axis"] == "triton").expect("the axis");
         assert_eq!(triton.reason.as_deref(), Some("other states several values"));
+    }
+
+    #[test]
+    fn a_row_that_leaves_an_axis_blank_makes_it_neither_equal_nor_different() {
+        for value in ["3.6.0", "3.3.1"] {
+            let mut gap = with("triton", &[]);
+            gap.axes.insert("triton".to_owned(), stated(&[value], 2));
+            let ruling = same_benchmark(&axes(), [&head(), &gap]);
+            assert_eq!((ruling.standing, ruling.reasons.len()), (Standing::Inconclusive, 2), "{value}");
+            assert_eq!(ruling.reasons[1], "triton: other leaves it blank in 2 of its rows");
+        }
     }
 
     #[test]

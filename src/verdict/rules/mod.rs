@@ -69,7 +69,7 @@ pub(super) use estimate::launches_to_decide;
 pub use estimate::{Estimate, Levels};
 pub use five_gates::{PublishedFacts, RegimeOutcomes, five_gates};
 pub use hangs::{Shape, ShapeState, hang_ledger};
-pub use identity::{BenchmarkIdentity, same_benchmark};
+pub use identity::{AxisStated, BenchmarkIdentity, same_benchmark};
 pub(super) use ladder::ladder_family;
 pub use ladder::{Combination, LadderRules, ladder};
 pub use ladder_floors::{Combinations, LeftOut, RuntimeFact, RuntimeFacts};

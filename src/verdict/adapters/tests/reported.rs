@@ -74,7 +74,8 @@ fn an_effect_is_one_of_the_plans_tests_and_counts_launches_where_a_run_gave_them
         own(&text.replace("power = 0.8", "power = 0.9")),
         own(&text.replace("large = 0.8", "large = 9.0")),
     ];
-    assert_eq!((asked[0].len(), all(&asked).len()), (1, 2), "another power is the same question, other edges another");
+    // Of its band, and of there being none.
+    assert_eq!((asked[0].len(), all(&asked).len()), (2, 4), "another power is the same question, other edges another");
 }
 
 #[test]
@@ -107,6 +108,11 @@ sides = [
     assert_eq!(of(json!("3.3.1")).label, "same");
     assert_eq!(of(json!("3.4.0")).reasons, ["triton is 3.3.1 in one and 3.4.0 in other"]);
     assert_eq!(of(Value::Null).standing, Standing::Inconclusive);
+    // A row that leaves it blank does not agree with the one that states it.
+    let gap = json!([row("a", "Ada", json!("3.3.1")), row("b", "Ada", json!("3.3.1")), row("b", "Ada", Value::Null)]);
+    let gap = printed(text, &gap);
+    assert_eq!((gap.standing, labels(&gap)), (Standing::Inconclusive, vec!["same", "unknown"]));
+    assert!(gap.reasons[1].ends_with("other leaves it blank in 1 of its rows"), "{:?}", gap.reasons);
     let both =
         json!([row("a", "Ada", json!("3.3.1")), row("b", "Ada", json!("3.3.1")), row("b", "Ada", json!("3.4.0"))]);
     assert_eq!(labels(&printed(text, &both)), ["same", "unknown"], "the other side states two versions");
@@ -191,4 +197,46 @@ evidence = { on = { table = "t", column = "on", where = { stage = ["AB2"] } }, o
         "strict parity checked 2 models (how many were skipped is not told), and 3 are asked for"
     );
     assert_eq!(of("2/3").label, "keep_off", "one failed");
+}
+
+/// Table `t` with a resolution for each of these columns.
+fn resolved(text: &str, values: &Value, resolutions: &[(&str, f64)]) -> Ruling {
+    let mut rows = rows(values);
+    for row in &mut rows {
+        for (column, resolution) in resolutions {
+            row.values.to_mut().get_mut(*column).expect("a column").resolution = Some(*resolution);
+        }
+    }
+    apply(&rule(text), &Tables::printed(rows), &settings(Vec::new()), &[]).unwrap()
+}
+
+#[test]
+fn printed_digits_of_means_and_deviations_widen_an_effect() {
+    let values = json!([mean("a", "x", 10.0, 1000), mean("b", "x", 9.35, 1000)]);
+    let of = |resolutions: &[(&str, f64)]| {
+        let ruling = resolved(SIZES, &values, resolutions);
+        let numbers = &ruling.parts[0].numbers;
+        (ruling.label.clone(), numbers.get("d_rounding").copied(), [numbers["d_low"], numbers["d_high"]])
+    };
+    let (label, none, exact) = of(&[]);
+    assert_eq!((label.as_str(), none), ("medium", None));
+    // Means 0.05 off to either side: -0.75 to -0.55. Deviations 0.1 off: -0.65 / 0.9.
+    let (label, means, wide) = of(&[("ms", 0.1)]);
+    assert_eq!((label.as_str(), means), ("inconclusive", Some(0.1)));
+    assert!(wide[0] < exact[0] - 0.09 && wide[1] > exact[1] + 0.09, "{exact:?} {wide:?}");
+    assert_eq!(of(&[("sd", 0.2)]).1, Some(0.072_222_2));
+    let none = resolved(SIZES, &values, &[("sd", 2.0)]);
+    assert_eq!(none.standing, Standing::Invalid, "the deviations may be none at all");
+    // Of an interval's ends 0.02 off each, a deviation may be off by their share of its length.
+    let text = SIZES.replace("sd = \"sd\"", "interval = [\"low\", \"high\"]");
+    let row = |lane: &str, ms: f64| json!({ "lane": lane, "model": "x", "ms": ms, "low": ms - 0.1, "high": ms + 0.1, "n": 1000 });
+    let values = json!([row("a", 10.0), row("b", 9.0)]);
+    let ruling = resolved(&text, &values, &[("low", 0.02), ("high", 0.02)]);
+    let [d, rounding] = ["d", "d_rounding"].map(|name| ruling.parts[0].numbers[name]);
+    assert!((rounding / d.abs() - (1.0 / 0.9 - 1.0)).abs() < 1e-4, "{d} {rounding}");
+    // Values that others recorded with so many digits: their mean and deviation are off by no more.
+    let text = SIZES.replace(", sd = \"sd\", n = \"n\"", "");
+    let values: Vec<Value> = (0..8).flat_map(|at| ["a", "b"].map(|lane| json!({ "lane": lane, "model": "x", "at": at, "ms": if lane == "a" { 10.0 } else { 5.0 } + f64::from(at) }))).collect();
+    let few = resolved(&text, &Value::Array(values), &[("ms", 0.1)]);
+    assert!(few.parts[0].numbers["d_rounding"] > 0.1 / 2.449_49, "{:?}", few.parts);
 }
