@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Column, MeanSide, Rows};
 
-/// What a standardised difference (Cohen's d) is called. Either both sides are given, or where d itself is printed.
+/// What a standardised difference (Cohen's d) is called. Either both sides are given, or where d itself is printed. Either way
+/// the printed digits widen its interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EffectSizes {
@@ -77,6 +78,6 @@ pub struct IdentitySide {
     /// What it is called.
     pub name: String,
     /// Axis to the column that states it; an axis that is not named here is not stated, and neither is one whose rows hold
-    /// several values.
+    /// several values or leave it blank. Rows that are chosen by the column itself could state nothing else and are refused.
     pub stated: BTreeMap<String, Column>,
 }

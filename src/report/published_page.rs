@@ -104,6 +104,8 @@ fn details(hypothesis: &PublishedHypothesis, page: &mut Page) {
     page.bullets(ruling.reasons.clone());
     if let Some(at_launch) = at_launch_level {
         page.paragraph(format!("By launches {}.", by_launches(at_launch)));
+        page.table(tests(&at_launch.tests));
+        page.table(parts(&at_launch.parts));
     }
     grounds(ruling, page);
 }

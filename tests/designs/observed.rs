@@ -4,10 +4,10 @@
 use lockstep::import::Kind;
 use lockstep::journal::{self, Journal};
 use lockstep::plan::Design;
-use lockstep::verdict::judge_published;
 use lockstep::verdict::rules::{Ruling, Standing};
+use lockstep::verdict::{PublishedHypothesis, judge_published};
 
-use crate::{design, journal_of, rulings};
+use crate::{design, design_text, journal_of, rulings};
 
 /// Two commands as hyperfine exports them: seconds and exit codes of each.
 fn hyperfine(sides: [[(f64, i32); 10]; 2]) -> String {
@@ -206,18 +206,22 @@ fn observing(launch: &str) -> Design {
     design("", &[&format!("kind = \"mean_contrast\"\nleft = {left}\nright = {right}\nmargin = 0.5\npower = 0.8")])
 }
 
+/// What the design's one hypothesis comes to over the same rows.
+fn under(design: &Design, journal: &Journal) -> PublishedHypothesis {
+    let mut records = journal.records.clone();
+    for record in &mut records {
+        if let lockstep::journal::Record::Header(header) = record {
+            header.plan_sha256 = design.digest();
+        }
+    }
+    let journal = journal::read(&journal::encode(&records).expect("records")).expect("a journal");
+    judge_published(design, &journal).expect("a verdict").hypotheses.remove(0)
+}
+
 #[test]
 fn raw_rows_of_others_are_contrasted_by_iteration_and_by_the_launches_that_a_column_names() {
     let judged = |journal: &Journal, launch: &str| {
-        let mut records = journal.records.clone();
-        let design = observing(launch);
-        for record in &mut records {
-            if let lockstep::journal::Record::Header(header) = record {
-                header.plan_sha256 = design.digest();
-            }
-        }
-        let journal = journal::read(&journal::encode(&records).expect("records")).expect("a journal");
-        let verdict = judge_published(&design, &journal).expect("a verdict").hypotheses.remove(0);
+        let verdict = under(&observing(launch), journal);
         let beside = verdict.at_launch_level.expect("it counts iterations");
         (verdict.ruling.label, beside.label, beside.reasons[0].clone())
     };
@@ -231,4 +235,30 @@ fn raw_rows_of_others_are_contrasted_by_iteration_and_by_the_launches_that_a_col
     let (by_iteration, by_launch, reason) = judged(&steady, "");
     assert_eq!((by_iteration.as_str(), by_launch.as_str()), ("lower", "inconclusive"));
     assert!(reason.contains("names a launch"), "{reason}");
+}
+
+#[test]
+fn a_family_of_contrasts_has_one_answer_by_launches_which_is_that_of_the_launch_as_unit() {
+    let side = |mode: &str| {
+        let only = format!("{{ compile_mode = [\"{mode}\"], outcome = [\"ok\"] }}");
+        format!("{{ rows = {{ table = \"observations\", where = {only} }}, mean = \"wall_ms\", launch = \"run\" }}")
+    };
+    let rule = format!(
+        "kind = \"matched_contrasts\"\nkey = [\"model\"]\nbaseline = {}\ncandidate = {}\nmargin_pct = 1.0\npower = 0.8",
+        side("eager"),
+        side("default")
+    );
+    let by_iteration = design("", &[&rule]);
+    let text = design_text("", &[&rule]).replace("replication = \"iteration\"", "replication = \"launch\"");
+    let by_launch = Design::parse("observed", &text).expect("a design");
+    for (drift, label) in [([0.0, 0.1, -0.1, 0.05], "faster"), ([0.0, 6.0, -6.0, 2.0], "could_not_tell")] {
+        let rows = recorded(18.0, drift);
+        let PublishedHypothesis { ruling, at_launch_level, .. } = under(&by_iteration, &rows);
+        assert_eq!((ruling.label.as_str(), ruling.parts.len()), ("faster", 1), "{drift:?}");
+        let beside = at_launch_level.expect("it counts iterations");
+        assert_eq!((beside.label.as_str(), beside.parts[0].key["unit"].as_str()), (label, "launch"), "{drift:?}");
+        let asked = under(&by_launch, &rows);
+        assert_eq!(asked.at_launch_level, None, "it is by launches already");
+        assert_eq!((asked.ruling.parts, asked.ruling.tests), (beside.parts, beside.tests), "{drift:?}");
+    }
 }
