@@ -12,7 +12,7 @@ use super::hangs::{Shape, ShapeState, resolution};
 use super::ladder_floors::{
     Combinations, LeftOut, RuntimeFacts, coverage_to_settle, missing, not_compared, shortfalls,
 };
-use super::ladder_gains::{Gained, LaunchSides, Side, are_of_launches, delta_pp, gained, own_ps};
+use super::ladder_gains::{Answer, Gained, LaunchSides, Side, are_of_launches, delta_pp, gained, own_ps};
 use super::ladder_null::{NullFound, null_found, null_of_launches, own_p, tests};
 use super::ladder_parts::{part, sensitivity};
 use super::ruling::{Part, Ruling, Standing};
@@ -80,11 +80,7 @@ pub fn ladder(combinations: &Combinations, shapes: &[Shape], facts: &RuntimeFact
     let shortfalls = shortfalls(combinations, shapes, facts, rules);
     let mean_test = mean.as_ref().and_then(|mean| mean.test.clone());
     let ruling = if shortfalls.is_empty() {
-        let null = match mean {
-            Some(mean) => Some(null_of_launches(mean)),
-            None => deltas(compared).map(|deltas| null_found(&deltas, rules)),
-        };
-        decide(combinations, (&gains, null), shapes, rules)
+        decide(combinations, (&gains, mean), shapes, rules)
     } else {
         let settled_by = coverage_to_settle(combinations, shapes, facts, rules);
         Ruling::new("abstain", Standing::Inconclusive).because_all(shortfalls).settled_by(settled_by)
@@ -150,13 +146,16 @@ pub(super) fn unit(rules: &LadderRules) -> &'static str {
 
 fn decide(
     Combinations { compared, left_out }: &Combinations,
-    (gains, null): (&[Gained], Option<NullFound>),
+    (gains, mean): (&[Gained], Option<Answer>),
     shapes: &[Shape],
     rules: &LadderRules,
 ) -> Ruling {
-    let (Some(deltas), Some(null)) = (deltas(compared), null) else {
-        return Ruling::invalid("the gains are no finite numbers");
+    let Some(deltas) = deltas(compared) else { return Ruling::invalid("the gains are no finite numbers") };
+    let mean_told = match &mean {
+        Some(mean) => mean.told.clone(),
+        None => format!("{} pp", significant(deltas.mean(), 4)),
     };
+    let null = mean.map_or_else(|| null_found(&deltas, rules), null_of_launches);
     let count = |side: Side| gains.iter().filter(|gain| gain.side == side).count();
     let (pass, fail, edge) = (count(Side::Pass), count(Side::Fail), count(Side::Edge));
     let clause = hang_clause(shapes, rules);
@@ -184,7 +183,7 @@ fn decide(
                 unit(rules),
                 hang_reason(shapes, clause, rules)
             ),
-            format!("the mean gain is {} pp, the median {} pp", significant(deltas.mean(), 4), median(deltas.sample())),
+            format!("the mean gain is {mean_told}, the median {} pp", median(deltas.sample())),
             sensitivity(gains, rules),
         ])
         .because_all(not_compared(left_out))
@@ -208,7 +207,10 @@ fn h1_is_open(
     clause: Clause,
     rules: &LadderRules,
 ) -> Ruling {
-    let ruling = Ruling::inconclusive("H1 can be neither upheld nor refuted");
+    let ruling = match are_of_launches(compared) {
+        true => Ruling::inconclusive("the mean gain is above 0, and H1 can be neither upheld nor refuted"),
+        false => Ruling::inconclusive("H1 can be neither upheld nor refuted"),
+    };
     let edges = || gains.iter().filter(|gain| gain.side == Side::Edge);
     let is_open = edges().count() + left_out.len() > 0;
     let clause_is_open = match clause {

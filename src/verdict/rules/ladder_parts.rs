@@ -45,7 +45,7 @@ fn nearest(gains: &[Gained], edge: usize, rules: &LadderRules) -> String {
     };
     let nearest = gains.iter().min_by(|one, other| apart(one).total_cmp(&apart(other)));
     let told = nearest.and_then(|gain| Some(gain.by_launch.as_ref()?.told.clone())).unwrap_or_default();
-    format!("the interval nearest to the threshold is that of {told}")
+    format!("the gain whose interval comes nearest to the threshold is {told}")
 }
 
 pub(super) fn part(combination: &Combination, gain: &Gained, rules: &LadderRules) -> Part {
