@@ -5,7 +5,7 @@ use serde_json::json;
 use super::apply::{Read, Ruled, Settings};
 use super::keys::{Key, key, keyed};
 use super::launch_values::{Share, Unusable, share};
-use super::tables::{Gap, Printed, TableRow, Tables, must_text, number, source, text};
+use super::tables::{Gap, TableRow, Tables, must_text, number, source, text};
 use crate::plan::{Efficiencies, FalsificationLadder, HangLedger, Hangs, MatchedPairs, Precondition};
 use crate::stats::{Alpha, Bootstrap, Margin, PValue};
 use crate::verdict::rules::{
@@ -14,7 +14,10 @@ use crate::verdict::rules::{
 };
 
 pub(super) fn falsification_ladder(tables: &Tables<'_>, rule: &FalsificationLadder, settings: &Settings) -> Ruled {
-    let ruled = |Rungs { combinations, shapes, facts, rules }| ladder(&combinations, &shapes, &facts, &rules);
+    let ruled = |Rungs { combinations, shapes, facts, rules }| {
+        let ruling = ladder(&combinations, &shapes, &facts, &rules);
+        ruling.against_some("min_ok_share", tables.min_ok_share(), "share")
+    };
     Ok(rungs(tables, rule, settings)?.map(ruled))
 }
 
@@ -196,7 +199,7 @@ pub(super) fn pairs_rule(tables: &Tables<'_>, rule: &MatchedPairs, settings: &Se
     let side = |column: &crate::plan::Column| -> Result<Vec<SideCell>, Gap> {
         let mut cells = Vec::new();
         for row in tables.column(column)? {
-            let Some(Printed { value, .. }) = number(row, &column.column)? else { continue };
+            let value = number(row, &column.column)?.map(|printed| printed.value);
             cells.push(SideCell { key: key(row, &rule.key)?, source: source(row), value });
         }
         Ok(cells)

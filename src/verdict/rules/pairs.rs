@@ -1,6 +1,7 @@
-//! Matched pairs: every cell is matched, or only on the left, or only on the right. None is dropped.
+//! Matched pairs: every cell is matched, or only on the left, or only on the right, or without a value on either. None is
+//! dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ruling::{Part, Ruling, RulingTest};
 use crate::stats::{Confidence, Pairs, difference_interval, paired_t};
@@ -12,6 +13,9 @@ const LEVELS: &str = "n_agents";
 /// A level by its length and its text: numbers in their order.
 type Level<'a> = (usize, &'a str);
 
+/// Cells and their values by key.
+type ByKey<'a> = BTreeMap<&'a BTreeMap<String, String>, (&'a SideCell, f64)>;
+
 /// One cell of one side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SideCell {
@@ -19,8 +23,8 @@ pub struct SideCell {
     pub key: BTreeMap<String, String>,
     /// The row it stands in.
     pub source: String,
-    /// Its value.
-    pub value: f64,
+    /// Its value; absent where the row holds none.
+    pub value: Option<f64>,
 }
 
 /// What different cells are to each other.
@@ -42,30 +46,36 @@ pub fn matched_pairs(left: &[SideCell], right: &[SideCell], cells: Cells, confid
     };
     let mut parts = Vec::new();
     let mut levels: BTreeMap<Level<'_>, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
-    for (key, cell) in &left_by_key {
+    for (key, (cell, value)) in &left_by_key {
         match right_by_key.get(key) {
-            None => parts.push(Part::new(cell.key.clone(), "only_left").number("left", cell.value)),
-            Some(other) => {
-                let part = Part::new(cell.key.clone(), "matched").number("left", cell.value);
-                parts.push(part.number("right", other.value).number("difference", other.value - cell.value));
+            None => parts.push(Part::new(cell.key.clone(), "only_left").number("left", *value)),
+            Some((_, other)) => {
+                let part = Part::new(cell.key.clone(), "matched").number("left", *value);
+                parts.push(part.number("right", *other).number("difference", other - value));
                 let level = cell.key.get(LEVELS).map_or("", String::as_str);
                 let (right, left) = levels.entry((level.len(), level)).or_default();
-                right.push(other.value);
-                left.push(cell.value);
+                right.push(*other);
+                left.push(*value);
             }
         }
     }
-    for (_, cell) in right_by_key.iter().filter(|(key, _)| !left_by_key.contains_key(*key)) {
-        parts.push(Part::new(cell.key.clone(), "only_right").number("right", cell.value));
+    for (_, (cell, value)) in right_by_key.iter().filter(|(key, _)| !left_by_key.contains_key(*key)) {
+        parts.push(Part::new(cell.key.clone(), "only_right").number("right", *value));
     }
+    let has_value = |cell: &&SideCell| left_by_key.contains_key(&cell.key) || right_by_key.contains_key(&cell.key);
+    let neither: BTreeSet<&BTreeMap<String, String>> =
+        left.iter().chain(right).filter(|cell| !has_value(cell)).map(|cell| &cell.key).collect();
+    parts.extend(neither.iter().map(|key| Part::new((*key).clone(), "neither").because("its rows hold no number")));
     let count = |label: &str| parts.iter().filter(|part| part.label == label).count();
     let (matched, only_left, only_right) = (count("matched"), count("only_left"), count("only_right"));
-    let label = match (matched, only_left + only_right) {
+    let label = match (matched, only_left + only_right + neither.len()) {
         (0, _) => "none_matched",
         (_, 0) => "all_matched",
         _ => "some_unmatched",
     };
     let several = levels.len() > 1;
+    // A row without a number says nothing of a cell that has one elsewhere.
+    let rests_on_it = |cell: &&SideCell| cell.value.is_some() || neither.contains(&cell.key);
     let tests = levels.into_iter().filter_map(|((_, level), (right, left))| {
         let of = if several { format!(" of {LEVELS} = {level}") } else { String::new() };
         match cells {
@@ -76,7 +86,8 @@ pub fn matched_pairs(left: &[SideCell], right: &[SideCell], cells: Cells, confid
     let tests: Vec<RulingTest> = tests.collect();
     let ruling = Ruling::decided(label)
         .because(format!("{matched} cells matched, {only_left} only left, {only_right} only right"))
-        .resting_on(left.iter().chain(right).map(|cell| &cell.source))
+        .because_all((!neither.is_empty()).then(|| format!("{} cells have a number on neither side", neither.len())))
+        .resting_on(left.iter().chain(right).filter(rests_on_it).map(|cell| &cell.source))
         .tested(tests);
     match cells {
         Cells::Replicates => ruling.against("confidence", confidence.get(), "share"),
@@ -85,13 +96,11 @@ pub fn matched_pairs(left: &[SideCell], right: &[SideCell], cells: Cells, confid
     .in_parts(parts)
 }
 
-fn by_key<'a>(
-    side: &str,
-    cells: &'a [SideCell],
-) -> Result<BTreeMap<&'a BTreeMap<String, String>, &'a SideCell>, String> {
-    let mut found: BTreeMap<_, &SideCell> = BTreeMap::new();
-    for cell in cells {
-        if let Some(other) = found.insert(&cell.key, cell) {
+/// The cells with a value, by key.
+fn by_key<'a>(side: &str, cells: &'a [SideCell]) -> Result<ByKey<'a>, String> {
+    let mut found = ByKey::new();
+    for (cell, value) in cells.iter().filter_map(|cell| Some((cell, cell.value?))) {
+        if let Some((other, _)) = found.insert(&cell.key, (cell, value)) {
             return Err(format!("{side}: {} and {} have the same key, which pairs nothing", other.source, cell.source));
         }
     }
@@ -120,7 +129,7 @@ mod tests {
         let cell = |(key, value): &(&str, f64)| SideCell {
             key: BTreeMap::from([("cell".to_owned(), (*key).to_owned())]),
             source: format!("{side}:{key}"),
-            value: *value,
+            value: Some(*value).filter(|value| value.is_finite()),
         };
         values.iter().map(cell).collect()
     }
@@ -146,6 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_without_a_number_on_either_side_is_listed_and_not_matched() {
+        let none = f64::NAN;
+        let ruling = ruled(&[("a", 1.0), ("b", none), ("c", none)], &[("a", 2.0), ("b", none), ("c", 3.0)]);
+        assert_eq!(ruling.label, "some_unmatched");
+        assert_eq!(
+            ruling.reasons,
+            ["1 cells matched, 0 only left, 1 only right", "1 cells have a number on neither side"]
+        );
+        let told: Vec<(&str, &str)> =
+            ruling.parts.iter().map(|part| (part.key["cell"].as_str(), part.label.as_str())).collect();
+        assert_eq!(told, [("a", "matched"), ("c", "only_right"), ("b", "neither")]);
+        assert_eq!(ruling.rests_on, ["left:a", "left:b", "right:a", "right:b", "right:c"]);
+        assert_eq!(ruled(&[("a", 1.0), ("b", none)], &[("a", 2.0)]).label, "some_unmatched");
+    }
+
+    #[test]
     fn what_is_matched_is_tested_in_pairs() {
         // Differences 1, 2, 3: mean 2, sd 1, t = 2 sqrt(3); t(0.975, 2) = 4.30265, so 2 -+ 2.48414.
         let ruling = ruled(&[("a", 1.0), ("b", 1.0), ("c", 1.0)], &[("c", 4.0), ("b", 3.0), ("a", 2.0)]);
@@ -168,7 +193,7 @@ mod tests {
             let cell = |(agents, workload, value): &(&str, &str, f64)| SideCell {
                 key: [("n_agents", *agents), ("workload", *workload)].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                 source: format!("{side}:{agents}:{workload}"),
-                value: *value,
+                value: Some(*value),
             };
             values.iter().map(cell).collect()
         };

@@ -340,6 +340,9 @@ fn gains_are_those_of_launches_each_a_test_of_the_plans_family() {
     ];
     assert_eq!(told, wanted);
     assert_eq!(ladder.parts[0].numbers["launches"], 4.0);
+    let floors = ladder.thresholds.iter().filter(|it| it.name == "min_ok_share" || it.name == "min_launches");
+    let floors: Vec<(&str, f64)> = floors.map(|it| (it.name.as_str(), it.value)).collect();
+    assert_eq!(floors, [("min_ok_share", 0.5), ("min_launches", 3.0)]);
     // A second ladder over the same combinations asks the same, and one at another threshold does not.
     let at = |threshold: &str| {
         let (_, own) = AGENTS.split_once("[[hypothesis]]\nname = \"ladder\"").unwrap();
