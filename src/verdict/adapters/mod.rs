@@ -2,7 +2,7 @@
 //!
 //! One adapter for each kind of rule (`ladders`, `evidence`, `criteria`, `crashes`, `gates`, `compared`, `contrasts`, `citable`, `printed`, `routing`, `reported`), whatever the tables are:
 //! those of a report, or those that the rows of a run give (`super::measured_tables`). In the latter the launch is the unit of
-//! replication, by which everything is counted (`counts`), and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`, and
+//! replication, by which everything is counted (`counts`, `launch_values`), and fewer than three launches a side are inconclusive. A rule that needs what no table holds says `invalid`, and
 //! so does one whose key stands twice (`keys`).
 
 mod apply;

@@ -61,6 +61,28 @@ fn floors(ruling: &Ruling) -> Vec<(String, f64)> {
 }
 
 #[test]
+fn a_ladder_lists_what_it_does_not_compare_be_it_printed_or_measured() {
+    let ladder = "kind = \"falsification_ladder\"\npreconditions = []\nmin_combinations = 2\nmin_hang_shapes = 0\n\
+                  efficiencies = { rows = { table = \"t\" }, key = [\"k\"], baseline = \"a_share\", candidate = \"b_share\" }\n\
+                  improvement_above = 12.0\nimprovement_unit = \"pp\"\nnull = \"mean_not_above_zero\"\nnull_margin_pp = 3.0\n";
+    let row = |k: &str, b: Value| json!({ "k": k, "a_share": 0.5, "b_share": b });
+    let all = json!([row("x", json!(0.8)), row("y", json!(0.9)), row("z", json!(0.7))]);
+    let one_short = json!([row("x", json!(0.8)), row("y", json!(0.9)), row("z", Value::Null)]);
+    assert_eq!(printed(ladder, &all).label, "H1_pass", "printed gains decide as they stand");
+    let short = printed(ladder, &one_short);
+    assert_eq!((short.label.as_str(), labels(&short)), ("inconclusive", vec!["pass", "pass", "not_compared"]));
+    assert_eq!((short.parts[2].reason.as_deref(), short.settled_by), (Some("b_share is empty"), None));
+    // Of a run's row it has to be known what each launch gave.
+    let unknown = measured(ladder, &all);
+    assert_eq!((unknown.label.as_str(), labels(&unknown)), ("abstain", vec!["not_compared"; 3]));
+    assert!(
+        unknown.parts[0].reason.as_ref().unwrap().contains("a_share is no mean over launches"),
+        "{:?}",
+        unknown.parts
+    );
+}
+
+#[test]
 fn floors_of_launches_and_of_survivors_are_listed_where_they_were_asked_for() {
     let side =
         |lane: &str| format!("{{ rows = {{ table = \"t\", where = {{ lane = [\"{lane}\"] }} }}, mean = \"ms\" }}");
