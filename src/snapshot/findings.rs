@@ -94,7 +94,8 @@ fn finding_change(old: &SnapshotHypothesis, new: &HypothesisVerdict) -> Option<C
 }
 
 /// Words for a condition of which the rows could not tell: that it is told of one run and not of the other says nothing.
-const OPEN_PARTS: [&str; 7] = ["open", "not_tried", "edge", "could_not_tell", "inconclusive", "unproven", "not_stated"];
+const OPEN_PARTS: [&str; 8] =
+    ["open", "not_tried", "edge", "could_not_tell", "inconclusive", "unproven", "not_stated", "not_compared"];
 
 /// The conditions of a decision rule that came out otherwise, though the rule's own word is the same: a boundary moved.
 fn part_changes(old: &SnapshotHypothesis, new: &HypothesisVerdict) -> Vec<Change> {
