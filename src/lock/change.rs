@@ -37,3 +37,13 @@ pub(super) fn changes(before: &BTreeMap<String, Digest>, now: &BTreeMap<String, 
         .filter(|change| change.before != change.now)
         .collect()
 }
+
+/// The first of them, in words.
+pub(super) fn listed(changes: &[Change]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = changes.iter().take(SHOWN).map(Change::to_string).collect::<Vec<_>>().join(", ");
+    if let Some(more) = changes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

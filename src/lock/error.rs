@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Change;
+use super::change::{Change, listed};
 use crate::terms::Digest;
 
 /// What was asked of a registry, and where.
@@ -473,6 +473,16 @@ pub enum Error {
         /// The lock's key.
         key: String,
     },
+    /// The lock's table [build] is not what the manifest says of the build.
+    #[error("lane `{lane}`: the lock's [build] says {locked}, and the manifest {wanted}; run `lockstep lock {lane}`")]
+    OtherBuild {
+        /// The lane.
+        lane: String,
+        /// What the lock says of one axis.
+        locked: String,
+        /// What follows from the manifest.
+        wanted: String,
+    },
     /// The lock holds something else for an input than the lane asks for.
     #[error("lane `{lane}`: input `{input}`: {problem}{} run `lockstep lock {lane}`", if problem.ends_with(',') { "" } else { ";" })]
     OtherInput {
@@ -487,13 +497,4 @@ pub enum Error {
 
 fn at_line(line: usize) -> String {
     if line == 0 { String::new() } else { format!(":{line}") }
-}
-
-fn listed(changes: &[Change]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = changes.iter().take(SHOWN).map(Change::to_string).collect::<Vec<_>>().join(", ");
-    if let Some(more) = changes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::change::changes;
+use super::overlay::recipe_wheels;
 use super::{Error, ImageReference};
 use crate::plan::{
     Candidate, Content, IMAGE_INPUT, ImagePin, ImageSource, Input, Lane, Launcher, Lock, LockedInput, SelfImagePin,
@@ -69,7 +70,7 @@ fn runs_own_image(lane: &Lane) -> bool {
 /// own copy of the lock.
 ///
 /// # Errors
-/// The first that differs, in this order: the lane's name, its manifest, its files, its own image, its inputs.
+/// The first that differs, in this order: the lane's name, its manifest, its files, its own image, its build, its inputs.
 pub fn verify_lock(
     lane: &Lane,
     lock: &Lock,
@@ -85,8 +86,7 @@ pub fn verify_lock(
         files: locked_files,
         self_image,
         built: _,
-        // Repeats the manifest, whose digest was compared.
-        build: _,
+        build,
         inputs,
     } = lock;
     if *locked_lane != lane.name {
@@ -112,7 +112,50 @@ pub fn verify_lock(
         }
         (false, Some(_)) => return Err(Error::Stray { lane: name(), key: "self_image".into() }),
     }
+    verify_build(lane, build)?;
     verify_inputs(lane, inputs, files)
+}
+
+/// The build's axes repeat the manifest: what a lock says of them is what was built.
+fn verify_build(lane: &Lane, locked: &BTreeMap<String, String>) -> Result<(), Error> {
+    let wanted = build_axes(lane);
+    let of = |axes: &BTreeMap<String, String>, axis: &str| match axes.get(axis) {
+        Some(value) => format!("{axis} = {value:?}"),
+        None => format!("nothing of {axis}"),
+    };
+    let differs = wanted.keys().chain(locked.keys()).find(|axis| wanted.get(*axis) != locked.get(*axis));
+    let other = |axis: &String| Error::OtherBuild {
+        lane: lane.name.clone(),
+        locked: of(locked, axis),
+        wanted: of(&wanted, axis),
+    };
+    differs.map_or(Ok(()), |axis| Err(other(axis)))
+}
+
+/// Whether the wheels that the lock names for each overlay are those of its recipe, whose text is among `files`.
+///
+/// # Errors
+/// The first overlay with another wheel or hash, or whose recipe is none.
+pub fn verify_wheels(lane: &Lane, lock: &Lock, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+    for (name, input) in lane_inputs(lane) {
+        let content = lock.inputs.get(&name).and_then(LockedInput::content);
+        let (Some(Content::Overlay(pin)), Some(recipe)) = (content, input.files().and_then(|path| files.get(&path)))
+        else {
+            continue;
+        };
+        let wanted = recipe_wheels(&pin.recipe, recipe)?;
+        let said = |wheels: &BTreeMap<String, Digest>, wheel: &str| match wheels.get(wheel) {
+            Some(digest) => format!("{wheel} {digest}"),
+            None => format!("no {wheel}"),
+        };
+        let names = || wanted.keys().chain(pin.wheels.keys());
+        if let Some(wheel) = names().find(|wheel| wanted.get(*wheel) != pin.wheels.get(*wheel)) {
+            let (locked, wanted) = (said(&pin.wheels, wheel), said(&wanted, wheel));
+            let problem = format!("the lock has {locked}, and the recipe {} has {wanted}", pin.recipe);
+            return Err(Error::OtherInput { lane: lane.name.clone(), input: name, problem });
+        }
+    }
+    Ok(())
 }
 
 fn verify_inputs(

@@ -65,7 +65,7 @@ pub use debian::{DebianFile, as_of, debian_files};
 pub use difference::{Difference, differences, merged};
 pub use error::{Asked, Error};
 pub use hub::{Fetched, HubOptions, fetch_checkpoint, pin_checkpoint, pinned_digest};
-pub use lane_lock::{lane_inputs, lock_lane, run_copy, unresolved, verify_lock};
+pub use lane_lock::{lane_inputs, lock_lane, run_copy, unresolved, verify_lock, verify_wheels};
 pub use model_input::{find_models, model_input_digest, model_input_files, verify_models};
 pub use options::{Credentials, Proxy, RegistryOptions};
 pub use overlay::OverlayCache;

@@ -36,6 +36,18 @@ struct Recipe {
     wheels: BTreeMap<String, String>,
 }
 
+/// The digests of a recipe's wheels, by `NAME==VERSION`.
+pub(super) fn recipe_wheels(name: &str, recipe: &[u8]) -> Result<BTreeMap<String, Digest>, Error> {
+    let text = String::from_utf8_lossy(recipe);
+    let invalid = |problem: String| Error::Overlay { name: name.to_owned(), problem, hint: "correct the recipe" };
+    let Recipe { wheels } = toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
+    let digest = |(wheel, hex): (String, String)| {
+        let digest = format!("sha256:{hex}").parse();
+        digest.map(|digest| (wheel.clone(), digest)).map_err(|_| invalid(format!("{wheel} has no SHA-256")))
+    };
+    wheels.into_iter().map(digest).collect()
+}
+
 impl OverlayCache {
     /// Where the overlay with these kept files is unpacked.
     #[must_use]
@@ -61,16 +73,8 @@ impl OverlayCache {
     /// The recipe cannot be read, the tool fails (its words are on standard error), or a file cannot be used.
     pub fn pin(&self, name: &str, recipe: &[u8]) -> Result<OverlayPin, Error> {
         let sha256 = Digest::of(recipe);
-        let text = String::from_utf8_lossy(recipe);
         let invalid = |problem: String| Error::Overlay { name: name.to_owned(), problem, hint: "correct the recipe" };
-        let Recipe { wheels } = toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
-        let wheels = wheels
-            .into_iter()
-            .map(|(wheel, hex)| {
-                let digest = format!("sha256:{hex}").parse();
-                digest.map(|digest| (wheel.clone(), digest)).map_err(|_| invalid(format!("{wheel} has no SHA-256")))
-            })
-            .collect::<Result<_, _>>()?;
+        let wheels = recipe_wheels(name, recipe)?;
         let packed = self.packed(name, sha256);
         if list_of(&packed).is_none() {
             self.pack(name, recipe, &packed)?;

@@ -11,6 +11,7 @@ pub const TRIALS: &[Named] = &[
     Named("nothing_that_a_build_installs_is_without_a_hash", Needs::Nothing, hashed),
     Named("packages_of_debian_are_locked_file_by_file", Needs::Nothing, debian),
     Named("a_package_set_is_held_to_what_asks_for_it", Needs::Nothing, sets),
+    Named("a_lock_that_was_edited_is_told_by_what_it_says_otherwise", Needs::Nothing, edited),
     Named("a_broken_root_file_system_is_told_by_file_and_place", Needs::Nothing, broken),
     Named("a_proof_that_could_not_fail_is_refused", Needs::Nothing, proofs),
 ];
@@ -77,6 +78,46 @@ fn debian() {
     project.lockstep(&["lock", "toy", "--check"]).exits(0);
     project.write("containers/debian/toy.txt", format!("# changed\n{list}"));
     project.lockstep(&["lock", "toy", "--check"]).exits(1).prints(&["debian/toy.txt (from "]);
+}
+
+/// Each part of a lock that follows from manifest and recipe, edited by hand.
+fn edited() {
+    const NOGIL: &str = include_str!("../../lockfiles/python-nogil.lock");
+    const OVERLAY: &str = include_str!("../../lockfiles/triton-3.4.0-torch-2.11.lock");
+    let wheel = "\"triton==3.4.0\" = \"sha256:31c1d84a";
+    let cases = [
+        (
+            "python-nogil",
+            NOGIL,
+            "gil = \"false\"",
+            "gil = \"true\"",
+            "[build] says gil = \"true\", and the manifest gil = \"false\"",
+        ),
+        ("python-nogil", NOGIL, "\nOPT = \"", "\nOPT = \"-O0 ", "[build] says OPT = \"-O0 "),
+        (
+            "python-nogil",
+            NOGIL,
+            "gil = \"false\"\n",
+            "",
+            "[build] says nothing of gil, and the manifest gil = \"false\"",
+        ),
+        (
+            "triton-3.4.0-torch-2.11",
+            OVERLAY,
+            wheel,
+            &wheel.replace("31c1", "41c1"),
+            "the lock has triton==3.4.0 sha256:41c1d84a",
+        ),
+    ];
+    let project = Project::new();
+    for (lane, shipped, from, to, words) in cases {
+        assert!(shipped.contains(from), "the lock of {lane} has no {from:?}");
+        let path = format!("lockfiles/{lane}.lock");
+        project.write(&path, shipped);
+        project.lockstep(&["lock", lane, "--check"]).exits(0).prints(&["unchanged"]);
+        project.write(&path, shipped.replacen(from, to, 1));
+        project.lockstep(&["lock", lane, "--check"]).exits(1).prints(&["differs", words]);
+    }
 }
 
 fn sets() {

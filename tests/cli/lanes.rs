@@ -221,9 +221,14 @@ fn open_input() {
 
 fn other_axis() {
     let project = Project::new();
-    let script = "#!/bin/sh\nprintf 'python 3.12.3\\ntorch 2.9.0\\n'\n";
-    let python = project.write("bin/python3", script);
-    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode can be set");
+    let says = |python: &str, torch: &str| {
+        let script = format!("#!/bin/sh\nprintf 'python {python}\\ntorch {torch}\\n'\n");
+        let file = project.write("bin/python3", script);
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("a mode can be set");
+        file
+    };
+    let python = says("3.12.3", "2.9.0");
     let text = "schema = 1\nname = \"over\"\nlauncher = \"process\"\nrunner = \"python-pytorch\"\n[process]\nprogram = \"PROGRAM\"\n\
                 [needs.host]\npython = \"3.12\"\ntorch = \"2.11.0\"\n";
     project.write("lanes/over.toml", text.replace("PROGRAM", &python.display().to_string()));
@@ -231,6 +236,10 @@ fn other_axis() {
     let answer = project.lockstep(&["lane", "over"]);
     answer.exits(3).prints(&["axis torch: the lane is made for torch 2.11.0, and", "has 2.9.0"]);
     assert!(!answer.stdout.contains("axis python"), "{answer:?}");
+    says("3.11.2", "2.11.0");
+    let answer = project.lockstep(&["lane", "over"]);
+    answer.exits(3).prints(&["axis python: the lane is made for python 3.12, and", "has 3.11.2"]);
+    assert!(!answer.stdout.contains("axis torch"), "{answer:?}");
 }
 
 /// A wheel of one module, packed by the shipped tool, in the project's own cache.

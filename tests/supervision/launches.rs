@@ -46,11 +46,12 @@ pub fn trials() -> Vec<Named> {
         let name = format!("{}_in_every_launch_is_{outcome}_and_the_lane_is_given_up", fault.replace('-', "_"));
         trials.push((name, Box::new(move || never_loads(fault, outcome))));
     }
-    let more: [(&str, fn()); 4] = [
+    let more: [(&str, fn()); 5] = [
         ("a_lane_that_never_starts_again_is_given_up", given_up),
         ("a_crash_in_a_cells_warmup_is_that_cells_crash", warmup_crash),
         ("another_runner_than_the_declared_one_is_refused", other_runner),
         ("a_launch_that_breaks_the_wire_as_it_leaves_does_not_count", disowned),
+        ("a_gated_signal_that_changes_after_the_warmup_or_at_the_exit_refuses_the_launch", changed),
     ];
     trials.extend(more.map(|(name, test)| (name.to_owned(), Box::new(test) as Box<dyn FnOnce() + Send>)));
     trials
@@ -134,4 +135,25 @@ fn disowned() {
     assert_eq!(ledger.journal.records.iter().filter(disowned).count(), 1);
     let outcomes = &run.verdict().lanes[1].outcomes;
     assert_eq!(outcomes, &[(Outcome::Ok, 8), (Outcome::Refused, 4)].into(), "rows of that launch count as refused");
+}
+
+/// As an interpreter's lock that comes back: at the first look all is well, in the third launch it changes late.
+fn changed() {
+    for stage in ["after_warmup", "at_exit"] {
+        let project = Project::new();
+        let fault = format!("other-threads-{}", stage.replace('_', "-"));
+        let lane = lane(&fault).script(&COUNTING.replace("CONDITION", "-eq 2"));
+        project.plan(&PlanText::new("faults", &["healthy", "faulty"]));
+        project.lanes(&[&Lane::faulty("healthy", "none"), &lane]);
+        let gate = format!("\n[[gate]]\nstage = \"{stage}\"\nsignal = \"threads\"\nequals = 1\n");
+        let gated = project.read("lanes/faulty.toml") + &gate;
+        project.write("lanes/faulty.toml", gated);
+        project.lockstep(&["lock", "faulty"]).exits(0);
+        let (run, ledger) = run_faults(&project);
+        run.ended.tells(&["threads"]);
+        assert_eq!(ledger.state("faulty"), LaneState::Ready, "{stage}");
+        let outcomes = &run.verdict().lanes[1].outcomes;
+        assert!(outcomes.get(&Outcome::Refused).is_some_and(|refused| *refused > 0), "{stage}: {outcomes:?}");
+        assert_eq!(ledger.outcomes("healthy"), [(Outcome::Ok, 12)].into(), "{stage}");
+    }
 }

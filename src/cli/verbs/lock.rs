@@ -12,7 +12,7 @@ use crate::cli::{Error, Exit, Project};
 use crate::launch::recipe_digest;
 use crate::lock::{
     Credentials, Difference, RegistryOptions, Resolver, check_requirements, differences, lane_inputs, lock_lane,
-    merged, resolve_requirements, unresolved, verify_lock, verify_models,
+    merged, resolve_requirements, unresolved, verify_lock, verify_models, verify_wheels,
 };
 use crate::plan::{ImageSource, Input, Launcher, Lock};
 use crate::terms::Digest;
@@ -128,6 +128,7 @@ fn check(project: &Project, found: &FoundLane, path: PathBuf) -> Locked {
         Some(lock) => {
             let models = || verify_models(lane, lock, &found.models_root);
             let checked = verify_lock(lane, lock, &found.file_digests(), recipe(found)).and_then(|()| models());
+            let checked = checked.and_then(|()| verify_wheels(lane, lock, &found.files));
             let checked = checked.map_err(Error::from).and_then(|()| check_sets(project, found));
             checked.err().map(|error| error.to_string())
         }

@@ -83,49 +83,72 @@ async fn read(engine: &Engine, container: &str, image: &str) -> Result<Digest, E
 /// The digest of the tree in a tar archive.
 fn tree_of_archive(archive: impl Read) -> io::Result<Digest> {
     // What is left out may be what a hard link names.
-    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    let mut lines: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = plain(&entry.path_bytes());
-        if path.is_empty() {
-            continue;
+        if !path.is_empty() {
+            let line = line(&mut entry, &path, &lines)?;
+            lines.insert(path, line);
         }
-        let header = entry.header();
-        let (kind, mode) = (header.entry_type(), header.mode()? & 0o7777);
-        let owner = format!("{}:{}", header.uid()?, header.gid()?);
-        let target = entry.link_name_bytes().map(|target| target.into_owned());
-        let line = match target {
-            Some(target) if kind.is_hard_link() => lines.get(&plain(&target)).cloned().ok_or_else(|| {
-                let target = String::from_utf8_lossy(&target);
-                io::Error::other(format!("{path} is a hard link to {target}, which does not come before it"))
-            })?,
-            Some(target) => format!("{:02x} {mode:o} {owner} {}", kind.as_byte(), String::from_utf8_lossy(&target)),
-            None if kind.is_file() => {
-                let content = Digest::of_reader(&mut entry)?;
-                format!("{:02x} {mode:o} {owner} {content}", kind.as_byte())
-            }
-            None => format!("{:02x} {mode:o} {owner} ", kind.as_byte()),
-        };
-        lines.insert(path, line);
     }
     let mut hasher = Hasher::default();
     for (path, line) in lines.iter().filter(|(path, _)| !is_left_out(path)) {
-        hasher.update(format!("{path}\0{line}\n").as_bytes());
+        hasher.update(&[path.as_slice(), b"\0", line, b"\n"].concat());
     }
     Ok(hasher.finish())
 }
 
-/// A path as every entry of an archive is named here.
-fn plain(path: &[u8]) -> String {
-    String::from_utf8_lossy(path).trim_start_matches("./").trim_end_matches('/').to_owned()
+/// All that counts of an entry but its path.
+fn line(
+    entry: &mut tar::Entry<'_, impl Read>,
+    path: &[u8],
+    before: &BTreeMap<Vec<u8>, Vec<u8>>,
+) -> io::Result<Vec<u8>> {
+    let target = entry.link_name_bytes().map(|target| target.into_owned());
+    let header = entry.header();
+    let (kind, mode) = (header.entry_type(), header.mode()? & 0o7777);
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let content = match (kind, target) {
+        (tar::EntryType::Link, Some(target)) => {
+            let linked = before.get(&plain(&target)).cloned();
+            return linked.ok_or_else(|| {
+                let (path, target) = (told(path), told(&target));
+                io::Error::other(format!("{path} is a hard link to {target}, which does not come before it"))
+            });
+        }
+        (tar::EntryType::Symlink, Some(target)) => target,
+        (tar::EntryType::Regular | tar::EntryType::Directory | tar::EntryType::Fifo, None) => Vec::new(),
+        (tar::EntryType::Char | tar::EntryType::Block, None) => {
+            let [major, minor] = [header.device_major()?, header.device_minor()?].map(Option::unwrap_or_default);
+            format!("{major}:{minor}").into_bytes()
+        }
+        (kind, _) => {
+            let (path, kind) = (told(path), char::from(kind.as_byte()).escape_default());
+            return Err(io::Error::other(format!(
+                "{path} is an entry of the kind '{kind}', whose content is not known"
+            )));
+        }
+    };
+    let owned = format!("{:02x} {mode:o} {}:{} ", kind.as_byte(), header.uid()?, header.gid()?);
+    let content = if kind.is_file() { Digest::of_reader(entry)?.to_string().into_bytes() } else { content };
+    Ok([owned.into_bytes(), content].concat())
 }
 
-fn is_left_out(path: &str) -> bool {
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+/// A path as every entry of an archive is named here.
+fn plain(path: &[u8]) -> Vec<u8> {
+    let path = path.strip_prefix(b"./").unwrap_or(path);
+    path.strip_suffix(b"/").unwrap_or(path).to_vec()
+}
+
+fn is_left_out(path: &[u8]) -> bool {
+    // No name that is left out holds what is not ASCII.
+    let path = String::from_utf8_lossy(path);
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
     let cached = name.ends_with(".pyc") && folder.rsplit('/').next() == Some("__pycache__");
     FOLDERS_LEFT_OUT.iter().any(|left| path.starts_with(left))
-        || FILES_LEFT_OUT.contains(&path)
+        || FILES_LEFT_OUT.contains(&path.as_ref())
         || name == "__pycache__"
         || cached
 }
@@ -217,6 +240,35 @@ mod tests {
         ];
         let different: std::collections::BTreeSet<Digest> = all.into_iter().collect();
         assert_eq!(different.len(), 9, "two of them are taken for one");
+    }
+
+    /// Entries of one kind, each with its name's bytes, device number and content.
+    fn archive_of(kind: tar::EntryType, entries: &[(&[u8], u32, &str)]) -> Vec<u8> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, device, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_device_major(1).unwrap();
+            header.set_device_minor(*device).unwrap();
+            builder.append_data(&mut header, std::ffi::OsStr::from_bytes(name), content.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn names_are_bytes_devices_have_numbers_and_an_unknown_kind_is_refused() {
+        use tar::EntryType::{Char, GNUSparse, Regular};
+        let of = |kind, entries: &[(&[u8], u32, &str)]| tree_of_archive(archive_of(kind, entries).as_slice());
+        let two = |first| of(Regular, &[(b"opt/\xff", 0, first), (b"opt/\xfe", 0, "b")]).unwrap();
+        assert_ne!(two("a"), two("c"), "a name that is no UTF-8 hides another's content");
+        assert_ne!(of(Char, &[(b"opt/a", 3, "")]).unwrap(), of(Char, &[(b"opt/a", 5, "")]).unwrap());
+        let error = of(GNUSparse, &[(b"opt/a", 0, "")]).unwrap_err().to_string();
+        assert!(error.contains("opt/a") || error.contains("sparse"), "{error}");
     }
 
     #[test]
