@@ -135,9 +135,6 @@ fn measured() -> Vec<(Rule, Ruling, f64)> {
 /// Kinds of rules that read what is stated, of which no number of launches makes more or less.
 const OF_STATEMENTS: [&str; 5] = ["licence", "matched_pairs", "single_delta", "token_parity", "weight_parity"];
 
-/// Kinds of rules that read times beside outcomes, and are decided by outcomes.
-const BY_OUTCOMES: [&str; 1] = ["portability"];
-
 #[test]
 fn every_rule_over_a_run_lists_the_floors_that_its_rows_were_held_against() {
     let (mut judged, mut missing) = (BTreeSet::new(), Vec::new());
@@ -150,7 +147,7 @@ fn every_rule_over_a_run_lists_the_floors_that_its_rows_were_held_against() {
         }
         let times = ["ms", "mean_ms", "sd_ms", "cv"];
         let takes_times = rule.columns().iter().any(|read| times.contains(&read.column.as_str()));
-        if takes_times && !BY_OUTCOMES.contains(&kind) && !lists("min_ok_share", ok_floor) {
+        if takes_times && !lists("min_ok_share", ok_floor) {
             missing.push(format!("{kind}, ok share: {:?}", ruling.thresholds));
         }
     }

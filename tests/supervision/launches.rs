@@ -150,7 +150,13 @@ fn changed() {
         project.write("lanes/faulty.toml", gated);
         project.lockstep(&["lock", "faulty"]).exits(0);
         let (run, ledger) = run_faults(&project);
-        run.ended.tells(&["threads"]);
+        run.exits(3);
+        let told = |record: &Record| match record {
+            Record::LaunchEnd(end) => end.disowned.as_ref().is_some_and(|failure| failure.message.contains("threads")),
+            Record::Row(row) => row.failure.as_ref().is_some_and(|failure| failure.message.contains("threads")),
+            _ => false,
+        };
+        assert!(ledger.journal.records.iter().any(told), "{stage}: nothing names the signal");
         assert_eq!(ledger.state("faulty"), LaneState::Ready, "{stage}");
         let outcomes = &run.verdict().lanes[1].outcomes;
         assert!(outcomes.get(&Outcome::Refused).is_some_and(|refused| *refused > 0), "{stage}: {outcomes:?}");

@@ -156,7 +156,7 @@ fn ok_floor(tables: &Tables<'_>, rule: &Rule) -> Option<f64> {
         | Rule::GainReplication(_)
         | Rule::ScaleCrossover(_)
         | Rule::MatchedContrasts(_) => true,
-        Rule::Reproduction(_) => tables.are_measured(),
+        Rule::Reproduction(_) | Rule::Portability(_) => tables.are_measured(),
         Rule::CompileRobustness(rule) => tables.are_measured() && rule.performance.is_some(),
         Rule::HangLedger(_)
         | Rule::CorrelationCriterion(_)
