@@ -112,7 +112,7 @@ fn digits(side: &MeanSide, rows: &[&TableRow<'_>], of: Moments) -> Result<Digits
         mean = mean.max(must_number(row, &side.mean)?.half);
     }
     let sd = match (rows, &side.sd, &side.interval) {
-        (_, ..) if side.n.is_none() => mean * (of.n() as f64 / (of.n() as f64 - 1.0)).sqrt(),
+        (..) if side.n.is_none() => mean * (of.n() as f64 / (of.n() as f64 - 1.0)).sqrt(),
         ([row], Some(sd), _) => must_number(row, sd)?.half,
         ([row], None, Some([low, high])) => {
             let (low, high) = (must_number(row, low)?, must_number(row, high)?);
