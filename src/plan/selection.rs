@@ -85,7 +85,8 @@ impl Rule {
             }
             Self::CompileRobustness(rule) => {
                 let edges = [rule.robust_pct, rule.sensitive_pct, rule.fragile_pct];
-                json!(["loss", rule.rows, rule.performance, rule.performance_is, rule.cv, edges])
+                let survival = [&rule.stack, &rule.survived, &rule.tried];
+                json!(["loss", rule.rows, rule.performance, rule.performance_is, rule.cv, survival, edges])
             }
             Self::CrashBoundary(rule) => {
                 json!(["rates", rule.counts, rule.rows, rule.at, rule.crashes, rule.n, rule.cut])

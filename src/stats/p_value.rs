@@ -130,7 +130,8 @@ impl PValue {
     }
 
     /// `factor` times the p-value, at most 1, for a positive factor of at most 1e15 or so.
-    pub(super) fn times(self, factor: f64) -> Self {
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
         let product = match self.size {
             Size::Normal => Self::rounded(self.value * factor),
             Size::Below { log10: Some(log10) } => Self::from_decimal_log((log10 + libm::log10(factor)).min(0.0)),

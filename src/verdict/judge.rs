@@ -220,7 +220,7 @@ impl Findings<'_> {
     /// How many hypotheses were decided, and of how many of them the plan expects anything.
     fn decided(&self) -> String {
         let all = self.hypotheses.len();
-        let decided = || self.hypotheses.iter().filter(|h| h.finding != Finding::NotMeasured);
+        let decided = || self.hypotheses.iter().filter(|h| h.finding.is_decided());
         let (count, expecting) = (decided().count(), decided().filter(|h| !h.expected.is_empty()).count());
         match expecting {
             0 => format!("{count} of {all} hypotheses decided; the plan says of none what it expects"),
@@ -281,7 +281,7 @@ impl Findings<'_> {
         reasons.extend(self.by_hypothesis(|control, verdict| {
             let undecided = matches!(verdict.finding, Finding::CouldNotTell | Finding::Void);
             let shown = control && verdict.forbids(verdict.result()) && verdict.finding != Finding::NotMeasured;
-            !verdict.expected.is_empty() && (undecided || shown)
+            undecided || (shown && !verdict.expected.is_empty())
         }));
         reasons.extend(self.gaps.iter().filter(|gap| gap.cell.is_none()).map(|gap| gap.message.clone()));
         reasons

@@ -322,8 +322,8 @@ fragile_pct = 50.0
         let rows = json!([living("3.4.0"), living("3.5.1"), row("3.6.0", Value::Null, 0, launches)]);
         measured(&text.replace("\"n\"", "\"attempts\""), &rows)
     };
-    assert_eq!([2, 5, 6].map(|launches| by_launch(launches).label), ["inconclusive", "inconclusive", "catastrophic"]);
-    assert_eq!(by_launch(5).settled_by, Some(6));
+    assert_eq!([2, 6, 7].map(|launches| by_launch(launches).label), ["inconclusive", "inconclusive", "catastrophic"]);
+    assert_eq!(by_launch(6).settled_by, Some(7));
 }
 
 #[test]

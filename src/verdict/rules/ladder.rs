@@ -167,6 +167,12 @@ fn decide(
         _ => None,
     };
     let ruling = match (null, h1) {
+        // The null hypothesis and its refutation speak of all combinations.
+        (NullFound::Holds, _) | (NullFound::Fails, Some(false))
+            if are_of_launches(compared) && !left_out.is_empty() =>
+        {
+            some_are_not_compared(left_out)
+        }
         (NullFound::Holds, _) => Ruling::decided("H0_pass"),
         (NullFound::Fails, Some(true)) => Ruling::decided("H1_pass"),
         (NullFound::Fails, Some(false)) => Ruling::decided("H2_partial"),
@@ -197,6 +203,15 @@ fn null_is_open(needed: Result<u64, String>) -> Ruling {
             .settled_by(Some(combinations)),
         Err(why) => ruling.because(why),
     }
+}
+
+fn some_are_not_compared(left_out: &[LeftOut]) -> Ruling {
+    let needed: Option<Vec<u64>> = left_out.iter().map(|it| it.settled_by).collect();
+    let count = left_out.len();
+    Ruling::inconclusive(format!(
+        "{count} combinations are not compared, and what the others show speaks of these alone"
+    ))
+    .settled_by(needed.and_then(|needed| needed.into_iter().max()))
 }
 
 /// H1 by launches is settled by those that every combination needs which is open, where no other thing leaves it open.

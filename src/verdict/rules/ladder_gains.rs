@@ -433,7 +433,8 @@ mod tests {
         let told = "1 combinations are not compared, the first because times of survivors are no sample";
         assert!(survivors.reasons.contains(&told.to_owned()), "{:?}", survivors.reasons);
         assert_eq!(climbed([20.0, 30.0], Some(3), 2).settled_by, Some(3));
-        assert_eq!(climbed([20.0, 3.0], None, 2).label, "H2_partial", "one that does not improve refutes H1");
+        assert_eq!(climbed([20.0, 3.0], None, 2).label, "inconclusive", "that there is a gain is said of all of them");
+        assert_eq!(climbed([0.0, 0.0], None, 2).label, "inconclusive", "and so is that there is none");
         let short = climbed([20.0, 30.0], None, 3);
         assert_eq!((short.label.as_str(), short.settled_by), ("abstain", None));
         assert_eq!(short.reasons, ["2 combinations were compared, floor 3", told]);

@@ -2,7 +2,7 @@
 
 use super::estimate::{Estimate, InFamily, Levels};
 use super::loss::{StackMean, loss_pct, p_of_class, repetitions_to_settle, span_pct, together};
-use super::rates::{Tally, unit_told};
+use super::rates::{Count, Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::{Confidence, PValue, Power};
 use crate::verdict::rounding::round;
@@ -59,11 +59,12 @@ pub struct CompileRobustness {
 ///
 /// By launches a stack is dead where none survived whole, and a launch to come may. A launch that does not survive is taken to
 /// perform nothing, and one that does no better than the best stack: so the loss of a dead stack is at least what the upper end of
-/// the exact interval of survival leaves, all dead stacks' intervals holding together (Bonferroni). Each dead stack is a test of
-/// the plan's family, that its survival is not so rare as to lose more than `fragile`: the probability that no launch survives if
-/// it were just that, adjusted (Holm) over the family, must not be above the level. One of so few launches that it never is asks
-/// nothing. The class is `catastrophic` where that holds of one of them, and else `inconclusive`, with the launches that
-/// would bear it out; fewer than three launches of any stack leave it open, too.
+/// the exact interval of survival leaves, all stacks' intervals holding together (Bonferroni). Each stack is a test of
+/// the plan's family, whatever came of it, that its survival is not so rare as to lose more than `fragile`: the probability that
+/// no more launches survive if it were just that, adjusted (Holm) over the family, must not be above the level. One of so few
+/// launches that it never is asks nothing. The class is `catastrophic` where that holds of a dead one, and else `inconclusive`,
+/// with the launches that would bear it out; fewer than three launches of any stack leave it open, too, and so does a stack of
+/// whose launches some were lost: what the others performed is of survivors alone.
 #[must_use]
 pub fn compile_robustness(input: &CompileRobustness) -> Ruling {
     rule(input)
@@ -77,14 +78,13 @@ pub fn compile_robustness(input: &CompileRobustness) -> Ruling {
 
 /// The p values by which it is decided: what it adds to the plan's family.
 pub(in crate::verdict) fn robustness_family(input: &CompileRobustness) -> Vec<PValue> {
-    let dead: Vec<&StackPoint> = input.points.iter().filter(|point| is_dead(point)).collect();
-    let of_dead = dead.iter().filter_map(|point| dead_p(input, point, dead.len()));
-    robustness_p(input).into_iter().chain(of_dead).collect()
+    let of_survival = input.points.iter().filter_map(|point| survival_p(input, point));
+    robustness_p(input).into_iter().chain(of_survival).collect()
 }
 
-/// Whether no launch of the stack survived whole.
-fn is_dead(point: &StackPoint) -> bool {
-    point.survived.is_by_launch() && point.survived.count.hits == 0
+/// How many stacks are counted by launch: chosen by what was tried, not by what came of it.
+fn by_launch(input: &CompileRobustness) -> usize {
+    input.points.iter().filter(|point| point.survived.is_by_launch()).count()
 }
 
 /// The share of launches whose survival loses just `fragile`.
@@ -92,11 +92,19 @@ fn fragile_survival(input: &CompileRobustness) -> f64 {
     1.0 - input.fragile_pct / 100.0
 }
 
-/// The dead stack's test; nothing where so few launches never show its loss to be that large.
-fn dead_p(input: &CompileRobustness, point: &StackPoint, dead: usize) -> Option<PValue> {
-    let tail = (1.0 - input.confidence.get()) / (2.0 * dead as f64);
-    let p = point.survived.count.p_below(fragile_survival(input))?;
-    (p.get() <= tail && point.survived.count.trials > 0 && !point.survived.is_too_few()).then_some(p)
+/// The test of the stack's survival; nothing where so few launches never show its loss to be that large.
+fn survival_p(input: &CompileRobustness, point: &StackPoint) -> Option<PValue> {
+    let StackPoint { survived, .. } = point;
+    let tail = (1.0 - input.confidence.get()) / (2.0 * by_launch(input) as f64);
+    let none = Count { hits: 0, ..survived.count }.p_below(fragile_survival(input))?;
+    let asks = survived.is_by_launch() && survived.count.trials > 0 && !survived.is_too_few() && none.get() <= tail;
+    asks.then(|| survived.count.p_below(fragile_survival(input))).flatten()
+}
+
+/// A stack of whose launches some were lost, and not all.
+fn survived_in_part(input: &CompileRobustness) -> Option<&StackPoint> {
+    let in_part = |Count { hits, trials }: Count| hits > 0 && hits < trials;
+    input.points.iter().find(|point| point.survived.is_by_launch() && in_part(point.survived.count))
 }
 
 /// The p value of the class that the values lie in. Nothing where no interval decides.
@@ -197,20 +205,30 @@ fn conclude(input: &CompileRobustness, living: &[Estimate], dead: &[&StackPoint]
             living.len()
         ));
     }
-    if dead.is_empty() { of_living(input, living) } else { of_dead(input, living.len(), dead) }
+    match survived_in_part(input) {
+        _ if !dead.is_empty() => of_dead(input, living.len(), dead),
+        Some(StackPoint { stack, survived, .. }) => Ruling::inconclusive(format!(
+            "on {stack} {} survived: what they performed is of survivors alone, and no sample of the stack",
+            survived.told()
+        )),
+        None => of_living(input, living),
+    }
 }
 
 /// What launches of which none survived whole say of the loss.
 fn of_dead(input: &CompileRobustness, living: usize, dead: &[&StackPoint]) -> Ruling {
-    let each = Confidence::new(1.0 - (1.0 - input.confidence.get()) / dead.len() as f64);
+    let each = Confidence::new(1.0 - (1.0 - input.confidence.get()) / by_launch(input) as f64);
     let each = match each {
         Ok(each) => each,
         Err(error) => return Ruling::invalid(error.to_string()),
     };
-    let own: Vec<Option<PValue>> = dead.iter().map(|point| dead_p(input, point, dead.len())).collect();
+    let own: Vec<Option<PValue>> = input.points.iter().map(|point| survival_p(input, point)).collect();
     let decisions = InFamily::each(&own, &input.also_in_family, input.confidence);
+    let of_point = input.points.iter().zip(decisions);
+    let decisions: Vec<Option<InFamily>> =
+        of_point.filter(|(point, _)| dead.iter().any(|dead| std::ptr::eq(*dead, *point))).map(|(_, it)| it).collect();
     // One tail is the stack's p value, and either end of the interval has half of what it leaves.
-    let tests_in_family = (dead.len() + input.also_in_family.len()) as f64;
+    let tests_in_family = (by_launch(input) + input.also_in_family.len()) as f64;
     let to_settle = (2.0 * (1.0 - input.confidence.get()) / tests_in_family).min(1.0 - each.get());
     let (mut shown, mut told, mut needed, mut tests) = (false, Vec::new(), Vec::new(), Vec::new());
     for (StackPoint { stack, survived, .. }, decision) in dead.iter().zip(&decisions) {

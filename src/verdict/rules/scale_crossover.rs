@@ -319,11 +319,24 @@ fn conclude(
             "the analysis of variance shows by itself that the effect depends on the model, and {}",
             decision.why_open()
         )),
-        (None, Some(_)) => Ruling::decided("no_interaction")
-            .because("neither the intervals nor the analysis of variance show that the effect depends on size"),
-        (None, None) => Ruling::decided("no_interaction")
-            .because("every two models' intervals share values, and no model turns round"),
+        (None, _) => match spread_pct(placed) {
+            Some(spread) if spread <= 2.0 * input.neutral_pct => Ruling::decided("no_interaction").because(format!(
+                "all models' intervals lie within {} points, which is no more than the neutral band",
+                round(spread)
+            )),
+            _ => Ruling::inconclusive(
+                "nothing shows that the effect depends on size, and the intervals leave differences beyond the neutral band",
+            ),
+        },
     }
+}
+
+/// From the lowest end of all models' intervals to the highest: no two effects differ by more.
+fn spread_pct(placed: &[Directed<'_>]) -> Option<f64> {
+    let intervals: Option<Vec<[f64; 2]>> = placed.iter().map(|it| it.model.change_pct.interval).collect();
+    let intervals = intervals?;
+    let low = intervals.iter().map(|[low, _]| *low).fold(f64::INFINITY, f64::min);
+    Some(intervals.iter().map(|[_, high]| *high).fold(f64::NEG_INFINITY, f64::max) - low)
 }
 
 fn undecided(input: &ScaleCrossover, open: &[&SizedEffect]) -> Ruling {

@@ -67,11 +67,12 @@ pub(super) fn own_p(null: &Effect) -> Option<PValue> {
     Some(difference_test(null).ok()?.p)
 }
 
-/// Answers every question. Either answer counts when Holm's adjusted p over these questions and `others`, the rest of the
-/// plan's family, is below alpha. A difference is tested by the p value that there is none, which is what a family holds; equivalence
-/// takes its question's place there with the p value of a difference beyond the margin. There either is a difference beyond it or
-/// there is not, so that only one of both answers can be wrong, and a question counts once. What lies inside the margin is
-/// equivalent even where it is significant: it is there, and too small to matter. In words why there is no answer.
+/// Answers every question. A difference is tested by the p value that there is none, and counts when Holm's adjusted p over these
+/// questions and `others`, the rest of the plan's family, is below alpha. Equivalence has the p value of a difference beyond the
+/// margin, and is adjusted over as many tests as the family has (Bonferroni): that another question's difference is sure says
+/// nothing of whether it is equivalent, so that nothing may be stepped over. Each kind of answer is held at alpha by itself. What
+/// lies inside the margin is equivalent even where it is significant: it is there, and too small to matter. In words why there
+/// is no answer.
 pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) -> Result<Vec<Answered>, String> {
     let Terms { margin, alpha, power } = terms;
     let margin = Margin::absolute(margin).map_err(|error| error.to_string())?;
@@ -85,12 +86,10 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
     // What would settle equivalence is planned at its share of the level, as what would settle a difference is.
     let share = Alpha::new(alpha.get() / size.max(1) as f64).map_err(|error| error.to_string())?;
     let mut answered = Vec::with_capacity(questions.len());
-    for (at, (question, decision)) in questions.iter().zip(holm(&family, alpha)).enumerate() {
+    for (question, decision) in questions.iter().zip(holm(&family, alpha)) {
         let Question { name, effect, null, launches } = question;
         let equivalence = tost(effect, margin, alpha).map_err(|error| error.to_string())?;
-        family[at] = equivalence.p;
-        let of_equivalence = holm(&family, alpha).get(at).map_or(equivalence.p, |decision| decision.adjusted);
-        family[at] = decision.p;
+        let of_equivalence = equivalence.p.times(size as f64);
         let interval = difference_interval(effect, confidence).map_err(|error| error.to_string())?;
         let significant = decision.adjusted.is_below(alpha);
         let answer = match (equivalence.equivalent && of_equivalence.is_below(alpha), significant) {
@@ -106,7 +105,7 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
             RulingTest::of(format!("Welch t, {name}, Holm over {size}"))
                 .estimating(effect.difference(), Some(interval))
                 .p(decision.p, Some(decision.adjusted)),
-            RulingTest::of(format!("TOST within ±{}, {name}, Holm over {size}", margin.get()))
+            RulingTest::of(format!("TOST within ±{}, {name}, Bonferroni over {size}", margin.get()))
                 .estimating(effect.difference(), Some([equivalence.interval.low, equivalence.interval.high]))
                 .p(equivalence.p, Some(of_equivalence)),
         ];
@@ -142,20 +141,24 @@ mod tests {
         assert_eq!(answers(&one, &[0.9; 2])[0].answer, Answer::Equivalent);
         let many = answers(&one, &[0.9; 3]);
         assert_eq!(many[0].answer, Answer::CouldNotTell, "0.0140 four times over");
-        assert!(many[0].tests[1].test.ends_with("Holm over 4") && many[0].settled_by > Some(16), "{many:?}");
-        assert_eq!(answers(&one, &[1e-9; 9])[0].answer, Answer::Equivalent, "what is surer is stepped over");
+        assert!(many[0].tests[1].test.ends_with("Bonferroni over 4") && many[0].settled_by > Some(16), "{many:?}");
+        assert_eq!(
+            answers(&one, &[1e-9; 3])[0].answer,
+            Answer::CouldNotTell,
+            "a sure difference elsewhere says nothing"
+        );
     }
 
     #[test]
-    fn equivalence_takes_the_place_of_its_question_among_the_others() {
+    fn equivalence_is_held_over_all_questions_whatever_came_of_the_others() {
         let third = question(0.0, 1.7);
         let of = |others: &[Question]| {
             let found = answers(&[others, std::slice::from_ref(&third)].concat(), &[]);
             found.iter().map(|answered| answered.answer).collect::<Vec<_>>()
         };
-        // t = 3 / 1.7 with 30 degrees of freedom: 0.0439 alone, after a difference that is sure, and not beside one that is none.
+        // t = 3 / 1.7 with 30 degrees of freedom: 0.0439 alone, and twice that beside another question.
         assert_eq!(of(&[]), [Answer::Equivalent]);
-        assert_eq!(of(&[question(9.0, 0.1)]), [Answer::Different, Answer::Equivalent]);
+        assert_eq!(of(&[question(9.0, 0.1)]), [Answer::Different, Answer::CouldNotTell]);
         assert_eq!(of(&[question(0.0, 0.1)]), [Answer::Equivalent, Answer::CouldNotTell]);
     }
 }

@@ -78,7 +78,14 @@ fn the_neutral_edge_is_no_direction() {
 #[test]
 fn an_effect_that_only_grows_is_an_interaction() {
     assert_eq!(ruled(&[(1.0, -60.0, 5.0), (2.0, -40.0, 5.0)]).label, "interaction");
-    assert_eq!(ruled(&[(1.0, -60.0, 12.0), (2.0, -40.0, 12.0)]).label, "no_interaction");
+    assert_eq!(
+        ruled(&[(1.0, -60.0, 12.0), (2.0, -40.0, 12.0)]).label,
+        "inconclusive",
+        "not shown is not shown to be none"
+    );
+    // From -62 to -56.5: 5.5 points, and the neutral band has 6.
+    assert_eq!(ruled(&[(1.0, -60.0, 2.0), (2.0, -58.5, 2.0)]).label, "no_interaction");
+    assert_eq!(ruled(&[(1.0, -60.0, 2.0), (2.0, -57.5, 2.0)]).label, "inconclusive");
 }
 
 #[test]
@@ -104,8 +111,8 @@ fn where_rows_exist_the_analysis_of_variance_is_asked() {
     let shown = ruled_with(&models, rows(12.0));
     assert_eq!(shown.label, "interaction");
     assert!(shown.tests[3].test.contains("F(1, 536)"), "{:?}", shown.tests);
-    assert_eq!(ruled_with(&models, rows(15.0)).label, "no_interaction");
-    assert_eq!(ruled_with(&models, None).label, "no_interaction");
+    assert_eq!(ruled_with(&models, rows(15.0)).label, "inconclusive");
+    assert_eq!(ruled_with(&models, None).label, "inconclusive");
 }
 
 #[test]
