@@ -145,6 +145,8 @@ fn a_plan_that_says_of_nothing_what_it_expects_is_not_told_that_it_came_so() {
     assert_eq!(told(CRASHES), "1 of 1 hypotheses decided as the plan expects");
     let silent = CRASHES.replace("expect = [\"located\"]\n", "");
     assert_eq!(told(&silent), "1 of 1 hypotheses decided; the plan says of none what it expects");
+    let open = whole(&silent, |lane, _, block| (lane == "other" && block == 0).then_some(Outcome::Crashed));
+    assert_eq!((open.hypotheses[0].result(), open.conclusion), ("inconclusive", Conclusion::Inconclusive));
     let again = silent.replace("name = \"crashes\"", "name = \"again\"");
     let mixed = format!("{CRASHES}{}", again.get(again.find("[[hypothesis]]").unwrap()..).unwrap());
     assert_eq!(told(&mixed), "2 of 2 hypotheses decided, 1 of which the plan expects something: so it came");
