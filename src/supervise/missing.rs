@@ -246,7 +246,14 @@ fn of_overlay(lane: Question<'_>) -> Option<Missing> {
         return None;
     }
     let packed = lane.overlays.packed(recipe, pin.sha256);
-    let found = format!("overlay {recipe} is neither packed nor unpacked below {}", lane.overlays.folder.display());
+    let found = if packed.is_dir() {
+        format!(
+            "{} is not whole: the parts of an archive belong there, its .tar.xz.sha256 and packed_with",
+            packed.display()
+        )
+    } else {
+        format!("overlay {recipe} is neither packed nor unpacked below {}", lane.overlays.folder.display())
+    };
     Some(Missing::new("overlay", found, format!("{relock}; or copy {} from such a host", packed.display())))
 }
 

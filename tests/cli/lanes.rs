@@ -295,11 +295,17 @@ fn overlay() {
     let folder = module.ancestors().nth(2).expect("a folder");
     std::fs::remove_dir_all(folder).expect("the folder can be removed");
     project.run(&["run", "tiny"]).exits(0);
-    std::fs::remove_dir_all(project.file("runs/.overlays")).expect("the cache can be removed");
+    let lane = ["lane", "mine", "--plan", "tiny"];
+    std::fs::remove_dir_all(folder).expect("the folder can be removed");
+    let mut packed = std::fs::read_dir(project.file("runs/.overlays/packed")).expect("a cache").filter_map(Result::ok);
+    let packed = packed.next().expect("the overlay is packed").path();
+    std::fs::remove_file(packed.join("packed_with")).expect("the file can be removed");
     project
-        .lockstep(&["lane", "mine", "--plan", "tiny"])
+        .lockstep(&lane)
         .exits(3)
-        .prints(&["overlay toy is neither packed nor unpacked"]);
+        .prints(&["is not whole: the parts of an archive belong there, its .tar.xz.sha256 and packed_with"]);
+    std::fs::remove_dir_all(project.file("runs/.overlays")).expect("the cache can be removed");
+    project.lockstep(&lane).exits(3).prints(&["overlay toy is neither packed nor unpacked"]);
     project.lockstep(&["lock", "mine"]).exits(0).prints(&["mine: unchanged"]).tells(&["stays as it is locked"]);
 }
 
