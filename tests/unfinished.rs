@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lockstep::journal::{Journal, Row, read_file};
 use lockstep::plan::Plan;
-use lockstep::terms::Outcome;
+use lockstep::terms::{Outcome, Phase};
 use lockstep::verdict::{Conclusion, judge};
 
 fn kept(name: &str) -> (Plan, Journal) {
@@ -17,11 +17,42 @@ fn kept(name: &str) -> (Plan, Journal) {
 
 #[test]
 fn a_run_that_is_not_finished_decides_nothing() {
-    let (plan, journal) = kept("agents-one-gpu");
-    let verdict = judge(&plan, &journal).unwrap();
-    assert_eq!(verdict.conclusion, Conclusion::Inconclusive);
-    let unsealed = |reason: &String| reason.starts_with("the journal is not sealed");
-    assert!(verdict.reasons.iter().any(unsealed), "{:?}", verdict.reasons);
+    for name in ["agents-one-gpu", "matrix-axes", "weight-parity-modes"] {
+        let (plan, journal) = kept(name);
+        let verdict = judge(&plan, &journal).unwrap();
+        assert_eq!(verdict.conclusion, Conclusion::Inconclusive, "{name}");
+        let unsealed = |reason: &String| reason.starts_with("the journal is not sealed");
+        assert!(verdict.reasons.iter().any(unsealed), "{name}: {:?}", verdict.reasons);
+    }
+}
+
+#[test]
+fn the_axes_so_far_came_out_as_the_report_says() {
+    let (plan, journal) = kept("matrix-axes");
+    let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
+    let rows: Vec<&Row> = journal.rows().map(|(_, row)| row).collect();
+    assert_eq!(rows.len(), 11);
+    for row in rows {
+        let cell = &cells[&row.cell];
+        let of = |axis: &str| cell.axes.get(axis).map_or("", |value| value.as_str());
+        let expected = match (cell.phase, of("cache"), of("compile_mode")) {
+            (Phase::KvDecode, "dynamic", "reduce-overhead") => Outcome::Crashed,
+            (Phase::KvDecode, "dynamic", "default") => Outcome::FellBack,
+            _ => Outcome::Ok,
+        };
+        assert_eq!(row.outcome, expected, "{} {:?}", cell.workload, cell.axes);
+    }
+}
+
+#[test]
+fn in_32_bits_and_all_layers_replay_and_tracing_gave_the_same_tokens_so_far() {
+    let (_, journal) = kept("weight-parity-modes");
+    let mut given: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    for (_, row) in journal.rows() {
+        assert_eq!((row.outcome, row.tokens.len()), (Outcome::Ok, 8));
+        given.entry((&row.cell, &row.tokens)).or_default().insert(&row.lane);
+    }
+    assert!(given.len() == 3 && given.values().all(|lanes| lanes.len() == 2), "{given:?}");
 }
 
 #[test]

@@ -33,6 +33,8 @@ OF_DEVICE = {
     "cuda": (
         ("cudagraph_overwritten", "no_fault", "reduce-overhead", DECODING, None),
         ("no_triton", "no_triton", "default", {}, None),
+        ("out_of_memory", "out_of_memory", "default", {}, None),
+        ("illegal_access", "illegal_access", "default", {}, None),
     ),
 }
 

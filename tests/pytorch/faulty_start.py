@@ -83,6 +83,31 @@ def overwritten(torch, backend):
     backend._cells._compiler.compile = lambda model, settings: fail
 
 
+def out_of_memory(torch, backend):
+    """A pass that needs more than any device has, asked of the device's own allocator."""
+    _in_place_of_compiled(backend, lambda device: torch.empty(1 << 50, dtype=torch.uint8, device=device))
+
+
+def illegal_access(torch, backend):
+    """A kernel that writes where nothing is mapped; only a GPU tells of it and lives."""
+
+    def write(device):
+        storage = torch._C._construct_storage_from_data_pointer(1 << 30, device, 4096)
+        torch.empty(0, dtype=torch.uint8, device=device).set_(storage, 0, (4096,)).fill_(1)
+        torch.cuda.synchronize()
+
+    _in_place_of_compiled(backend, write)
+
+
+def _in_place_of_compiled(backend, work):
+    """Calls this with the model's device where a compiled model would be called."""
+    def compiled(model, _):
+        device = next(model.parameters()).device
+        return lambda *_, **__: work(device)
+
+    backend._cells._compiler.compile = compiled
+
+
 def main():
     """The runner's own start, but for the fault."""
     fault, name = sys.argv[1:]

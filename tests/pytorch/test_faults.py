@@ -79,6 +79,17 @@ class Faults(unittest.TestCase):
         found = answer("overwritten", compiled())
         self.assertEqual((found["type"], found.get("class")), ("failed", "cudagraph_overwritten"))
 
+    def test_memory_that_is_not_there_fails_by_its_class(self):
+        found = answer("out_of_memory", compiled())
+        self.assertEqual((found["type"], found.get("class")), ("failed", "out_of_memory"))
+        self.assertIs(found["out_of_memory"], True)
+
+    @needs_cuda
+    def test_an_illegal_access_fails_by_its_class(self):
+        found = answer("illegal_access", compiled())
+        self.assertEqual((found["type"], found.get("class")), ("failed", "illegal_access"))
+        self.assertIs(found["out_of_memory"], False)
+
     def test_backend_is_aot_eager(self):
         found = evidence("backend_is_aot_eager", compiled())
         self.assertEqual(found["compile.backend"], "aot_eager")
