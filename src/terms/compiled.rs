@@ -20,13 +20,23 @@ const AOT_EAGER: &str = "aot_eager";
 const REDUCE_OVERHEAD: &str = "reduce-overhead";
 
 /// What has to be shown of every compiled cell: a runner that does not tell of a mechanism has not excluded it.
-const NEEDED: [&str; 5] = [
+const NEEDED: [&str; 6] = [
     "compile.backend",
     "compile.dynamo_disabled",
     "compile.graph_breaks",
     "compile.recompile_limit_hits",
+    "compile.skipped_frames",
     "compile.suppressed_errors",
 ];
+
+/// What has to be shown beside it: on a GPU of what generates kernels by Triton, and of what replays CUDA graphs.
+fn needed_by(mode: &str, evidence: &Evidence) -> [Option<&'static str>; 2] {
+    let on_cuda = text(evidence, "device") == Some("cuda");
+    [
+        (on_cuda && mode != AOT_EAGER).then_some("inductor.sees_triton"),
+        (on_cuda && mode == REDUCE_OVERHEAD).then_some("cuda_graphs.skips"),
+    ]
+}
 
 /// Whether a compile mode asks for anything to be compiled.
 #[must_use]
@@ -80,7 +90,8 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
         Some(graphs) if graphs < 1.0 => return unexplained("no graph was compiled"),
         Some(_) => {}
     }
-    if let Some(missing) = NEEDED.into_iter().find(|name| !evidence.contains_key(*name)) {
+    let needed = NEEDED.into_iter().chain(needed_by(mode, evidence).into_iter().flatten());
+    if let Some(missing) = needed.into_iter().find(|name| !evidence.contains_key(*name)) {
         return unexplained(&format!("{missing} is not shown, so what it would tell of is not excluded"));
     }
     let share = number(evidence, "profile.generated_share");
@@ -166,8 +177,10 @@ mod tests {
             ("compile.graphs", 1.into()),
             ("compile.graph_breaks", 0.into()),
             ("compile.recompile_limit_hits", 0.into()),
+            ("compile.skipped_frames", SignalValue::List(Vec::new())),
             ("compile.suppressed_errors", SignalValue::List(Vec::new())),
             ("cuda_graphs.replays", 3.into()),
+            ("cuda_graphs.skips", 0.into()),
             ("inductor.sees_triton", true.into()),
             ("profile.generated_share", SignalValue::Float(0.2)),
         ];
@@ -229,14 +242,16 @@ mod tests {
 
     #[test]
     fn what_is_not_shown_is_not_proven() {
-        let needed =
-            ["backend", "dynamo_disabled", "graph_breaks", "graphs", "recompile_limit_hits", "suppressed_errors"];
-        let needed = needed.map(|name| format!("compile.{name}"));
-        for missing in needed.iter().map(String::as_str).chain(["profile.generated_share"]) {
+        let without = |missing: &str, mode: &str| {
             let mut evidence = shown(&[]);
             evidence.remove(missing);
-            assert_eq!(class("default", &evidence), Some(FailureClass::Unexplained), "without {missing}");
+            class(mode, &evidence)
+        };
+        for missing in NEEDED.into_iter().chain(["compile.graphs", "inductor.sees_triton", "profile.generated_share"]) {
+            assert_eq!(without(missing, "default"), Some(FailureClass::Unexplained), "without {missing}");
         }
+        assert_eq!(without("cuda_graphs.skips", "reduce-overhead"), Some(FailureClass::Unexplained));
+        assert_eq!(without("cuda_graphs.skips", "default"), None, "which replays nothing");
         let mut evidence = shown(&[]);
         evidence.remove("cuda_graphs.replays");
         assert_eq!(class("reduce-overhead", &evidence), Some(FailureClass::NoCudaGraph));

@@ -356,6 +356,7 @@ mod tests {
             ("compile.graphs", 1.into()),
             ("compile.graph_breaks", 0.into()),
             ("compile.recompile_limit_hits", 0.into()),
+            ("compile.skipped_frames", SignalValue::List(Vec::new())),
             ("compile.suppressed_errors", SignalValue::List(Vec::new())),
             ("profile.generated_share", SignalValue::Float(0.5)),
         ]);
