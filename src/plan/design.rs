@@ -45,8 +45,8 @@ pub struct Published {
     pub bootstrap_resamples: u32,
     /// Seed of every bootstrap.
     pub bootstrap_seed: u64,
-    /// The share of the raw rows tried on each side of a contrast that must be ok; without it half, and what was lost is
-    /// told either way.
+    /// The share of the raw rows tried on each side of a contrast that must be ok. Without it nothing is decided on the times of a
+    /// side that lost any; what was lost is told either way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_ok_share: Option<f64>,
     /// Tables that count raw rows by outcome: name to the columns that tell its rows apart, as

@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::{round, round_p, round_pair};
-use super::rules::MIN_LAUNCHES;
+use super::rules::{MIN_LAUNCHES, OtherTests};
 use super::{ContrastCell, Error, Finding, parallel};
-use crate::plan::{Contrast, Plan};
+use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
 use crate::stats::{
     Alpha, Confidence, Effect, EquivalenceTests, Heterogeneity, Interval, Margin, PValue, Power, RelativeEffect,
-    Replicates, StudentIntervals, Tost, Welch, cohen_d, detectable_differences, difference_test, holm, pool_relative,
-    relative_effect, welch,
+    Replicates, StudentIntervals, Tost, Welch, cohen_d, detectable_differences, difference_interval, difference_test,
+    holm, pool_relative, relative_effect, welch,
 };
-use crate::terms::{Cell, CellId};
+use crate::terms::{Cell, CellId, Phase};
 
 /// Baseline, candidate, cell.
 pub(super) type Comparison<'a> = (&'a str, &'a str, &'a CellId);
@@ -35,8 +35,52 @@ pub(super) struct Families {
     pub(super) plan: usize,
     /// Those of its negative controls.
     pub(super) controls: usize,
+    /// What of the plan asks nothing of so few launches, and is a test with more.
+    pub(super) later: usize,
     /// Those of which lane went first.
     pub(super) orders: usize,
+    /// What the plan may find equivalent: each contrast, not each of its cells, and each test of its rules.
+    pub(super) equivalence: usize,
+    /// The same of its negative controls.
+    pub(super) equivalence_of_controls: usize,
+    /// Cells of two phases that are held apart, either way round.
+    pub(super) phase_pairs: usize,
+}
+
+/// What of a plan's contrasts is asked beside whether there is a difference.
+pub(super) struct Claims {
+    /// How many findings of equivalence its contrasts may come to.
+    pub(super) contrasts: usize,
+    /// The same of its negative controls.
+    pub(super) controls: usize,
+    /// Cells of two phases that are held apart, either way round.
+    pub(super) phase_pairs: usize,
+}
+
+impl Families {
+    /// Among how many tests a contrast's differences and its equivalence stand.
+    pub(super) fn around(&self, is_control: bool) -> [usize; 2] {
+        if is_control { [self.controls, self.equivalence_of_controls] } else { [self.plan, self.equivalence] }
+    }
+}
+
+/// How many findings of equivalence these hypotheses may come to, those of one question once. That of a contrast needs every cell to
+/// pass its own test, which makes it no likelier; of several contrasts one is likelier to. Phases that are held apart are found
+/// equivalent each by itself.
+pub(super) fn claims<'a>(hypotheses: impl Iterator<Item = &'a Hypothesis>) -> usize {
+    let mut asked: BTreeSet<(&str, &str, u64, Vec<Phase>)> = BTreeSet::new();
+    for hypothesis in hypotheses {
+        let (contrast, apart) = match &hypothesis.kind {
+            HypothesisKind::Contrast(contrast) => (contrast, vec![contrast.phases.clone()]),
+            HypothesisKind::PhaseSeparation(contrast) => {
+                (contrast, contrast.phases.iter().map(|it| vec![*it]).collect())
+            }
+            HypothesisKind::TokensIdentical { .. } | HypothesisKind::Ruled { .. } => continue,
+        };
+        let Contrast { baseline, candidate, margin_pct, .. } = contrast;
+        asked.extend(apart.into_iter().map(|phases| (&**baseline, &**candidate, margin_pct.to_bits(), phases)));
+    }
+    asked.len()
 }
 
 /// A comparison before its margin is known.
@@ -64,13 +108,14 @@ struct OrderEffect {
 }
 
 impl<'a> Comparisons<'a> {
-    /// `of_rules` holds the p values of the plan's decision rules.
+    /// `of_rules` holds the p values of the plan's decision rules, `claims` what else its contrasts ask.
     pub(super) fn of(
         plan: &Plan,
         table: &Table,
         wanted: &BTreeSet<Comparison<'a>>,
         controls: &BTreeSet<Comparison<'a>>,
-        of_rules: &[PValue],
+        of_rules: &OtherTests,
+        claims: &Claims,
     ) -> Result<Self, Error> {
         let alpha = Alpha::new(plan.statistics.alpha)?;
         let tested = parallel::map(table.threads, wanted.iter().collect(), |comparison| {
@@ -100,15 +145,30 @@ impl<'a> Comparisons<'a> {
         let families = Families {
             plan: count(&|at, it| it.p.is_some() && !controls.contains(at)) + of_rules.len(),
             controls: count(&|at, it| it.p.is_some() && controls.contains(at)),
+            later: of_rules.later() + count(&|at, it| it.p.is_none() && !controls.contains(at)),
             orders: count(&|_, it| it.order.is_some()),
+            equivalence: claims.contrasts + of_rules.len(),
+            equivalence_of_controls: claims.controls,
+            phase_pairs: claims.phase_pairs,
         };
         Ok(Self { tested, families, intervals, equivalence })
     }
 
     /// What the comparisons add to the plan's family. `controls` are a family of their own.
-    pub(super) fn family(&self, controls: &BTreeSet<Comparison<'_>>) -> Vec<PValue> {
-        let tested = self.tested.iter().filter(|(comparison, _)| !controls.contains(comparison));
-        tested.filter_map(|(_, tested)| tested.p).collect()
+    pub(super) fn family(&self, controls: &BTreeSet<Comparison<'_>>) -> OtherTests {
+        let tested = || self.tested.iter().filter(|(comparison, _)| !controls.contains(comparison)).map(|(_, it)| it.p);
+        let later = tested().filter(Option::is_none).count();
+        tested().flatten().collect::<OtherTests>().and_later(later)
+    }
+
+    /// The interval of the contrast's difference in a cell, so that every two cells of phases which the plan holds apart hold
+    /// together (Bonferroni).
+    pub(super) fn held_apart(&self, plan: &Plan, contrast: &Contrast, id: &CellId) -> Option<[f64; 2]> {
+        let tested = self.tested.get(&(contrast.baseline.as_str(), contrast.candidate.as_str(), id))?;
+        let effect = tested.effect.as_ref().filter(|_| tested.note.is_none())?;
+        let level = Confidence::new(1.0 - plan.statistics.alpha / self.families.phase_pairs.max(1) as f64).ok()?;
+        let interval = difference_interval(&effect.change, level).ok()?;
+        Some([interval.low, interval.high])
     }
 
     /// The contrast's result in `cell`.
@@ -144,19 +204,21 @@ impl<'a> Comparisons<'a> {
         let Some(RelativeEffect { change: effect, .. }) = &tested.effect else { return Ok(result) };
         let interval = self.intervals.difference(effect)?;
         let equivalence = self.equivalence.tost(effect, Margin::absolute(contrast.margin_pct)?)?;
-        fill(&mut result, plan, contrast, tested, effect, (interval, equivalence))?;
+        let [_, tests] = self.families.around(contrast.negative_control);
+        fill(&mut result, plan, contrast, tested, effect, (interval, equivalence, tests))?;
         Ok(result)
     }
 }
 
-/// Puts the effect's numbers and the finding into `result`.
+/// Puts the effect's numbers and the finding into `result`. The test of equivalence is one of so many (Bonferroni): that another
+/// contrast is sure to be different says nothing of whether this one is equivalent.
 fn fill(
     result: &mut ContrastCell,
     plan: &Plan,
     contrast: &Contrast,
     tested: &Tested,
     effect: &Effect,
-    (interval, equivalence): (Interval, Tost),
+    (interval, equivalence, tests): (Interval, Tost, usize),
 ) -> Result<(), Error> {
     let alpha = Alpha::new(plan.statistics.alpha)?;
     result.difference_pct = Some(round(effect.difference()));
@@ -170,7 +232,8 @@ fn fill(
         return Ok(());
     }
     let different = tested.p_adjusted.is_some_and(|p| p.is_below(alpha));
-    result.finding = match (&tested.order, equivalence.equivalent, different) {
+    let equivalent = equivalence.equivalent && equivalence.p.times(tests as f64).is_below(alpha);
+    result.finding = match (&tested.order, equivalent, different) {
         (Some(order), ..)
             if order.p_adjusted.is_below(alpha) && order.effect.difference().abs() > contrast.margin_pct =>
         {

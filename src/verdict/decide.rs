@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::contrast::{Comparison, Comparisons, together};
+use super::contrast::{Claims, Comparison, Comparisons, claims, together};
 use super::controls::Controls;
 use super::expected::Expectations;
 use super::reduce::Table;
+use super::rounding::round_pair;
+use super::rules::OtherTests;
 use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, grounds, parallel};
 use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
-use crate::stats::PValue;
 use crate::terms::{Cell, CellId, Phase};
 
 /// What contrasts and comparisons of tokens come to.
@@ -16,7 +17,7 @@ pub(super) struct Decisions {
     /// In plan order.
     pub verdicts: Vec<HypothesisVerdict>,
     /// What the contrasts add to the plan's family.
-    pub family: Vec<PValue>,
+    pub family: OtherTests,
     /// The plan's negative controls.
     pub controls: Controls,
 }
@@ -28,12 +29,15 @@ pub(super) fn decide(
     (table, segments): (&Table, usize),
     absent: &BTreeMap<String, String>,
     expectations: &Expectations,
-    of_rules: &[PValue],
+    of_rules: &OtherTests,
 ) -> Result<Decisions, Error> {
     let asked = |hypothesis| comparisons(hypothesis, table, absent, expectations);
     let wanted: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().flat_map(asked).collect();
     let guards: BTreeSet<Comparison<'_>> = plan.hypotheses.iter().filter(|h| is_control(h)).flat_map(asked).collect();
-    let comparisons = Comparisons::of(plan, table, &wanted, &guards, of_rules)?;
+    let comparing = |guards| plan.hypotheses.iter().filter(move |h| is_control(h) == guards && !asked(*h).is_empty());
+    let phase_pairs = comparing(false).map(|hypothesis| phase_pairs(hypothesis, table, expectations)).sum();
+    let asked_beside = Claims { contrasts: claims(comparing(false)), controls: claims(comparing(true)), phase_pairs };
+    let comparisons = Comparisons::of(plan, table, &wanted, &guards, of_rules, &asked_beside)?;
     let grounded = (&comparisons.families, segments);
     let mut verdicts = Vec::with_capacity(plan.hypotheses.len());
     for hypothesis in &plan.hypotheses {
@@ -73,7 +77,9 @@ pub(super) fn decide(
                 let comparable = contrast.phases.iter().all(|phase| left.contains(phase));
                 if !not_measured(&mut verdict, contrast, absent, comparable) {
                     verdict.cells = cells(plan, table, &comparisons, contrast, expectations)?;
-                    decide_separation(&mut verdict, contrast);
+                    let held = |cell: &ContrastCell| comparisons.held_apart(plan, contrast, &cell.cell);
+                    let held = verdict.cells.iter().map(held).collect::<Vec<_>>();
+                    decide_separation(&mut verdict, contrast, &held);
                     grounds::of_contrast(&mut verdict, plan, (kind, contrast), grounded);
                 }
             }
@@ -241,45 +247,58 @@ fn noise_floor(cells: &[ContrastCell]) -> Option<NoiseFloor> {
     Some(NoiseFloor { bound_pct, mde_pct })
 }
 
-/// Phases must be reported apart when they come out differently, or when their differences are further apart than the
-/// margin beyond what their intervals allow: one pooled number would then hold for neither.
-fn decide_separation(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
-    let by_phase: Vec<(Phase, Finding)> = contrast
+/// How many pairs of cells of two phases the hypothesis holds apart, either way round.
+fn phase_pairs(hypothesis: &Hypothesis, table: &Table, expectations: &Expectations) -> usize {
+    let HypothesisKind::PhaseSeparation(contrast) = &hypothesis.kind else { return 0 };
+    let phases: Vec<Phase> = compared(contrast, table, expectations).map(|(_, cell)| cell.phase).collect();
+    phases.iter().map(|one| phases.iter().filter(|other| *other != one).count()).sum()
+}
+
+/// Phases must be reported apart where the differences of two are further apart than the margin, and need not be where those of
+/// every two lie within it of one another, as their intervals have it, which `held` has of each cell.
+fn decide_separation(verdict: &mut HypothesisVerdict, contrast: &Contrast, held: &[Option<[f64; 2]>]) {
+    let by_phase = contrast
         .phases
         .iter()
-        .map(|phase| (*phase, together(verdict.cells.iter().filter(|cell| cell.phase == *phase))))
-        .collect();
-    let told: Vec<String> = by_phase.iter().map(|(phase, finding)| format!("{phase} is {}", words(*finding))).collect();
+        .map(|phase| (*phase, together(verdict.cells.iter().filter(|cell| cell.phase == *phase))));
+    let told: Vec<String> = by_phase.map(|(phase, finding)| format!("{phase} is {}", words(finding))).collect();
     verdict.reasons.push(format!("{} against {}: {}", contrast.candidate, contrast.baseline, told.join(", ")));
     verdict.reasons.extend(notes(&verdict.cells));
-    let decided: BTreeSet<Finding> = by_phase.iter().map(|(_, f)| *f).filter(|f| *f != Finding::CouldNotTell).collect();
-    if let Some(reason) = apart(&verdict.cells, contrast.margin_pct) {
-        verdict.reasons.push(reason);
-        verdict.finding = Finding::Required;
-    } else if decided.contains(&Finding::Void) {
+    let pairs = pairs_of_phases(&verdict.cells, held);
+    let margin_pct = contrast.margin_pct;
+    if verdict.cells.iter().any(|cell| cell.finding == Finding::Void) {
         verdict.finding = Finding::Void;
-    } else if decided.len() > 1 {
+    } else if let Some((one, other, [high, low])) =
+        pairs.iter().flatten().find(|(.., [high, low])| low - high > margin_pct)
+    {
+        let [high, low] = round_pair([*high, *low]);
+        verdict.reasons.push(format!(
+            "{} {} ends at {high} %, {} {} begins at {low} %: further apart than ±{margin_pct} %",
+            one.phase, one.cell, other.phase, other.cell
+        ));
         verdict.finding = Finding::Required;
-    } else if decided.len() == 1 && by_phase.iter().all(|(_, finding)| decided.contains(finding)) {
+    } else if !pairs.is_empty()
+        && pairs.iter().all(|pair| pair.is_some_and(|(.., [high, low])| high - low <= margin_pct))
+    {
+        verdict.reasons.push(format!("no two are further apart than {margin_pct} %, as their intervals have it"));
         verdict.finding = Finding::NotRequired;
     }
 }
 
-/// Two cells of different phases whose intervals lie further apart than the margin.
-fn apart(cells: &[ContrastCell], margin_pct: f64) -> Option<String> {
-    let decided = |cell: &&ContrastCell| !matches!(cell.finding, Finding::Void) && cell.note.is_none();
-    for one in cells.iter().filter(decided) {
-        for other in cells.iter().filter(decided).filter(|other| other.phase != one.phase) {
-            let (Some([_, high]), Some([low, _])) = (one.interval_pct, other.interval_pct) else { continue };
-            if low - high > margin_pct {
-                return Some(format!(
-                    "{} {} ends at {high} %, {} {} begins at {low} %: further apart than ±{margin_pct} %",
-                    one.phase, one.cell, other.phase, other.cell
-                ));
-            }
-        }
-    }
-    None
+/// A cell, one of another phase, and the upper end of the first one's interval with the lower end of the other's; nothing where
+/// either has none.
+type PairOfPhases<'a> = Option<(&'a ContrastCell, &'a ContrastCell, [f64; 2])>;
+
+fn pairs_of_phases<'a>(cells: &'a [ContrastCell], held: &[Option<[f64; 2]>]) -> Vec<PairOfPhases<'a>> {
+    let of = |(one, interval): (&'a ContrastCell, &Option<[f64; 2]>)| {
+        let others = cells.iter().zip(held).filter(|(other, _)| other.phase != one.phase);
+        let pair = |(other, beside): (&'a ContrastCell, &Option<[f64; 2]>)| {
+            let ([_, high], [low, _]) = ((*interval)?, (*beside)?);
+            Some((one, other, [high, low]))
+        };
+        others.map(pair).collect::<Vec<_>>()
+    };
+    cells.iter().zip(held).flat_map(of).collect()
 }
 
 /// Whether the hypothesis is a contrast that must show nothing.
@@ -290,6 +309,7 @@ pub(super) fn is_control(hypothesis: &Hypothesis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::PValue;
 
     #[test]
     fn a_sentence_on_a_cell_has_its_p_value_in_the_form_of_the_verdict() {

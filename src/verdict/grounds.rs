@@ -24,10 +24,11 @@ pub(super) fn of_contrast(
     let Contrast { baseline, candidate, margin_pct, negative_control, .. } = contrast;
     let lanes = [baseline, candidate];
     verdict.rests_on = verdict.cells.iter().flat_map(|cell| lanes.map(|lane| row(&cell.cell, lane))).collect();
-    let family = if *negative_control { families.controls } else { families.plan };
+    let [family, equivalence] = families.around(*negative_control);
+    let among = if equivalence > 1 { format!(", Bonferroni over {equivalence}") } else { String::new() };
     let mut tests = vec![
         format!("Welch t, {candidate} minus {baseline} in each cell, Holm over {family}"),
-        format!("TOST within ±{margin_pct} % of the baseline's mean, in each cell"),
+        format!("TOST within ±{margin_pct} % of the baseline's mean, in each cell{among}"),
     ];
     if families.orders > 0 {
         tests
@@ -37,7 +38,11 @@ pub(super) fn of_contrast(
         tests.push(format!("Welch F, agreement of {segments} segments, in each cell"));
     }
     if matches!(kind, HypothesisKind::PhaseSeparation(_)) {
-        tests.push(format!("confidence intervals of two phases further apart than {margin_pct} percentage points"));
+        tests.push(format!(
+            "confidence intervals of two phases, {} held together (Bonferroni), further apart than {margin_pct} percentage \
+             points or within them",
+            families.phase_pairs
+        ));
     }
     verdict.tests = tests.into_iter().map(RulingTest::of).collect();
     let statistics = &plan.statistics;

@@ -9,11 +9,10 @@ use super::controls::{Controls, reads_times};
 use super::expected::Expectations;
 use super::measured_tables::{launches_behind, measured_tables};
 use super::reduce::Table;
-use super::rules::{Ruling, Standing};
+use super::rules::{MIN_LAUNCHES, OtherTests, Ruling, Standing};
 use super::stack_tables::stack_tables;
 use super::{Error, Finding, HypothesisVerdict, LaneVerdict};
 use crate::plan::{HypothesisKind, Plan, Rule};
-use crate::stats::PValue;
 use crate::terms::Scalar;
 
 /// The plan's decision rules over the tables that the rows give.
@@ -48,7 +47,7 @@ impl<'a> RowRules<'a> {
         let tables = Tables::measured(rows, plan.coverage.min_ok_share).behind(behind);
         let tables = tables.with_values(of_agents.efficiencies);
         debug_assert_eq!(unforeseen(plan, &tables), Vec::<String>::new(), "columns that no plan could name");
-        let alone = settings(plan, Vec::new());
+        let alone = settings(plan, OtherTests::default());
         let own = plan.hypotheses.iter().map(|hypothesis| match &hypothesis.kind {
             HypothesisKind::Ruled { rule, .. } if !named_lanes(rule).iter().any(|lane| absent.contains_key(lane)) => {
                 family(rule, &tables, &alone)
@@ -78,7 +77,7 @@ impl<'a> RowRules<'a> {
     }
 
     /// What all rules add to the plan's family.
-    pub(super) fn family(&self) -> Vec<PValue> {
+    pub(super) fn family(&self) -> OtherTests {
         all(&self.own)
     }
 
@@ -89,7 +88,7 @@ impl<'a> RowRules<'a> {
         plan: &Plan,
         table: &Table,
         lanes: &[LaneVerdict],
-        (of_contrasts, controls): (&[PValue], &Controls),
+        (of_contrasts, controls): (&OtherTests, &Controls),
         verdicts: &mut [HypothesisVerdict],
     ) -> Result<(), Error> {
         let mut before: Vec<Decided> = Vec::with_capacity(verdicts.len());
@@ -105,7 +104,7 @@ impl<'a> RowRules<'a> {
                         verdict.reasons.push(format!("lane {lane} took no part: {reason}"));
                     }
                     (_, None) => {
-                        let family = [of_contrasts, &others(&self.own, index)].concat();
+                        let family = others(&self.own, index).beside(of_contrasts);
                         let ruling = apply(rule, &self.tables, &settings(plan, family), &before)?;
                         let ruling = controls.bear_on_ruling(hypothesis, rule, ruling);
                         verdict.reasons.extend(ruling.reasons.iter().cloned());
@@ -141,7 +140,7 @@ fn unforeseen(plan: &Plan, tables: &Tables<'_>) -> Vec<String> {
 }
 
 /// How sure every answer must be.
-fn settings(plan: &Plan, also_in_family: Vec<PValue>) -> Settings {
+fn settings(plan: &Plan, also_in_family: OtherTests) -> Settings {
     Settings {
         alpha: plan.statistics.alpha,
         power: Some(plan.statistics.power),
@@ -172,7 +171,10 @@ fn shares_told(rule: &Rule, table: &Table, lanes: &[LaneVerdict]) -> Vec<String>
 /// How many launches would settle what is open.
 fn settled_told(ruling: &Ruling) -> Option<String> {
     let launches = ruling.settled_by.filter(|_| ruling.standing == Standing::Inconclusive)?;
-    Some(format!("{launches} launches would settle it, if they come out as these seem to"))
+    Some(match launches {
+        ..=MIN_LAUNCHES => format!("fewer than {launches} launches tell nothing, not even how many would settle it"),
+        _ => format!("{launches} launches would settle it, if they come out as these seem to"),
+    })
 }
 
 /// Parity is of weights, so its verdict says of which kind.

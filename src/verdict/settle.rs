@@ -24,8 +24,11 @@ pub(super) fn settle(plan: &Plan, families: &Families, verdicts: &mut [Hypothesi
         }
         let Some(margin_pct) = verdict.margin_pct else { continue };
         verdict.reasons.extend(small_but_there(&verdict.cells, margin_pct, alpha));
+        let tests = families.around(verdict.negative_control);
+        verdict.reasons.extend(alone_equivalent(&verdict.cells, tests[1], alpha));
         if verdict.finding == Finding::CouldNotTell {
-            let tests = if verdict.negative_control { families.controls } else { families.plan };
+            let later = if verdict.negative_control { 0 } else { families.later };
+            let tests = tests.map(|tests| tests + later);
             verdict.launches_to_settle = Margin::absolute(margin_pct)
                 .ok()
                 .and_then(|margin| needed(&verdict.cells, margin, (alpha, tests), power));
@@ -52,16 +55,35 @@ fn small_but_there(cells: &[ContrastCell], margin_pct: f64, alpha: Alpha) -> Opt
     ))
 }
 
+/// Cells that would be found equivalent if nothing else were asked, with the largest of their p values.
+fn alone_equivalent(cells: &[ContrastCell], tests: usize, alpha: Alpha) -> Option<String> {
+    let others = [Finding::CouldNotTell, Finding::Faster, Finding::Slower];
+    let open = cells.iter().filter(|cell| others.contains(&cell.finding) && cell.note.is_none());
+    let found: Vec<f64> = open.filter_map(|cell| cell.p_tost).filter(|p| p.is_below(alpha)).map(|p| p.get()).collect();
+    let largest = found.iter().copied().max_by(f64::total_cmp)?;
+    let cells = if found.len() == 1 { "1 cell is".to_owned() } else { format!("{} cells are", found.len()) };
+    Some(format!(
+        "{cells} equivalent alone (p {largest} at most), and among {tests} such tests of the plan that may be chance"
+    ))
+}
+
 /// Launches a side with which every cell that could not be told would be, if its difference is what it seems to be.
 /// Nothing where one is not tested at all, or lies on the margin's edge.
 ///
 /// The cells that are hardest to tell stand for all: the one whose margin, and the one whose difference, is smallest
 /// against its standard error.
-fn needed(cells: &[ContrastCell], margin: Margin, family: (Alpha, usize), power: Power) -> Option<u64> {
+fn needed(
+    cells: &[ContrastCell],
+    margin: Margin,
+    (alpha, [differences, equivalence]): (Alpha, [usize; 2]),
+    power: Power,
+) -> Option<u64> {
+    let among = |tests: usize| Alpha::new(alpha.get() / tests.max(1) as f64).ok();
+    let levels = [among(equivalence)?, among(differences)?];
     let open: Option<Vec<(Effect, u64)>> = cells
         .iter()
         .filter(|cell| cell.finding == Finding::CouldNotTell)
-        .map(|cell| if cell.note.is_none() { effect(cell, family.0) } else { None })
+        .map(|cell| if cell.note.is_none() { effect(cell, alpha) } else { None })
         .collect();
     let open = open?;
     let inside = |effect: &Effect| effect.difference().abs() <= margin.get();
@@ -74,7 +96,7 @@ fn needed(cells: &[ContrastCell], margin: Margin, family: (Alpha, usize), power:
     for side in [true, false] {
         let hardest = open.iter().filter(|(effect, _)| inside(effect) == side);
         if let Some((effect, launches)) = hardest.min_by(|one, other| ease(one).total_cmp(&ease(other))) {
-            most = most.max(Some(launches_to_decide([effect, effect], *launches, margin, family, power)?));
+            most = most.max(Some(launches_to_decide([effect, effect], *launches, margin, levels, power)?));
         }
     }
     most
@@ -118,7 +140,7 @@ mod tests {
 
     fn launches(cells: &[ContrastCell]) -> Option<u64> {
         let (alpha, power) = (Alpha::new(0.05).expect("a level"), Power::new(0.8).expect("a power"));
-        needed(cells, Margin::absolute(3.0).expect("a margin"), (alpha, 1), power)
+        needed(cells, Margin::absolute(3.0).expect("a margin"), (alpha, [1, 1]), power)
     }
 
     #[test]
@@ -138,6 +160,19 @@ mod tests {
         let untested = ContrastCell { note: Some("too few".to_owned()), ..cell(Finding::CouldNotTell, 1.0, 8.0, 0.4) };
         assert_eq!(launches(&[untested, cell(Finding::CouldNotTell, 1.0, 8.0, 0.4)]), None);
         assert_eq!(launches(&[]), None);
+    }
+
+    #[test]
+    fn a_cell_that_is_equivalent_alone_and_not_among_others_is_told() {
+        let alpha = Alpha::new(0.05).expect("a level");
+        let with = |finding, p: f64| ContrastCell { p_tost: PValue::new(p).ok(), ..cell(finding, 0.5, 2.0, 0.9) };
+        let cells =
+            [with(Finding::CouldNotTell, 0.03), with(Finding::CouldNotTell, 0.2), with(Finding::Equivalent, 0.01)];
+        let told = alone_equivalent(&cells, 3, alpha);
+        let expected =
+            "1 cell is equivalent alone (p 0.03 at most), and among 3 such tests of the plan that may be chance";
+        assert_eq!(told.as_deref(), Some(expected));
+        assert_eq!(alone_equivalent(&cells[1..], 3, alpha), None);
     }
 
     #[test]

@@ -18,9 +18,9 @@ use super::routing::{routing_rule, same_window_rule};
 use super::survivors;
 use super::tables::{Gap, Tables, is_time};
 use crate::plan::Rule;
-use crate::stats::{Confidence, PValue, Power};
+use crate::stats::{Confidence, Power};
 use crate::verdict::Error;
-use crate::verdict::rules::{MIN_LAUNCHES, Ruling};
+use crate::verdict::rules::{MIN_LAUNCHES, OtherTests, Ruling};
 
 /// A ruling, or what no table holds.
 pub(super) type Ruled = Read<Ruling>;
@@ -39,8 +39,8 @@ pub(in crate::verdict) struct Settings {
     pub bootstrap_resamples: u32,
     /// Seed of every bootstrap.
     pub bootstrap_seed: u64,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 impl Settings {

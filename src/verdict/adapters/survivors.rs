@@ -9,8 +9,8 @@ use super::tables::{Gap, TableRow, Tables, must_number, must_text};
 use crate::plan::MeanSide;
 use crate::terms::Outcome;
 
-/// The share of tried rows that must be ok where the plan states none: with fewer, what is left is the exception.
-const HALF: f64 = 0.5;
+/// The share of tried rows that must be ok where the plan states none.
+const ALL: f64 = 1.0;
 
 /// Rows that hold values, and what was lost beside them.
 pub(super) struct Sample<'t, 'a> {
@@ -23,7 +23,7 @@ pub(super) struct Sample<'t, 'a> {
 /// attempt.
 pub(super) fn floor(tables: &Tables<'_>, table: &str) -> Option<f64> {
     let counts = tables.holds_attempts(table) || tables.counts_attempts(table);
-    tables.min_ok_share().or_else(|| counts.then(|| tables.ok_floor().unwrap_or(HALF)))
+    tables.min_ok_share().or_else(|| counts.then(|| tables.ok_floor().unwrap_or(ALL)))
 }
 
 /// Every row of the side, whatever came of it.
@@ -69,12 +69,15 @@ pub(super) fn sample<'t, 'a>(
     let ok = of(Outcome::Ok);
     let others = outcomes.iter().filter(|(outcome, count)| *outcome != Outcome::Ok.name() && **count > 0);
     let others: Vec<String> = others.map(|(outcome, count)| format!("{outcome} {count}")).collect();
-    let floor = tables.ok_floor().unwrap_or(HALF);
-    if ok == 0 || (ok as f64) < floor * tried as f64 {
-        return Err(Gap::open(format!(
-            "{name}: {ok} of {tried} rows that were tried are ok ({}), floor {floor}: times of survivors are no sample",
-            others.join(", ")
+    let told = || format!("{name}: {ok} of {tried} rows that were tried are ok ({})", others.join(", "));
+    let Some(floor) = tables.ok_floor().or((ok == tried).then_some(ALL)) else {
+        return Err(Gap::of(format!(
+            "{}, and the plan does not state how many have to be for times of the others to be a sample: state published.min_ok_share",
+            told()
         )));
+    };
+    if ok == 0 || (ok as f64) < floor * tried as f64 {
+        return Err(Gap::open(format!("{}, floor {floor}: times of survivors are no sample", told())));
     }
     let lost = (ok < all).then(|| format!("{name}: {} of {all} rows gave no value ({})", all - ok, others.join(", ")));
     let is_ok = |row: &&TableRow<'_>| match tables.holds_attempts(&row.table) {

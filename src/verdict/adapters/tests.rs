@@ -30,7 +30,8 @@ fn rows(rows: &Value) -> Vec<TableRow<'static>> {
     rows.as_array().unwrap().iter().enumerate().map(row).collect()
 }
 
-fn settings(also_in_family: Vec<PValue>) -> Settings {
+fn settings(also_in_family: impl IntoIterator<Item = PValue>) -> Settings {
+    let also_in_family = also_in_family.into_iter().collect();
     Settings { alpha: 0.05, power: Some(0.8), bootstrap_resamples: 1_000, bootstrap_seed: 42, also_in_family }
 }
 
@@ -434,7 +435,7 @@ fn a_correlation_and_a_difference_are_each_one_test_of_the_family_however_often_
     assert_eq!(asked.iter().map(Vec::len).collect::<Vec<_>>(), [1; 4]);
     assert_eq!(all(&asked).len(), 3, "what was asked with another power is the same question, another limit another");
     for (at, text) in [(0, correlation), (1, &difference)] {
-        let ruling = apply(&rule(text), &tables, &settings(others(&asked, at)), &[]).unwrap();
+        let ruling = apply(&rule(text), &tables, &settings(others(&asked, at).iter().copied()), &[]).unwrap();
         assert!(ruling.tests[0].test.ends_with("Holm over 3"), "{:?}", ruling.tests);
         let [p, adjusted] = [ruling.tests[0].p, ruling.tests[0].p_adjusted].map(Option::unwrap);
         assert!(adjusted > p, "{:?}", ruling.tests);

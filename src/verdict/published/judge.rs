@@ -4,9 +4,8 @@ use super::printed_tables::printed_tables;
 use super::{AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile};
 use crate::journal::{ImportedFrom, Journal};
 use crate::plan::{Design, DesignHypothesis, Published, Replication, Rule};
-use crate::stats::PValue;
 use crate::verdict::adapters::{Asked, Decided, Settings, Tables, apply, family, others};
-use crate::verdict::rules::{MIN_LAUNCHES, Ruling, Standing};
+use crate::verdict::rules::{MIN_LAUNCHES, OtherTests, Ruling, Standing};
 use crate::verdict::{Conclusion, Error};
 
 /// Format version of [`PublishedVerdict`].
@@ -66,7 +65,7 @@ struct Families {
 
 impl Families {
     fn of(design: &Design, by_iteration: &Tables<'_>, by_launch: &Tables<'_>) -> Result<Self, Error> {
-        let alone = settings(design, Vec::new());
+        let alone = settings(design, OtherTests::default());
         let mut found = Self { by_iteration: Vec::new(), by_launch: Vec::new() };
         for DesignHypothesis { rule, .. } in &design.hypotheses {
             found.by_iteration.push(family(rule, by_iteration, &alone)?);
@@ -77,7 +76,7 @@ impl Families {
     }
 
     /// What all others add.
-    fn others(&self, index: usize, unit: Replication) -> Vec<PValue> {
+    fn others(&self, index: usize, unit: Replication) -> OtherTests {
         match unit {
             Replication::Iteration => others(&self.by_iteration, index),
             Replication::Launch => others(&self.by_launch, index),
@@ -85,14 +84,15 @@ impl Families {
     }
 }
 
-fn settings(design: &Design, also_in_family: Vec<PValue>) -> Settings {
+fn settings(design: &Design, also_in_family: OtherTests) -> Settings {
     let Published { alpha, power, bootstrap_resamples, bootstrap_seed, .. } = design.published;
     Settings { alpha, power, bootstrap_resamples, bootstrap_seed, also_in_family }
 }
 
 /// No column is named that would tell launches apart.
 const NO_LAUNCHES: &str = "nothing in the imported journal names a launch that these numbers were measured in: what is \
-                           printed is a summary over iterations, and fewer than three known launches a side decide nothing";
+                           printed is a summary over iterations, and fewer than three known launches a side decide nothing; \
+                           how many would is not known without them";
 
 /// What is read is stated, and not repeated.
 const NO_REPETITIONS: &str = "it counts no repetitions: the answer is the same whatever one observation is";
@@ -110,7 +110,7 @@ fn by_launches(
     let Ruling { standing, reasons, rests_on, thresholds, .. } = by_iterations;
     let ruling = match standing {
         Standing::Invalid => Ruling::invalid(reasons.join("; ")),
-        _ => Ruling::inconclusive(NO_LAUNCHES).settled_by(Some(MIN_LAUNCHES)),
+        _ => Ruling::inconclusive(NO_LAUNCHES),
     };
     let mut ruling = ruling.resting_on(rests_on);
     ruling.thresholds.clone_from(thresholds);
@@ -119,13 +119,13 @@ fn by_launches(
 }
 
 fn at_launch_level(rule: &Rule, ruling: Ruling) -> AtLaunchLevel {
-    let Ruling { label, standing, reasons, settled_by, tests, parts, .. } = ruling;
+    let Ruling { label, standing, reasons, settled_by, rests_on, tests, thresholds, parts } = ruling;
     // What a licence is derived from may count repetitions.
     if rule.counts_observations() || matches!(rule, Rule::Licence(_)) {
-        return AtLaunchLevel { label, standing, reasons, settled_by, tests, parts };
+        return AtLaunchLevel { label, standing, reasons, settled_by, rests_on, tests, thresholds, parts };
     }
-    let reasons = vec![NO_REPETITIONS.to_owned()];
-    AtLaunchLevel { label, standing, reasons, settled_by, tests: Vec::new(), parts: Vec::new() }
+    let (reasons, tests, parts) = (vec![NO_REPETITIONS.to_owned()], Vec::new(), Vec::new());
+    AtLaunchLevel { label, standing, reasons, settled_by, rests_on, tests, thresholds, parts }
 }
 
 fn decided(name: &str, ruling: &Ruling) -> Decided {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Replication;
 use crate::terms::{Axes, Digest};
 use crate::verdict::Conclusion;
-use crate::verdict::rules::{Part, Ruling, RulingTest, Standing};
+use crate::verdict::rules::{Part, Ruling, RulingTest, Standing, Threshold};
 
 /// What a report's printed tables say by the report's own design: a pure function of both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,9 +47,15 @@ pub struct AtLaunchLevel {
     /// Launches a side that would settle an underpowered question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_by: Option<u64>,
+    /// The rows that it rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rests_on: Vec<String>,
     /// The tests over launches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<RulingTest>,
+    /// The limits that it was held against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Threshold>,
     /// What came out for each condition by launches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::average_rate::Average;
-use super::estimate::InFamily;
-use super::rates::{Tally, Where, cut_fault, unit_told};
+use super::estimate::{InFamily, OtherTests};
+use super::rates::{Count, Tally, Where, cut_fault, unit_told};
 use super::three_answers::MIN_LAUNCHES;
 use super::{Part, Ruling, RulingTest};
 use crate::stats::{Confidence, Interval, PValue};
@@ -56,8 +56,8 @@ pub struct BoundaryInput {
     pub cut: f64,
     /// Confidence with which all places together are on the side that is said.
     pub confidence: Confidence,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// A place with the side that it is shown to be on.
@@ -112,11 +112,15 @@ pub fn boundary(input: &BoundaryInput) -> Ruling {
 }
 
 /// The p values by which it is decided: what it adds to the plan's family.
-pub(in crate::verdict) fn boundary_family(input: &BoundaryInput) -> Vec<PValue> {
+pub(in crate::verdict) fn boundary_family(input: &BoundaryInput) -> Vec<Option<PValue>> {
     let Ok((points, each)) = checked(input) else { return Vec::new() };
-    let own: Vec<PValue> = points.iter().filter_map(|point| own_p(input, point, each)).collect();
-    let together = own.is_empty().then(|| p_together(input, &Average::of(&input.points)?)).flatten();
-    own.into_iter().chain(together).collect()
+    let mut own: Vec<Option<PValue>> = points.iter().map(|point| own_p(input, point, each)).collect();
+    if own.iter().all(Option::is_none) {
+        // Asked instead of the places, until these ask by themselves.
+        let together = Average::of(&input.points).and_then(|together| p_together(input, &together));
+        own.iter_mut().take(1).for_each(|first| *first = together);
+    }
+    own
 }
 
 /// The places in the order of the axis, and the confidence of each interval; in words why they cannot be judged.
@@ -174,9 +178,9 @@ fn place(input: &BoundaryInput) -> Result<Vec<Placed<'_>>, String> {
 }
 
 /// Trials with which the place would be on a side, and its test would hold in the family, if its rate is what it seems, all places
-/// of this axis ask, and the plan's other tests are as many as now.
+/// of this axis ask, and so do the plan's other tests.
 fn launches_needed(input: &BoundaryInput, point: &BoundaryPoint, each: Confidence) -> Option<u64> {
-    let tests = (input.points.len() + input.also_in_family.len()) as f64;
+    let tests = (input.points.len() + input.also_in_family.in_time()) as f64;
     // One tail is the place's p value, and either end of the interval has half of what it leaves.
     let in_family = 2.0 * (1.0 - input.confidence.get()) / tests;
     let both = Confidence::new(1.0 - in_family.min(1.0 - each.get())).ok()?;
@@ -300,7 +304,7 @@ fn average_settled(input: &BoundaryInput, together: &Average) -> Option<String> 
     if !input.points.iter().any(|point| point.tally.is_by_launch()) {
         return None;
     }
-    let tests = (input.also_in_family.len() + 1) as f64;
+    let tests = (input.also_in_family.in_time() + 1) as f64;
     let in_family = 2.0 * (1.0 - input.confidence.get()) / tests;
     let level = Confidence::new(1.0 - in_family.min(1.0 - input.confidence.get())).ok()?;
     let needed = AVERAGES.iter().filter_map(|(side, ..)| {
@@ -310,6 +314,15 @@ fn average_settled(input: &BoundaryInput, together: &Average) -> Option<String> 
         Some(count.trials_to_settle(input.cut, level).filter(|_| is_there)?.max(MIN_LAUNCHES))
     });
     let (needed, axis, made) = (needed.min()?, &input.axis, together.launches());
+    // By then a place may have trials enough to ask by itself, and nothing is asked of the mean.
+    let (points, each) = checked(input).ok()?;
+    let by_then = |trials: u64| (trials as f64 * needed as f64 / made as f64).ceil() as u64;
+    let asks = |point: &&BoundaryPoint| {
+        Count { hits: 0, trials: by_then(point.tally.count.trials) }.can_be_clear(input.cut, each)
+    };
+    if points.iter().any(asks) {
+        return None;
+    }
     let evenly = if together.is_even() { "" } else { "each try equally many of them and " };
     Some(format!(
         "{made} launches tried places on {axis}; {needed} that {evenly}come out as they did would decide the mean over all"

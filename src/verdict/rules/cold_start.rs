@@ -1,6 +1,6 @@
 //! Which lane is ready first: startup and first request together.
 
-use super::estimate::launches_to_decide;
+use super::estimate::{OtherTests, launches_to_decide};
 use super::three_answers::{MIN_LAUNCHES, own_p};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::{
@@ -36,8 +36,8 @@ pub struct ColdStart {
     pub alpha: Alpha,
     /// Power that the stated number of launches is to have.
     pub power: Power,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Ranks lanes by `startup + first request`, lower first.
@@ -194,7 +194,9 @@ fn launches_needed(one: &ColdLane, other: &ColdLane, pairs: &[Pair<'_>], input: 
     let pair = pairs.iter().find(|pair| pair.is_of(one, other))?;
     let margin = Margin::absolute(one.resolution_ms.max(other.resolution_ms).max(f64::MIN_POSITIVE)).ok()?;
     let launches = one.launches.min(other.launches);
-    launches_to_decide([&pair.effect, &pair.effect], launches, margin, (input.alpha, pair.family), input.power)
+    let in_time = differences(input).len() + input.also_in_family.in_time();
+    let among = Alpha::new(input.alpha.get() / in_time as f64).ok()?;
+    launches_to_decide([&pair.effect, &pair.effect], launches, margin, [input.alpha, among], input.power)
 }
 
 /// One more than the lanes that are faster.
@@ -229,7 +231,7 @@ mod tests {
 
     fn among(lanes: Vec<ColdLane>) -> ColdStart {
         let (alpha, power) = (Alpha::new(0.05).expect("a level"), Power::new(0.8).expect("a power"));
-        ColdStart { lanes, alpha, power, also_in_family: Vec::new() }
+        ColdStart { lanes, alpha, power, also_in_family: OtherTests::default() }
     }
 
     /// Lanes whose five launches scatter by `sd`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::estimate::{Estimate, p_of_clearing};
+use super::estimate::{Estimate, OtherTests, p_of_clearing};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::distribution::student_t_upper_quantile;
 use crate::stats::{Alpha, Confidence, FamilyDecision, PValue, Pairing, Power, holm, launches_for_difference};
@@ -61,8 +61,8 @@ pub struct CommercialRouting {
     pub alpha: Alpha,
     /// Power of the number of pairs that would settle an open one.
     pub power: Power,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Reads each task family by Treni's rule, which never pools them.
@@ -140,6 +140,8 @@ struct Tested {
     decision: FamilyDecision,
     /// How many tests the plan's family has.
     size: usize,
+    /// How many it will have once all of them ask.
+    in_time: usize,
 }
 
 impl Tested {
@@ -167,9 +169,10 @@ pub(in crate::verdict) fn routing_family(input: &CommercialRouting) -> Vec<PValu
 
 fn tested(input: &CommercialRouting) -> Vec<Option<Tested>> {
     let own: Vec<Option<PValue>> = input.families.iter().map(|family| own_p(input, family)).collect();
-    let family: Vec<PValue> = own.iter().flatten().chain(&input.also_in_family).copied().collect();
+    let family: Vec<PValue> = own.iter().flatten().chain(input.also_in_family.iter()).copied().collect();
     let (size, mut decisions) = (family.len(), holm(&family, input.alpha).into_iter());
-    own.iter().map(|p| p.and_then(|_| Some(Tested { decision: decisions.next()?, size }))).collect()
+    let in_time = own.iter().flatten().count() + input.also_in_family.in_time();
+    own.iter().map(|p| p.and_then(|_| Some(Tested { decision: decisions.next()?, size, in_time }))).collect()
 }
 
 /// Nothing where the interval decides nothing.
@@ -230,7 +233,7 @@ fn part(input: &CommercialRouting, family: &RoutedFamily, tested: Option<&Tested
         "could_not_tell" => {
             let interval = format!("the interval [{}, {}] {}", round(*low), round(*high), input.in_unit);
             let because = match tested.filter(|_| !holds_zero(family)) {
-                Some(Tested { decision, size }) => {
+                Some(Tested { decision, size, .. }) => {
                     format!(
                         "{interval} is one of {size} in the plan's family: adjusted p {}",
                         round_p(decision.adjusted)
@@ -238,7 +241,7 @@ fn part(input: &CommercialRouting, family: &RoutedFamily, tested: Option<&Tested
                 }
                 None => format!("{interval} holds 0"),
             };
-            match pairs_to_settle(input, family, tested.map_or(1, |tested| tested.size)) {
+            match pairs_to_settle(input, family, tested.map_or(1, |tested| tested.in_time)) {
                 Some(needed) => part.number("pairs_to_settle", needed as f64),
                 None => part,
             }
@@ -324,7 +327,7 @@ mod tests {
             max_external_error: Some(0.1),
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
-            also_in_family,
+            also_in_family: also_in_family.into_iter().collect(),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::stats::{
     relative_effect_paired,
 };
 
+use super::estimate::OtherTests;
 use super::three_answers::{Answer, Answered, MIN_LAUNCHES, Question, Terms, answer, own_p};
 use super::{Part, Ruling, RulingTest};
 use crate::verdict::rounding::round;
@@ -72,7 +73,7 @@ pub struct MatchedContrasts {
     /// Power that the stated number of repetitions is to have.
     pub power: Power,
     /// p values of the plan's other tests in the same family, in this unit.
-    pub also_in_family: Vec<PValue>,
+    pub also_in_family: OtherTests,
 }
 
 /// One contrast in one unit.
@@ -372,7 +373,7 @@ mod tests {
             margin_pct: 3.0,
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
-            also_in_family: Vec::new(),
+            also_in_family: OtherTests::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::estimate::{InFamily, Levels, runs_to_clear};
+use super::estimate::{InFamily, Levels, OtherTests, runs_to_clear};
 use super::three_answers::{self, Answer, Answered, Question, Terms, own_p};
 use super::{Estimate, Part, Ruling, RulingTest};
 use crate::stats::{
@@ -23,7 +23,7 @@ pub fn correlation_criterion(
     points: &Points,
     above: f64,
     levels: Levels,
-    also_in_family: &[PValue],
+    also_in_family: &OtherTests,
     sources: &[String],
 ) -> Ruling {
     let listed = |ruling: Ruling| ruling.resting_on(sources).against("above", above, "r").at(levels);
@@ -47,7 +47,7 @@ pub fn correlation_criterion(
         }
         _ if !decision.holds() => {
             Ruling::inconclusive(format!("{told}, its interval clear of {above}, and {}", decision.why_open()))
-                .settled_by(levels.over(decision.size).and_then(needed))
+                .settled_by(levels.over(decision.in_time).and_then(needed))
         }
         (is_met, _) => Ruling::decided(if is_met { "met" } else { "not_met" }).because(told),
     };
@@ -229,8 +229,8 @@ pub struct ContrastTerms {
     pub alpha: Alpha,
     /// Power that the stated number of repetitions is to have.
     pub power: Power,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Different, equivalent or could not tell: Welch's test, adjusted (Holm) over the plan's family, and TOST within the margin.
@@ -282,7 +282,7 @@ pub(in crate::verdict) fn mean_family(means: &TwoMeans) -> Vec<PValue> {
 /// Labels: `met` and `not_met` where the whole interval lies on one side of it; `inconclusive` where it does not, or does and
 /// the family is too large for that to decide, with the repetitions a side that would settle it; `invalid`.
 #[must_use]
-pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels, also_in_family: &[PValue]) -> Ruling {
+pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels, also_in_family: &OtherTests) -> Ruling {
     let judged = || -> Result<Ruling, crate::stats::Error> {
         let effect = means.effect()?;
         let Interval { low, high, .. } = difference_interval(&effect, levels.confidence)?;
@@ -303,7 +303,7 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels, als
             }
             _ if !decision.holds() => {
                 Ruling::inconclusive(format!("{told}, clear of {at_least}, and {}", decision.why_open()))
-                    .settled_by(levels.over(decision.size).and_then(needed))
+                    .settled_by(levels.over(decision.in_time).and_then(needed))
             }
             (is_met, _) => Ruling::decided(if is_met { "met" } else { "not_met" }).because(told),
         };
@@ -341,7 +341,8 @@ mod tests {
             let x: Vec<f64> = (0..n).map(f64::from).collect();
             let y: Vec<f64> =
                 x.iter().enumerate().map(|(at, x)| x + if at % 2 == 0 { noise } else { -noise }).collect();
-            correlation_criterion(&Points::new(x, y).expect("points"), above, level(), others, &["row".to_owned()])
+            let others = others.iter().copied().collect();
+            correlation_criterion(&Points::new(x, y).expect("points"), above, level(), &others, &["row".to_owned()])
         };
         let found = |noise, n, above| among(noise, n, above, &[]);
         assert_eq!(found(0.1, 12, 0.8).label, "met");
@@ -364,7 +365,7 @@ mod tests {
         assert!((of_five.tests[0].p_adjusted.expect("a p").get() / p.get() - 5.0).abs() < 1e-4, "{of_five:?}");
         assert!(of_five.reasons[0].contains("of 5 tests") && of_five.settled_by > Some(12), "{of_five:?}");
         let flat = Points::new(vec![1.0, 1.0, 1.0], vec![1.0, 2.0, 3.0]).expect("points");
-        assert_eq!(correlation_criterion(&flat, 0.8, level(), &[], &[]).standing, Standing::Invalid);
+        assert_eq!(correlation_criterion(&flat, 0.8, level(), &OtherTests::default(), &[]).standing, Standing::Invalid);
     }
 
     #[test]
@@ -427,7 +428,7 @@ mod tests {
             margin: Margin::absolute(0.5).expect("a margin"),
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
-            also_in_family,
+            also_in_family: also_in_family.into_iter().collect(),
         };
         mean_contrast(&means(vec![[moments(left), moments(right)]]), &terms)
     }
@@ -461,19 +462,22 @@ mod tests {
         assert!((effect.difference() + 1.0).abs() < 1e-12, "{effect:?}");
         let (none, p) = (two.p_of_change(0.0).expect("a p").get(), own_p(&effect).expect("a p").get());
         assert!(none < 1e-3 && p < 1e-3, "{none} {p}");
-        let ruled = |at_least| difference_criterion(&two, at_least, level(), &[]);
+        let ruled = |at_least| difference_criterion(&two, at_least, level(), &OtherTests::default());
         assert_eq!(ruled(-2.0).label, "met", "{:?}", ruled(-2.0).reasons);
         assert_eq!(ruled(-0.5).label, "not_met");
         assert_eq!(ruled(-1.0).standing, Standing::Inconclusive);
         assert!(ruled(-1.05).settled_by.is_some_and(|launches| launches > 6), "{:?}", ruled(-1.05));
-        assert_eq!(difference_criterion(&means(Vec::new()), 0.0, level(), &[]).standing, Standing::Invalid);
+        assert_eq!(
+            difference_criterion(&means(Vec::new()), 0.0, level(), &OtherTests::default()).standing,
+            Standing::Invalid
+        );
     }
 
     #[test]
     fn a_difference_meets_its_limit_by_the_adjusted_p_of_being_just_that() {
         let two = means(vec![[moments(&[10.0, 10.5, 9.5, 10.0]), moments(&[11.0, 11.6, 10.4, 11.0])]]);
         let among = |others: &[f64]| {
-            let others: Vec<PValue> = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
+            let others = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
             difference_criterion(&two, 0.1, level(), &others)
         };
         let alone = among(&[]);

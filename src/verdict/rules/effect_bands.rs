@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::estimate::{Estimate, InFamily, Levels};
+use super::estimate::{Estimate, InFamily, Levels, OtherTests};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::PValue;
 
@@ -122,8 +122,8 @@ pub struct EffectBand {
     pub levels: Levels,
     /// The rows that it was formed from.
     pub sources: Vec<String>,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Names the band that holds the whole interval.
@@ -193,7 +193,7 @@ fn rule(phase: &str, change: &Estimate, edges: &BandEdges, (levels, decision): (
         let needed: Option<Vec<u64>> = edges
             .around(change.value)
             .into_iter()
-            .map(|edge| change.launches_to_clear(edge, levels.over(decision.size)?))
+            .map(|edge| change.launches_to_clear(edge, levels.over(decision.in_time)?))
             .collect();
         return Ruling::inconclusive(format!(
             "the whole interval of the change of {phase} lies in {band}, and {}",
@@ -251,7 +251,7 @@ mod tests {
             edges,
             levels,
             sources: vec!["row".to_owned()],
-            also_in_family: Vec::new(),
+            also_in_family: OtherTests::default(),
         })
     }
 
@@ -273,7 +273,7 @@ mod tests {
                 edges: tr147(),
                 levels,
                 sources,
-                also_in_family,
+                also_in_family: also_in_family.into_iter().collect(),
             })
         };
         let alone = with(Vec::new());

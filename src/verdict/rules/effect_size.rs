@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::estimate::{InFamily, Levels};
+use super::estimate::{InFamily, Levels, OtherTests};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::distribution::normal_quantile;
 use crate::stats::{Alpha, Design, PValue, cohen_d_interval, cohen_d_test, detectable_d};
@@ -82,8 +82,8 @@ pub struct EffectSizes {
     pub cuts: EffectCuts,
     /// Confidence of the intervals, and the power that the stated number of repetitions is to have.
     pub levels: Levels,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Names the band that holds the whole interval of every difference.
@@ -172,7 +172,7 @@ fn rule(input: &EffectSizes) -> Ruling {
     let own: Vec<Option<PValue>> = bands.chain(input.differences.iter().map(no_difference_p)).collect();
     let decision = |at: usize| {
         let others = own.iter().enumerate().filter(|(other, _)| *other != at).filter_map(|(_, p)| *p);
-        let family: Vec<PValue> = others.chain(input.also_in_family.iter().copied()).collect();
+        let family = input.also_in_family.after(others);
         InFamily::of((*own.get(at)?)?, &family, input.levels.confidence)
     };
     let all = input.differences.iter().enumerate().map(|(at, difference)| {
@@ -212,7 +212,7 @@ fn sized(difference: &SizedDifference, cuts: &EffectCuts, levels: Levels, decisi
     } else {
         Some(format!("{told} lies in {} with its whole interval, and {}", BANDS[place], decision.why_open()))
     };
-    let settled_by = open.as_ref().and_then(|_| values_to_clear(difference, cuts, levels.over(decision.size)?));
+    let settled_by = open.as_ref().and_then(|_| values_to_clear(difference, cuts, levels.over(decision.in_time)?));
     let decided = open.is_none().then_some(BANDS[place]);
     let is_significant = decisions.none.is_some_and(|none| none.rejected());
     let hollow = (decided == Some("negligible") && is_significant)
@@ -285,6 +285,7 @@ mod tests {
     }
 
     fn among(differences: Vec<SizedDifference>, cuts: EffectCuts, also_in_family: Vec<PValue>) -> Ruling {
+        let also_in_family = also_in_family.into_iter().collect();
         let levels =
             Levels { confidence: Confidence::new(0.95).expect("a level"), power: Power::new(0.8).expect("a power") };
         effect_size(&EffectSizes { differences, cuts, levels, also_in_family })

@@ -1,5 +1,7 @@
 //! A number with what is known of its error, and how many launches would make that error small enough.
 
+use std::ops::Deref;
+
 use crate::stats::distribution::{normal_quantile, student_t_upper_quantile};
 use crate::stats::{
     Alpha, Confidence, Effect, FamilyDecision, Margin, PValue, Pairing, Power, difference_test, holm,
@@ -74,28 +76,81 @@ impl Levels {
     }
 }
 
-/// A test in the plan's family: its decision after Holm, and how many tests the family holds.
+/// The other tests of a plan's family: their p values.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OtherTests {
+    tests: Vec<PValue>,
+    /// What so few launches could not decide whatever came of them: no test now, and one of the family with more.
+    later: usize,
+}
+
+impl OtherTests {
+    /// The same, and so many that ask nothing yet.
+    #[must_use]
+    pub fn and_later(mut self, more: usize) -> Self {
+        self.later += more;
+        self
+    }
+
+    /// These before the others.
+    #[must_use]
+    pub fn after(&self, own: impl IntoIterator<Item = PValue>) -> Self {
+        Self { tests: own.into_iter().chain(self.tests.iter().copied()).collect(), later: self.later }
+    }
+
+    /// These and those.
+    pub(in crate::verdict) fn beside(self, first: &Self) -> Self {
+        self.after(first.iter().copied()).and_later(first.later)
+    }
+
+    /// How many ask nothing yet.
+    pub(in crate::verdict) fn later(&self) -> usize {
+        self.later
+    }
+
+    /// How many they are once all of them ask, by which it is planned what would settle something.
+    pub(in crate::verdict) fn in_time(&self) -> usize {
+        self.tests.len() + self.later
+    }
+}
+
+impl Deref for OtherTests {
+    type Target = [PValue];
+
+    fn deref(&self) -> &[PValue] {
+        &self.tests
+    }
+}
+
+impl FromIterator<PValue> for OtherTests {
+    fn from_iter<I: IntoIterator<Item = PValue>>(tests: I) -> Self {
+        Self { tests: tests.into_iter().collect(), later: 0 }
+    }
+}
+
+/// A test in the plan's family: its decision after Holm, how many tests the family holds, and how many it will.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InFamily {
     decision: FamilyDecision,
-    pub(super) size: usize,
+    size: usize,
+    pub(super) in_time: usize,
 }
 
 impl InFamily {
     /// The test with `p` among `others`, at the level that `confidence` leaves.
-    pub(super) fn of(p: PValue, others: &[PValue], confidence: Confidence) -> Option<Self> {
-        let family: Vec<PValue> = std::iter::once(p).chain(others.iter().copied()).collect();
+    pub(super) fn of(p: PValue, others: &OtherTests, confidence: Confidence) -> Option<Self> {
+        let family = others.after([p]);
         let alpha = Alpha::new(1.0 - confidence.get()).ok()?;
-        Some(Self { decision: *holm(&family, alpha).first()?, size: family.len() })
+        Some(Self { decision: *holm(&family, alpha).first()?, size: family.len(), in_time: family.in_time() })
     }
 
     /// Each of a rule's own tests, among themselves and `others`; nothing for what is no test.
-    pub(super) fn each(own: &[Option<PValue>], others: &[PValue], confidence: Confidence) -> Vec<Option<Self>> {
-        let family: Vec<PValue> = own.iter().flatten().chain(others).copied().collect();
-        let size = family.len();
+    pub(super) fn each(own: &[Option<PValue>], others: &OtherTests, confidence: Confidence) -> Vec<Option<Self>> {
+        let family = others.after(own.iter().flatten().copied());
+        let (size, in_time) = (family.len(), family.in_time());
         let decided = Alpha::new(1.0 - confidence.get()).map(|alpha| holm(&family, alpha)).unwrap_or_default();
         let mut decided = decided.into_iter();
-        own.iter().map(|p| p.and_then(|_| Some(Self { decision: decided.next()?, size }))).collect()
+        own.iter().map(|p| p.and_then(|_| Some(Self { decision: decided.next()?, size, in_time }))).collect()
     }
 
     /// Whether the test rejects in the family.
@@ -115,7 +170,7 @@ impl InFamily {
 
     /// Why an interval decides nothing that keeps clear of every edge.
     pub(super) fn why_open(&self) -> String {
-        let Self { decision, size } = self;
+        let Self { decision, size, .. } = self;
         let adjusted = round_p(decision.adjusted);
         match size {
             1 => format!("that may be so by chance: p {adjusted}"),
@@ -144,25 +199,24 @@ pub(super) fn p_of_clearing(estimate: &Estimate, edge: f64, confidence: Confiden
 }
 
 /// Launches a side that would show a difference to lie inside or outside `margin`, if it is what it seems to be:
-/// equivalence for one inside, a difference for one outside. `tests` is the size of the family that the difference has
-/// to stand in; equivalence is not adjusted. Nothing for a difference on the margin's edge, which no number settles.
+/// equivalence for one inside, a difference for one outside, each at its level. Nothing for a difference on the margin's edge,
+/// which no number settles.
 ///
 /// `null` is the difference with the error by which it is tested against 0; equivalence is by that of `effect`.
 pub(in crate::verdict) fn launches_to_decide(
     [effect, null]: [&Effect; 2],
     launches: u64,
     margin: Margin,
-    (alpha, tests): (Alpha, usize),
+    [of_equivalence, of_difference]: [Alpha; 2],
     power: Power,
 ) -> Option<u64> {
     let needed = if effect.difference().abs() < margin.get() {
         let d = in_deviations(effect.difference(), effect, launches)?;
         let margin = Margin::absolute(in_deviations(margin.get(), effect, launches)?).ok()?;
-        launches_for_equivalence(Pairing::Unpaired, d, margin, alpha, power).ok()?
+        launches_for_equivalence(Pairing::Unpaired, d, margin, of_equivalence, power).ok()?
     } else if effect.difference().abs() > margin.get() {
         let d = in_deviations(effect.difference(), null, launches)?;
-        let alpha = Alpha::new(alpha.get() / tests.max(1) as f64).ok()?;
-        launches_for_difference(Pairing::Unpaired, d, alpha, power).ok()?
+        launches_for_difference(Pairing::Unpaired, d, of_difference, power).ok()?
     } else {
         return None;
     };
@@ -222,20 +276,21 @@ mod tests {
         let margin = Margin::absolute(0.5).expect("a margin");
         let decide = |difference, tests| {
             let effect = Effect::new(difference, 0.5_f64.sqrt(), 6.0).expect("an effect");
-            launches_to_decide([&effect, &effect], 4, margin, (alpha, tests), levels().power)
+            let among = Alpha::new(alpha.get() / tests).expect("a level");
+            launches_to_decide([&effect, &effect], 4, margin, [alpha, among], levels().power)
         };
         // statsmodels: TTestIndPower().solve_power(1.0, power=0.8, alpha=0.05) = 16.7.
-        assert_eq!(decide(1.0, 1), Some(17));
-        assert!(decide(1.0, 10) > decide(1.0, 1));
-        assert_eq!(decide(0.5, 1), None);
+        assert_eq!(decide(1.0, 1.0), Some(17));
+        assert!(decide(1.0, 10.0) > decide(1.0, 1.0));
+        assert_eq!(decide(0.5, 1.0), None);
         let inside = launches_for_equivalence(Pairing::Unpaired, 0.1, margin, alpha, levels().power).expect("a number");
-        assert_eq!(decide(0.1, 10), Some(inside));
+        assert_eq!(decide(0.1, 10.0), Some(inside));
         let by_either = |difference: f64| {
             let effect = |se: f64| Effect::new(difference, se, 6.0).expect("an effect");
-            launches_to_decide([&effect(0.5_f64.sqrt()), &effect(0.1)], 4, margin, (alpha, 1), levels().power)
+            launches_to_decide([&effect(0.5_f64.sqrt()), &effect(0.1)], 4, margin, [alpha; 2], levels().power)
         };
-        assert!(by_either(1.0) < decide(1.0, 1), "a difference is found by the error that it is tested by");
-        assert_eq!(by_either(0.1), decide(0.1, 1));
+        assert!(by_either(1.0) < decide(1.0, 1.0), "a difference is found by the error that it is tested by");
+        assert_eq!(by_either(0.1), decide(0.1, 1.0));
     }
 
     #[test]

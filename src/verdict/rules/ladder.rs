@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Cells;
+use super::estimate::OtherTests;
 use super::hangs::{Shape, ShapeState, resolution};
 use super::ladder_floors::{
     Combinations, LeftOut, RuntimeFacts, coverage_to_settle, missing, not_compared, shortfalls,
@@ -62,8 +63,8 @@ pub struct LadderRules {
     pub power: Option<Power>,
     /// The bootstrap of the mean gain.
     pub bootstrap: Bootstrap,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Climbs the ladder.
@@ -312,7 +313,7 @@ mod tests {
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).ok(),
             bootstrap: Bootstrap { resamples: 200, seed: 1, confidence },
-            also_in_family: Vec::new(),
+            also_in_family: OtherTests::default(),
         }
     }
 

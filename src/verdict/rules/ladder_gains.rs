@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::criteria::TwoMeans;
-use super::estimate::{Estimate, InFamily, Levels};
+use super::estimate::{Estimate, InFamily, Levels, OtherTests};
 use super::ladder::{Combination, LadderRules, unit};
 use super::ruling::RulingTest;
 use super::three_answers::MIN_LAUNCHES;
@@ -177,7 +177,7 @@ pub(super) fn gained(combinations: &[Combination], rules: &LadderRules) -> (Vec<
     let p_of = |question: &Question| question.asked.as_ref().ok().map(|asked| asked.p);
     let of = |at: usize, question: &Question| {
         let own = questions.iter().enumerate().filter(|(other, _)| *other != at).filter_map(|(_, it)| p_of(it));
-        let others: Vec<PValue> = own.chain(rules.also_in_family.iter().copied()).collect();
+        let others = rules.also_in_family.after(own);
         let unit = if at < combinations.len() { unit(rules) } else { "pp" };
         question.answer(&others, unit, rules)
     };
@@ -197,7 +197,7 @@ pub(super) fn gained(combinations: &[Combination], rules: &LadderRules) -> (Vec<
 impl Question {
     /// The interval has to keep clear of the edge, and the test against it, which that turns round, has to reject in the plan's
     /// family.
-    fn answer(&self, others: &[PValue], unit: &str, rules: &LadderRules) -> Answer {
+    fn answer(&self, others: &OtherTests, unit: &str, rules: &LadderRules) -> Answer {
         let none = |launches, told, settled_by| Answer {
             side: Side::Edge,
             interval: None,
@@ -227,10 +227,10 @@ impl Question {
             estimate.launches_to_clear(self.edge, levels)
         };
         let (side, told, settled_by) = match (low > self.edge, high <= self.edge) {
-            (false, false) => (Side::Edge, format!("{told} holds {}", self.edge), needed(decision.size)),
+            (false, false) => (Side::Edge, format!("{told} holds {}", self.edge), needed(decision.in_time)),
             _ if !decision.holds() => {
                 let told = format!("{told} is clear of {}, and {}", self.edge, decision.why_open());
-                (Side::Edge, told, needed(decision.size))
+                (Side::Edge, told, needed(decision.in_time))
             }
             (above, _) => (if above { Side::Pass } else { Side::Fail }, told, None),
         };
@@ -283,7 +283,7 @@ mod tests {
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).ok(),
             bootstrap: Bootstrap { resamples: 200, seed: 1, confidence },
-            also_in_family: Vec::new(),
+            also_in_family: OtherTests::default(),
         }
     }
 

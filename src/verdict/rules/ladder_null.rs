@@ -60,7 +60,7 @@ pub(super) fn null_found(deltas: &Replicates, rules: &LadderRules) -> NullFound 
             }
             Ok(test) => match among(&test, rules) {
                 Some(decision) if decision.rejected() => NullFound::Fails,
-                decision => NullFound::Open(to_settle(&test, rules, decision.map_or(1, |decision| decision.size))),
+                decision => NullFound::Open(to_settle(&test, rules, decision.map_or(1, |decision| decision.in_time))),
             },
         },
     }
@@ -129,7 +129,9 @@ mod tests {
     use super::*;
     use crate::plan::GainUnit;
     use crate::stats::{Bootstrap, Power};
-    use crate::verdict::rules::{Combination, Combinations, Ruling, RuntimeFacts, Standing, ladder, ladder_family};
+    use crate::verdict::rules::{
+        Combination, Combinations, OtherTests, Ruling, RuntimeFacts, Standing, ladder, ladder_family,
+    };
 
     fn rules(null_margin: f64) -> LadderRules {
         let confidence = Confidence::new(0.95).expect("a level");
@@ -145,7 +147,7 @@ mod tests {
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).ok(),
             bootstrap: Bootstrap { resamples: 200, seed: 1, confidence },
-            also_in_family: Vec::new(),
+            also_in_family: OtherTests::default(),
         }
     }
 

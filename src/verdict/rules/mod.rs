@@ -65,6 +65,7 @@ pub(super) use effect_bands::band_p;
 pub use effect_bands::{Band, BandEdges, EffectBand, effect_band};
 pub(super) use effect_size::size_family;
 pub use effect_size::{EffectCuts, EffectSizes, SizedDifference, effect_size};
+pub use estimate::OtherTests;
 pub(super) use estimate::launches_to_decide;
 pub use estimate::{Estimate, Levels};
 pub use five_gates::{PublishedFacts, RegimeOutcomes, five_gates};

@@ -1,5 +1,6 @@
 //! Whether phases of inference must be reported apart.
 
+use super::estimate::OtherTests;
 use crate::stats::{Alpha, Effect, PValue, Power};
 
 use super::three_answers::{Answer, Answered, Question, Terms, answer, own_p};
@@ -30,16 +31,16 @@ pub struct PhaseSeparation {
     pub alpha: Alpha,
     /// Power that the stated number of launches is to have.
     pub power: Power,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Decides by the differences between every two phases' effects, each tested for a difference (Holm over all of them and
 /// the rest of the family) and for equivalence within the margin.
 ///
 /// Labels: `required` when two phases differ, `not_required` when every two are equivalent, `could_not_tell`, `invalid`.
-/// That every pair is equivalent needs no adjustment: it is claimed only where all tests agree (R. L. Berger, "Multiparameter
-/// hypothesis testing and acceptance sampling", Technometrics 24, 1982).
+/// That every pair is equivalent is claimed only where all tests agree, which makes it no likelier for their number (R. L. Berger,
+/// "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24, 1982); each is adjusted over the family all the same.
 ///
 /// Effects are taken as independent, which those of phases measured in rows of their own are; for phases timed within
 /// the same launches the test is conservative when they go up and down together.
@@ -185,7 +186,7 @@ mod tests {
             margin_pp: 3.0,
             alpha: Alpha::new(0.05).expect("a level"),
             power: Power::new(0.8).expect("a power"),
-            also_in_family: Vec::new(),
+            also_in_family: OtherTests::default(),
         })
     }
 

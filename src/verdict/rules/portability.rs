@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::stats::{Confidence, PValue};
 use crate::verdict::rounding::round;
 
-use super::estimate::{Estimate, InFamily};
+use super::estimate::{Estimate, InFamily, OtherTests};
 use super::rates::{Count, Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
 
@@ -52,8 +52,8 @@ pub struct Portability {
     pub similar_pct: f64,
     /// Confidence of the exact intervals: of each that is stated beside a printed rate, of all together by launches.
     pub confidence: Confidence,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// The levels that intervals and launches to come are held to.
@@ -184,16 +184,24 @@ fn held(input: &Portability) -> Result<Held, String> {
     let intervals = sides(input).filter(|side| side.failed.is_by_launch()).count().max(1);
     let each = alpha / intervals as f64;
     // One tail is the side's p value, and either end of the interval has half of what it leaves.
-    let tests = 2 * input.conditions.len() + input.also_in_family.len();
+    let tests = 2 * input.conditions.len() + input.also_in_family.in_time();
     let in_family = each.min(2.0 * alpha / tests as f64);
     let of = |left: f64| Confidence::new(1.0 - left).map_err(|error| error.to_string());
     Ok(Held { each: of(each)?, in_family: of(in_family)? })
 }
 
 /// The p values by which it is decided: what it adds to the plan's family.
-pub(in crate::verdict) fn portability_family(input: &Portability) -> Vec<PValue> {
+pub(in crate::verdict) fn portability_family(input: &Portability) -> Vec<Option<PValue>> {
     let Ok(held) = held(input) else { return Vec::new() };
-    asked(input, held.each).into_iter().flatten().flatten().collect()
+    let asked = asked(input, held.each).into_iter().zip(&input.conditions);
+    let of = |([outcome, latency], condition): ([Option<PValue>; 2], &Condition)| {
+        let is_reached = input.ok_rate > 0.0 && input.crash_rate < 1.0;
+        let by_launch = || both(condition).is_some_and(|sides| sides.iter().all(|side| side.failed.is_by_launch()));
+        let later = || is_reached && by_launch();
+        let outcome = (outcome.is_some() || later()).then_some(outcome);
+        outcome.into_iter().chain(latency.map(Some)).collect::<Vec<_>>()
+    };
+    asked.flat_map(of).collect()
 }
 
 /// The tests of every condition: of its outcome, and of its means.

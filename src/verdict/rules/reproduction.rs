@@ -1,6 +1,6 @@
 //! How near a run comes to a published target, and how much of a performance survives a change of stack.
 
-use super::estimate::{Estimate, InFamily, Levels, p_of_clearing};
+use super::estimate::{Estimate, InFamily, Levels, OtherTests, p_of_clearing};
 use super::rates::{Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::PValue;
@@ -31,8 +31,8 @@ pub struct Reproduction {
     pub survived: Tally,
     /// Confidence of the intervals, and the power that the stated number of launches is to have.
     pub levels: Levels,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
     /// The rows.
     pub sources: Vec<String>,
 }
@@ -145,7 +145,7 @@ fn reproduce(input: &Reproduction, of: &str) -> Ruling {
         Some([low, high]) => {
             let (from, to) = (band(&bands, low), band(&bands, high));
             if let Some(decision) = decision.filter(|decision| from == to && !decision.holds()) {
-                let levels = input.levels.over(decision.size);
+                let levels = input.levels.over(decision.in_time);
                 let needed: Option<Vec<u64>> =
                     around(&bands, measured.value).map(|edge| measured.launches_to_clear(edge, levels?)).collect();
                 Ruling::inconclusive(told)
@@ -266,7 +266,7 @@ mod tests {
                 launches: Some(launches),
             });
             let (unit, sources) = ("tok/s".to_owned(), Vec::new());
-            let also_in_family = Vec::new();
+            let also_in_family = OtherTests::default();
             reproduction(&Reproduction {
                 target: 104.9,
                 unit,

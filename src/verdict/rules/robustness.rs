@@ -1,6 +1,6 @@
 //! CRI: how much of a compiled performance survives a change of stack.
 
-use super::estimate::{Estimate, InFamily, Levels};
+use super::estimate::{Estimate, InFamily, Levels, OtherTests};
 use super::loss::{StackMean, loss_pct, p_of_class, repetitions_to_settle, span_pct, together};
 use super::rates::{Count, Tally, unit_told};
 use super::{Part, Ruling, RulingTest};
@@ -37,8 +37,8 @@ pub struct CompileRobustness {
     pub confidence: Confidence,
     /// Power that the stated number of repetitions is to have; absent where the plan states none, and then no number is told.
     pub power: Option<Power>,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// The worst point's loss against the best: `100 (1 - min / max)` over the stack points, which lies in 0 to 100.
@@ -77,9 +77,10 @@ pub fn compile_robustness(input: &CompileRobustness) -> Ruling {
 }
 
 /// The p values by which it is decided: what it adds to the plan's family.
-pub(in crate::verdict) fn robustness_family(input: &CompileRobustness) -> Vec<PValue> {
-    let of_survival = input.points.iter().filter_map(|point| survival_p(input, point));
-    robustness_p(input).into_iter().chain(of_survival).collect()
+pub(in crate::verdict) fn robustness_family(input: &CompileRobustness) -> Vec<Option<PValue>> {
+    let by_launch = input.points.iter().filter(|point| point.survived.is_by_launch());
+    let of_survival = by_launch.map(|point| survival_p(input, point));
+    robustness_p(input).map(Some).into_iter().chain(of_survival).collect()
 }
 
 /// How many stacks are counted by launch: chosen by what was tried, not by what came of it.
@@ -228,7 +229,7 @@ fn of_dead(input: &CompileRobustness, living: usize, dead: &[&StackPoint]) -> Ru
     let decisions: Vec<Option<InFamily>> =
         of_point.filter(|(point, _)| dead.iter().any(|dead| std::ptr::eq(*dead, *point))).map(|(_, it)| it).collect();
     // One tail is the stack's p value, and either end of the interval has half of what it leaves.
-    let tests_in_family = (by_launch(input) + input.also_in_family.len()) as f64;
+    let tests_in_family = (by_launch(input) + input.also_in_family.in_time()) as f64;
     let to_settle = (2.0 * (1.0 - input.confidence.get()) / tests_in_family).min(1.0 - each.get());
     let (mut shown, mut told, mut needed, mut tests) = (false, Vec::new(), Vec::new(), Vec::new());
     for (StackPoint { stack, survived, .. }, decision) in dead.iter().zip(&decisions) {
@@ -305,7 +306,7 @@ fn settled(input: &CompileRobustness, decision: Option<&InFamily>, ruling: Rulin
         );
     };
     let measured: Vec<StackMean> = living.into_iter().map(|(_, measured)| measured).collect();
-    let levels = Levels { confidence: input.confidence, power }.over(decision.map_or(1, |decision| decision.size));
+    let levels = Levels { confidence: input.confidence, power }.over(decision.map_or(1, |decision| decision.in_time));
     let is_one = |[least, most]: [f64; 2]| class(input, least) == class(input, most);
     match levels.and_then(|levels| repetitions_to_settle(&measured, levels, is_one)) {
         Some(repetitions) => ruling.settled_by(Some(repetitions)),

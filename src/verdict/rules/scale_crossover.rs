@@ -3,7 +3,7 @@
 use crate::stats::distribution::student_t_upper_quantile;
 use crate::stats::{Alpha, Confidence, Effect, Layout, PValue, SumsOfSquares, two_way};
 
-use super::estimate::{Estimate, InFamily, Levels};
+use super::estimate::{Estimate, InFamily, Levels, OtherTests};
 use super::{Part, Ruling, RulingTest};
 use crate::verdict::rounding::round;
 
@@ -54,8 +54,8 @@ pub struct ScaleCrossover {
     pub alpha: Alpha,
     /// Confidence of the intervals, and the power that the stated number of launches is to have.
     pub levels: Levels,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -342,7 +342,7 @@ fn spread_pct(placed: &[Directed<'_>]) -> Option<f64> {
 fn undecided(input: &ScaleCrossover, open: &[&SizedEffect]) -> Ruling {
     let names: Vec<&str> = open.iter().map(|model| model.model.as_str()).collect();
     // In a family of that size, whose tests are the models', two of an interaction, and the others.
-    let tests = (input.models.len() + 2 + input.also_in_family.len()) as f64;
+    let tests = (input.models.len() + 2 + input.also_in_family.in_time()) as f64;
     let left = (input.alpha.get() / tests).min(1.0 - input.levels.confidence.get());
     let levels = Confidence::new(1.0 - left).ok().map(|confidence| Levels { confidence, ..input.levels });
     let needed: Option<Vec<u64>> = open

@@ -1,6 +1,6 @@
 //! Whether a static cache lets compiled decode run, and whether a prefill gain repeats on enough models.
 
-use super::estimate::{Estimate, InFamily, Levels};
+use super::estimate::{Estimate, InFamily, Levels, OtherTests};
 use super::rates::{Count, Tally, cut_fault, unit_told};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::{Confidence, PValue, Side, clopper_pearson_bound};
@@ -30,8 +30,8 @@ pub struct StaticCacheRescue {
     pub max_rate: f64,
     /// Confidence of that statement, one-sided, for each cell.
     pub confidence: Confidence,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// TR147's binary rule, with the bound that makes "0" a statement: decode never crashed under the static cache, and so
@@ -60,11 +60,11 @@ pub fn static_cache_rescue(input: &StaticCacheRescue) -> Ruling {
 }
 
 /// The p values of the cells: what they add to the plan's family.
-pub(in crate::verdict) fn rescue_family(input: &StaticCacheRescue) -> Vec<PValue> {
+pub(in crate::verdict) fn rescue_family(input: &StaticCacheRescue) -> Vec<Option<PValue>> {
     if cut_fault("the largest crash rate", input.max_rate).is_some() {
         return Vec::new();
     }
-    input.cells.iter().filter_map(|cell| rescue_p(input, cell)).collect()
+    input.cells.iter().map(|cell| rescue_p(input, cell)).collect()
 }
 
 /// The cell's test; nothing where no outcome of so many trials would be more than open.
@@ -180,7 +180,7 @@ fn launches_needed(input: &StaticCacheRescue, cell: &RescueCell) -> Option<u64> 
     if cell.fixed.count.hits > 0 {
         return Some(cell.fixed.at_least());
     }
-    let tests = (input.cells.len() + input.also_in_family.len()) as f64;
+    let tests = (input.cells.len() + input.also_in_family.in_time()) as f64;
     let alpha = (1.0 - input.confidence.get()) / tests;
     let fixed = clean_trials(input.max_rate, Confidence::new(1.0 - alpha).ok()?)?.max(cell.fixed.at_least());
     let crashed_before = cell.growing.filter(|growing| growing.count.hits > 0);
@@ -281,8 +281,8 @@ pub struct GainReplication {
     pub models_needed: u64,
     /// Confidence of the intervals, and the power that the stated number of launches is to have.
     pub levels: Levels,
-    /// p values of the plan's other tests in the same family.
-    pub also_in_family: Vec<PValue>,
+    /// The plan's other tests in the same family.
+    pub also_in_family: OtherTests,
 }
 
 /// Counts the models whose whole interval meets the target.
@@ -328,7 +328,7 @@ fn replication(input: &GainReplication) -> Ruling {
             _ => part("open"),
         };
         if part.label == "open" {
-            let levels = levels.over(decision.as_ref().map_or(1, |decision| decision.size));
+            let levels = levels.over(decision.as_ref().map_or(1, |decision| decision.in_time));
             needed.push(levels.and_then(|levels| change_pct.launches_to_clear(-gain_pct, levels)));
         }
         parts.push(part);
@@ -367,8 +367,8 @@ pub(in crate::verdict) fn gain_family(input: &GainReplication) -> Vec<PValue> {
 fn decision_on(input: &GainReplication, at: usize) -> Option<InFamily> {
     let own = input.models.get(at)?.p_at_target?;
     let others = input.models.iter().enumerate().filter(|(other, _)| *other != at);
-    let others = others.filter_map(|(_, model)| model.p_at_target).chain(input.also_in_family.iter().copied());
-    InFamily::of(own, &others.collect::<Vec<_>>(), input.levels.confidence)
+    let others = input.also_in_family.after(others.filter_map(|(_, model)| model.p_at_target));
+    InFamily::of(own, &others, input.levels.confidence)
 }
 
 #[cfg(test)]

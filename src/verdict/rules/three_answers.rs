@@ -5,7 +5,7 @@ use crate::stats::{
 };
 
 use super::RulingTest;
-use super::estimate::launches_to_decide;
+use super::estimate::{OtherTests, launches_to_decide};
 
 /// The fewest launches a side that anything is decided from: with two, a t test has two degrees of freedom and its
 /// interval says more of them than of the lanes.
@@ -73,7 +73,7 @@ pub(super) fn own_p(null: &Effect) -> Option<PValue> {
 /// nothing of whether it is equivalent, so that nothing may be stepped over. Each kind of answer is held at alpha by itself. What
 /// lies inside the margin is equivalent even where it is significant: it is there, and too small to matter. In words why there
 /// is no answer.
-pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) -> Result<Vec<Answered>, String> {
+pub(super) fn answer(questions: &[Question], others: &OtherTests, terms: Terms) -> Result<Vec<Answered>, String> {
     let Terms { margin, alpha, power } = terms;
     let margin = Margin::absolute(margin).map_err(|error| error.to_string())?;
     let confidence = Confidence::new(1.0 - alpha.get()).map_err(|error| error.to_string())?;
@@ -84,7 +84,8 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
     family.extend_from_slice(others);
     let size = family.len();
     // What would settle equivalence is planned at its share of the level, as what would settle a difference is.
-    let share = Alpha::new(alpha.get() / size.max(1) as f64).map_err(|error| error.to_string())?;
+    let in_time = questions.len() + others.in_time();
+    let share = Alpha::new(alpha.get() / in_time.max(1) as f64).map_err(|error| error.to_string())?;
     let mut answered = Vec::with_capacity(questions.len());
     for (question, decision) in questions.iter().zip(holm(&family, alpha)) {
         let Question { name, effect, null, launches } = question;
@@ -98,7 +99,7 @@ pub(super) fn answer(questions: &[Question], others: &[PValue], terms: Terms) ->
             (false, false) => Answer::CouldNotTell,
         };
         let settled_by = (answer == Answer::CouldNotTell)
-            .then(|| launches_to_decide([effect, null], *launches, margin, (share, 1), power))
+            .then(|| launches_to_decide([effect, null], *launches, margin, [share; 2], power))
             .flatten();
         let interval = [interval.low, interval.high];
         let tests = [
@@ -126,7 +127,7 @@ mod tests {
     fn answers(questions: &[Question], others: &[f64]) -> Vec<Answered> {
         let terms =
             Terms { margin: 3.0, alpha: Alpha::new(0.05).expect("a level"), power: Power::new(0.8).expect("a power") };
-        let others: Vec<PValue> = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
+        let others = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
         answer(questions, &others, terms).expect("answers")
     }
 

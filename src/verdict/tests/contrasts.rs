@@ -65,6 +65,49 @@ fn what_would_be_detected_is_what_the_test_of_no_difference_finds() {
     assert!((mde_ms("effect") / mde_ms("turned") - 1.0).abs() < 1e-4, "one test, one smallest difference");
 }
 
+#[test]
+fn a_contrast_is_equivalent_by_its_p_among_all_that_the_plan_may_find_so() {
+    let found = |margin_pct: f64| {
+        let alike = format!(
+            "\n[[hypothesis]]\nname = \"alike\"\nkind = \"contrast\"\nbaseline = \"base\"\ncandidate = \"same\"\n\
+             phases = [\"kv_decode\"]\nmargin_pct = {margin_pct}\n"
+        );
+        let verdict = judged(&alike, std::slice::from_ref(&(0..6)));
+        let alike = hypothesis(&verdict, "alike");
+        (alike.finding == Finding::Equivalent, alike.cells[0].p_tost.unwrap().get(), alike.reasons.join("; "))
+    };
+    let (mut only_alone, mut among_three) = (0, 0);
+    for step in 1..100 {
+        let (equivalent, p, reasons) = found(0.01 * f64::from(step));
+        assert_eq!(equivalent, 3.0 * p < 0.05, "the effect, its other phase and this one: {p}, {reasons}");
+        let told = reasons.contains("1 cell is equivalent alone") && reasons.contains("among 3 such tests");
+        assert_eq!(told, !equivalent && p < 0.05, "{p}, {reasons}");
+        only_alone += usize::from(told);
+        among_three += usize::from(equivalent);
+    }
+    assert!(only_alone > 0 && among_three > 0, "{only_alone} {among_three}");
+}
+
+#[test]
+fn phases_that_gain_alike_need_not_be_apart_and_those_of_which_it_is_not_known_are_left_open() {
+    let of = |ms: fn(&str, usize, u32) -> f64| {
+        let verdict = Fixture { ms, ..Fixture::default() }.verdict();
+        let apart = hypothesis(&verdict, "apart");
+        (apart.finding, apart.cells.iter().map(|cell| cell.finding).collect::<Vec<_>>(), apart.reasons.join("; "))
+    };
+    let both = vec![Finding::Faster; 2];
+    let alike = of(|lane, _, block| quiet("base", 0, block) * if lane == "other" { 0.9 } else { 1.0 });
+    assert_eq!((alike.0, &alike.1), (Finding::NotRequired, &both), "{}", alike.2);
+    let far = of(|lane, cell, block| quiet("base", 0, block) * if lane == "other" { [0.9, 0.8][cell] } else { 1.0 });
+    assert_eq!((far.0, &far.1), (Finding::Required, &both), "{}", far.2);
+    // Both are surely faster, and whether by 40 or by 45 % the launches do not tell.
+    let scattered = of(|lane, cell, block| {
+        let jitter = 12.0 * (quiet("base", 0, block) - 10.0);
+        (10.0 + jitter) * if lane == "other" { [0.6, 0.55][cell] } else { 1.0 }
+    });
+    assert_eq!((scattered.0, &scattered.1), (Finding::CouldNotTell, &both), "{}", scattered.2);
+}
+
 fn tests(hypothesis: &HypothesisVerdict) -> Vec<&str> {
     hypothesis.tests.iter().map(|test| test.test.as_str()).collect()
 }
@@ -84,7 +127,7 @@ fn a_contrast_lists_its_rows_its_tests_and_what_they_were_held_against() {
         tests(effect),
         [
             "Welch t, other minus base in each cell, Holm over 2",
-            "TOST within ±3 % of the baseline's mean, in each cell",
+            "TOST within ±3 % of the baseline's mean, in each cell, Bonferroni over 2",
             order
         ]
     );
@@ -101,7 +144,10 @@ fn a_contrast_lists_its_rows_its_tests_and_what_they_were_held_against() {
     assert!(control.rests_on.contains(&format!("{prefill} same")), "{:?}", control.rests_on);
     assert_eq!(tests(control)[0], "Welch t, same minus base in each cell, Holm over 2", "of the controls");
     let apart = hypothesis(&verdict, "apart");
-    assert_eq!(tests(apart)[3], "confidence intervals of two phases further apart than 3 percentage points");
+    assert_eq!(
+        tests(apart)[3],
+        "confidence intervals of two phases, 2 held together (Bonferroni), further apart than 3 percentage points or within them"
+    );
     let two = judged("", &[0..3, 3..6]);
     assert!(tests(hypothesis(&two, "effect")).contains(&"Welch F, agreement of 2 segments, in each cell"));
 }

@@ -63,13 +63,20 @@ fn a_cell_is_rescued_by_its_p_in_the_plans_family() {
     let seven = || vec![launches(0, 7, (7, 7))];
     // 0.65^7 = 0.0490; the growing cache's 0.35^7 is far below.
     let p = rescue_family(&rescuing(0.35, seven(), &[]));
-    assert!((p[0].get() - 0.049_022).abs() < 1e-6 && p.len() == 1, "{p:?}");
+    assert!((p[0].expect("a test").get() - 0.049_022).abs() < 1e-6 && p.len() == 1, "{p:?}");
     assert_eq!(among_others(0.35, seven(), &[1e-6]).label, "rescued", "what is surer is stepped over");
     let many = among_others(0.35, seven(), &[0.6]);
     assert_eq!((many.standing, many.settled_by), (Standing::Inconclusive, Some(9)), "{:?}", many.reasons);
     assert_eq!(among_others(0.35, vec![launches(0, 9, (7, 7))], &[0.6]).label, "rescued");
-    assert_eq!(rescue_family(&rescuing(0.35, vec![launches(0, 6, (7, 7))], &[])), [], "six can rescue nothing");
-    assert_eq!(rescue_family(&rescuing(0.35, vec![launches(0, 7, (2, 2))], &[])), []);
+    assert_eq!(rescue_family(&rescuing(0.35, vec![launches(0, 6, (7, 7))], &[])), [None], "six can rescue nothing");
+    // 0.65^7 = 0.0490, and 0.65^9 = 0.0207 beside one that asks nothing yet.
+    let settled_by = |later| {
+        let six = rescuing(0.35, vec![launches(0, 6, (7, 7))], &[]);
+        let also_in_family = six.also_in_family.clone().and_later(later);
+        static_cache_rescue(&StaticCacheRescue { also_in_family, ..six }).settled_by
+    };
+    assert_eq!([settled_by(0), settled_by(1)], [Some(7), Some(9)]);
+    assert_eq!(rescue_family(&rescuing(0.35, vec![launches(0, 7, (2, 2))], &[])), [None]);
 }
 
 #[test]
