@@ -40,14 +40,19 @@ fn a_side_that_failed_is_not_judged_by_how_fast_it_failed() {
     assert_eq!(all.standing, Standing::Inconclusive, "{all:?}");
     assert!(all.reasons[0].starts_with("right: 0 of 10 rows that were tried are ok (crashed 10)"), "{:?}", all.reasons);
     // That the plan chooses what is ok hides none of the six.
-    let most = commands("", [runs(1.0, 0, (1.0, 0)), runs(0.5, 6, (0.5, 1))]);
+    let sides = || [runs(1.0, 0, (1.0, 0)), runs(0.5, 6, (0.5, 1))];
+    let most = commands("min_ok_share = 0.5", sides());
     assert_eq!(most.standing, Standing::Inconclusive);
     assert!(most.reasons[0].contains("4 of 10") && most.reasons[0].contains("floor 0.5"), "{:?}", most.reasons);
+    // How many may be lost is the plan's to say, and no default says it.
+    let unsaid = commands("", sides());
+    assert_eq!(unsaid.standing, Standing::Invalid);
+    assert!(unsaid.reasons[0].ends_with("state published.min_ok_share"), "{:?}", unsaid.reasons);
 }
 
 #[test]
 fn a_failed_row_has_no_time_and_the_contrast_says_that_it_was_lost() {
-    let lost = commands("", [runs(1.0, 1, (-5.0, 0)), runs(0.5, 2, (9.0, 1))]);
+    let lost = commands("min_ok_share = 0.5", [runs(1.0, 1, (-5.0, 0)), runs(0.5, 2, (9.0, 1))]);
     assert_eq!((lost.label.as_str(), lost.standing), ("lower", Standing::Decided));
     // Nine of one side and eight of the other, by hand; with the -5 s it would be +0.1.
     let estimate = lost.tests[0].estimate.expect("an estimate");
@@ -92,7 +97,8 @@ fn decodes(cells: &[(&str, &str, u32, u32)]) -> String {
     text
 }
 
-const COUNTED: &str = "[published.counted]\ncells = [\"model\", \"gpu\", \"cache_type\", \"token_len\"]";
+const COUNTED: &str =
+    "min_ok_share = 0.5\n[published.counted]\ncells = [\"model\", \"gpu\", \"cache_type\", \"token_len\"]";
 
 fn counted(rule: &str, cells: &[(&str, &str, u32, u32)]) -> Ruling {
     let design = design(COUNTED, &[rule]);

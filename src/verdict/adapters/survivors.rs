@@ -70,7 +70,7 @@ pub(super) fn sample<'t, 'a>(
     let others = outcomes.iter().filter(|(outcome, count)| *outcome != Outcome::Ok.name() && **count > 0);
     let others: Vec<String> = others.map(|(outcome, count)| format!("{outcome} {count}")).collect();
     let told = || format!("{name}: {ok} of {tried} rows that were tried are ok ({})", others.join(", "));
-    let Some(floor) = tables.ok_floor().or((ok == tried).then_some(ALL)) else {
+    let Some(floor) = tables.ok_floor().or((ok == tried || ok == 0).then_some(ALL)) else {
         return Err(Gap::of(format!(
             "{}, and the plan does not state how many have to be for times of the others to be a sample: state published.min_ok_share",
             told()
