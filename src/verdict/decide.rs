@@ -250,8 +250,41 @@ fn noise_floor(cells: &[ContrastCell]) -> Option<NoiseFloor> {
 /// How many pairs of cells of two phases the hypothesis holds apart, either way round.
 fn phase_pairs(hypothesis: &Hypothesis, table: &Table, expectations: &Expectations) -> usize {
     let HypothesisKind::PhaseSeparation(contrast) = &hypothesis.kind else { return 0 };
-    let phases: Vec<Phase> = compared(contrast, table, expectations).map(|(_, cell)| cell.phase).collect();
-    phases.iter().map(|one| phases.iter().filter(|other| *other != one).count()).sum()
+    let mut counts: BTreeMap<Phase, usize> = BTreeMap::new();
+    for (_, cell) in compared(contrast, table, expectations) {
+        *counts.entry(cell.phase).or_insert(0) += 1;
+    }
+    let all: usize = counts.values().sum();
+    counts.values().map(|of_phase| of_phase * (all - of_phase)).sum()
+}
+
+/// A cell and an end of its interval.
+type End<'a> = (f64, &'a ContrastCell);
+
+/// What the intervals of a phase's cells reach: their lower ends and their upper ends, the least and the greatest of each.
+struct Reach<'a> {
+    lows: [End<'a>; 2],
+    highs: [End<'a>; 2],
+}
+
+impl<'a> Reach<'a> {
+    /// Of each phase. Nothing where a cell has no interval: what it would be is not known.
+    fn by_phase(cells: &'a [ContrastCell], held: &[Option<[f64; 2]>]) -> (BTreeMap<Phase, Self>, bool) {
+        let mut found: BTreeMap<Phase, Self> = BTreeMap::new();
+        for (cell, [low, high]) in cells.iter().zip(held).filter_map(|(cell, ends)| Some((cell, (*ends)?))) {
+            let one = Self { lows: [(low, cell); 2], highs: [(high, cell); 2] };
+            let reach = found.entry(cell.phase).or_insert(one);
+            for ([least, most], end) in [(&mut reach.lows, low), (&mut reach.highs, high)] {
+                if end < least.0 {
+                    *least = (end, cell);
+                }
+                if end > most.0 {
+                    *most = (end, cell);
+                }
+            }
+        }
+        (found, held.iter().all(Option::is_some))
+    }
 }
 
 /// Phases must be reported apart where the differences of two are further apart than the margin, and need not be where those of
@@ -264,41 +297,29 @@ fn decide_separation(verdict: &mut HypothesisVerdict, contrast: &Contrast, held:
     let told: Vec<String> = by_phase.map(|(phase, finding)| format!("{phase} is {}", words(finding))).collect();
     verdict.reasons.push(format!("{} against {}: {}", contrast.candidate, contrast.baseline, told.join(", ")));
     verdict.reasons.extend(notes(&verdict.cells));
-    let pairs = pairs_of_phases(&verdict.cells, held);
     let margin_pct = contrast.margin_pct;
+    let (reaches, all_known) = Reach::by_phase(&verdict.cells, held);
+    let pairs =
+        || reaches.iter().flat_map(|one| reaches.iter().map(move |other| (one, other))).filter(|(a, b)| a.0 != b.0);
+    // The cell that ends first and the one, of another phase, that begins last.
+    let gaps = pairs().map(|((_, one), (_, other))| (one.highs[0], other.lows[1]));
+    let widest = gaps.max_by(|a, b| (a.1.0 - a.0.0).total_cmp(&(b.1.0 - b.0.0)));
+    let within = |((_, one), (_, other)): ((&Phase, &Reach<'_>), (&Phase, &Reach<'_>))| {
+        one.highs[1].0 - other.lows[0].0 <= margin_pct
+    };
     if verdict.cells.iter().any(|cell| cell.finding == Finding::Void) {
         verdict.finding = Finding::Void;
-    } else if let Some((one, other, [high, low])) =
-        pairs.iter().flatten().find(|(.., [high, low])| low - high > margin_pct)
-    {
-        let [high, low] = round_pair([*high, *low]);
+    } else if let Some(((high, one), (low, other))) = widest.filter(|(first, last)| last.0 - first.0 > margin_pct) {
+        let [high, low] = round_pair([high, low]);
         verdict.reasons.push(format!(
             "{} {} ends at {high} %, {} {} begins at {low} %: further apart than ±{margin_pct} %",
             one.phase, one.cell, other.phase, other.cell
         ));
         verdict.finding = Finding::Required;
-    } else if !pairs.is_empty()
-        && pairs.iter().all(|pair| pair.is_some_and(|(.., [high, low])| high - low <= margin_pct))
-    {
+    } else if all_known && widest.is_some() && pairs().all(within) {
         verdict.reasons.push(format!("no two are further apart than {margin_pct} %, as their intervals have it"));
         verdict.finding = Finding::NotRequired;
     }
-}
-
-/// A cell, one of another phase, and the upper end of the first one's interval with the lower end of the other's; nothing where
-/// either has none.
-type PairOfPhases<'a> = Option<(&'a ContrastCell, &'a ContrastCell, [f64; 2])>;
-
-fn pairs_of_phases<'a>(cells: &'a [ContrastCell], held: &[Option<[f64; 2]>]) -> Vec<PairOfPhases<'a>> {
-    let of = |(one, interval): (&'a ContrastCell, &Option<[f64; 2]>)| {
-        let others = cells.iter().zip(held).filter(|(other, _)| other.phase != one.phase);
-        let pair = |(other, beside): (&'a ContrastCell, &Option<[f64; 2]>)| {
-            let ([_, high], [low, _]) = ((*interval)?, (*beside)?);
-            Some((one, other, [high, low]))
-        };
-        others.map(pair).collect::<Vec<_>>()
-    };
-    cells.iter().zip(held).flat_map(of).collect()
 }
 
 /// Whether the hypothesis is a contrast that must show nothing.
@@ -311,10 +332,9 @@ mod tests {
     use super::*;
     use crate::stats::PValue;
 
-    #[test]
-    fn a_sentence_on_a_cell_has_its_p_value_in_the_form_of_the_verdict() {
+    fn slower() -> ContrastCell {
         let p_adjusted = PValue::from_decimal_log(-400.25).ok();
-        let cell = ContrastCell {
+        ContrastCell {
             cell: "/0a1b2c3d".parse().expect("an id"),
             phase: Phase::Prefill,
             finding: Finding::Slower,
@@ -329,7 +349,25 @@ mod tests {
             p_tost: None,
             mde_pct: None,
             note: None,
+        }
+    }
+
+    #[test]
+    fn a_phase_reaches_from_its_least_ends_to_its_greatest_and_a_cell_without_an_interval_is_told() {
+        let phases = [Phase::Prefill, Phase::KvDecode, Phase::Prefill, Phase::KvDecode];
+        let cells = phases.map(|phase| ContrastCell { phase, ..slower() });
+        let held = [Some([-1.0, 4.0]), Some([7.0, 9.0]), Some([-3.0, 2.0]), None];
+        let (reaches, all_known) = Reach::by_phase(&cells, &held);
+        let of = |phase: Phase| {
+            let Reach { lows, highs } = &reaches[&phase];
+            [lows[0].0, lows[1].0, highs[0].0, highs[1].0]
         };
-        assert_eq!(extremes(&[cell]), ["/0a1b2c3d prefill: 100 % [99, 101], adjusted p 5.62341e-401"]);
+        assert_eq!([of(Phase::Prefill), of(Phase::KvDecode)], [[-3.0, -1.0, 2.0, 4.0], [7.0, 7.0, 9.0, 9.0]]);
+        assert!(!all_known && Reach::by_phase(&cells[..3], &held[..3]).1);
+    }
+
+    #[test]
+    fn a_sentence_on_a_cell_has_its_p_value_in_the_form_of_the_verdict() {
+        assert_eq!(extremes(&[slower()]), ["/0a1b2c3d prefill: 100 % [99, 101], adjusted p 5.62341e-401"]);
     }
 }
