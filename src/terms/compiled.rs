@@ -247,7 +247,18 @@ mod tests {
             evidence.remove(missing);
             class(mode, &evidence)
         };
-        for missing in NEEDED.into_iter().chain(["compile.graphs", "inductor.sees_triton", "profile.generated_share"]) {
+        let needed = [
+            "compile.backend",
+            "compile.dynamo_disabled",
+            "compile.graph_breaks",
+            "compile.graphs",
+            "compile.recompile_limit_hits",
+            "compile.skipped_frames",
+            "compile.suppressed_errors",
+            "inductor.sees_triton",
+            "profile.generated_share",
+        ];
+        for missing in needed {
             assert_eq!(without(missing, "default"), Some(FailureClass::Unexplained), "without {missing}");
         }
         assert_eq!(without("cuda_graphs.skips", "reduce-overhead"), Some(FailureClass::Unexplained));
