@@ -9,7 +9,7 @@ use super::check_plan::{between, name, range, unique};
 use super::document::{Document, key};
 use super::raw_plan::RawWorkload;
 use super::{Error, ModelSpec, Prompt, Workload};
-use crate::terms::{CELL_AXES, SamplingSpec, nearest};
+use crate::terms::{CELL_AXES, SamplingSpec, asks_for_compiled_code, nearest};
 
 /// Longest prompt or output that a plan may ask for; as JSON it must fit into one line of the wire.
 const MAX_TOKENS: u32 = 1 << 18;
@@ -39,11 +39,13 @@ pub(super) fn check_workloads(
         }
         let prompt = check_prompt(document, &at, &workload, model)?;
         check_positions(document, &at, model, &prompt, workload.new_tokens)?;
+        check_steady(document, &at("steady_within_pct"), &workload)?;
         let sampling = workload.sampling.unwrap_or(SamplingSpec::Greedy);
         check_sampling(document, &at("sampling"), &sampling)?;
         check_axes(document, &at, &workload.axes)?;
-        let RawWorkload { name, phases, new_tokens, ignore_eos, axes, stage, .. } = workload;
-        workloads.push(Workload { name, phases, prompt, new_tokens, sampling, ignore_eos, axes, stage });
+        let RawWorkload { name, phases, new_tokens, ignore_eos, axes, stage, steady_within_pct, .. } = workload;
+        let told = Workload { name, phases, prompt, new_tokens, sampling, ignore_eos, axes, stage, steady_within_pct };
+        workloads.push(told);
     }
     check_stages(document, &workloads)?;
     Ok(workloads)
@@ -151,6 +153,19 @@ fn check_axes(
         return Err(document.fault(&at("axes"), message, Some("split the workload".to_owned())));
     }
     Ok(())
+}
+
+/// What has to be as it was is what nothing compiled: the rest is what an ablation asks.
+fn check_steady(document: &Document<'_>, path: &str, workload: &RawWorkload) -> Result<(), Error> {
+    let Some(margin_pct) = workload.steady_within_pct else { return Ok(()) };
+    between(document, path, margin_pct, 0.0, 100.0)?;
+    match workload.axes.get("compile_mode") {
+        Some(modes) if !modes.iter().all(|mode| asks_for_compiled_code(mode)) => Ok(()),
+        _ => {
+            let hint = "give it `compile_mode = [\"eager\"]` among its axes, or leave the key out".to_owned();
+            Err(document.fault(path, "the workload has no eager cell to hold against itself", Some(hint)))
+        }
+    }
 }
 
 /// Stages are numbered without a hole, so that blocks are.

@@ -140,6 +140,10 @@ pub struct Workload {
     /// Its stage: all launches of a stage come before those of the next, so that a run that ends early has whole stages.
     #[serde(skip_serializing_if = "is_first")]
     pub stage: u32,
+    /// Makes its eager cells a negative control over blocks: unless the run's later ones take as long as its earlier ones within
+    /// this margin, in percent, nothing is decided on times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steady_within_pct: Option<f64>,
 }
 
 /// A plan of one stage keeps the digest that it had.

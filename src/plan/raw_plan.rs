@@ -97,6 +97,8 @@ pub(super) struct RawWorkload {
     pub axes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub stage: u32,
+    #[serde(default)]
+    pub steady_within_pct: Option<f64>,
 }
 
 /// Equal work in every lane needs equal counts, so an early end is the exception.

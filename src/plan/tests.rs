@@ -1,6 +1,7 @@
 //! What plans, lanes and locks say, and how a reader hears what is wrong in one.
 
 mod stack;
+mod workload;
 
 use std::collections::BTreeSet;
 
@@ -174,12 +175,6 @@ fn a_wrong_or_missing_value_in_a_plan_names_its_key() {
                 "[1, 2, 3, 511]",
                 "[1, 2, 3, 512]",
                 "f:40: workload[1].prompt: id 512 is not below the vocabulary's size 512",
-            ),
-            (
-                "prompt_seed = 11\n",
-                "",
-                "f:33: workload[0].prompt_tokens: stands without a seed; give `prompt_seed`, so that every lane and \
-                 host draws the same ids",
             ),
         ],
     );

@@ -2,7 +2,7 @@
 //!
 //! What compiling does is held against eager arms, cells that fix a compile mode which compiles nothing. Where a plan's negative
 //! controls compare such arms across lanes, they are compared across blocks here, in the same lanes and within the same
-//! margin. Each launch stands in percent of its lane's mean in its segment, and one shift from the first half of the blocks to the
+//! margin; where a workload says `steady_within_pct`, so are its own, in every lane and within that margin. Each launch stands in percent of its lane's mean in its segment, and one shift from the first half of the blocks to the
 //! second is fitted to all of them, each lane and segment having a level of its own. The mean is that of both halves: what its
 //! error makes of a shift is a share of the shift itself, so that next to a margin of a few percent it may be taken as known.
 
@@ -33,7 +33,7 @@ pub struct BlockControl {
     pub lanes: Vec<String>,
     /// Launches in earlier and in later blocks.
     pub launches: [u64; 2],
-    /// The margin of equivalence: the smallest of the negative controls that compare the cell.
+    /// The margin of equivalence: the smallest of those that the plan states for the cell.
     pub margin_pct: f64,
     /// `faster` or `slower` (the later blocks), `equivalent` or `could_not_tell`.
     pub finding: Finding,
@@ -72,7 +72,8 @@ pub(super) fn is_eager_arm(cell: &Cell) -> bool {
     cell.axes.get("compile_mode").is_some_and(|mode| !asks_for_compiled_code(mode))
 }
 
-/// The controls over blocks of the eager arms that the plan's negative controls compare, in the order of the plan's cells.
+/// The controls over blocks of the eager arms that the plan's negative controls compare, or that it says have to be steady, in the
+/// order of the plan's cells.
 pub(super) fn block_controls(
     plan: &Plan,
     table: &Table,
@@ -82,7 +83,7 @@ pub(super) fn block_controls(
     let alpha = Alpha::new(plan.statistics.alpha)?;
     let mut found = Vec::new();
     for (id, cell) in table.cells().iter().filter(|(_, cell)| is_eager_arm(cell)) {
-        let Some((lanes, margin_pct)) = compared_in(plan, table, absent, expectations, id) else { continue };
+        let Some((lanes, margin_pct)) = compared_in(plan, table, absent, expectations, (id, cell)) else { continue };
         found.push(Formed::of(table, (id, cell), lanes, margin_pct));
     }
     let family: Vec<PValue> = found.iter().filter_map(|formed| formed.p).collect();
@@ -94,13 +95,13 @@ pub(super) fn block_controls(
     found.into_iter().map(decide).collect()
 }
 
-/// The lanes in which negative controls compare the cell, and the smallest of their margins.
+/// The lanes in which the cell is held against itself, and the smallest of the margins.
 fn compared_in(
     plan: &Plan,
     table: &Table,
     absent: &BTreeMap<String, String>,
     expectations: &Expectations,
-    id: &CellId,
+    (id, cell): (&CellId, &Cell),
 ) -> Option<(Vec<String>, f64)> {
     let mut lanes = BTreeSet::new();
     let mut margin_pct = f64::INFINITY;
@@ -111,6 +112,13 @@ fn compared_in(
             lanes.extend([baseline, candidate].into_iter().filter(|lane| !absent.contains_key(*lane)));
             margin_pct = margin_pct.min(contrast.margin_pct);
         }
+    }
+    let workload = plan.workloads.iter().find(|workload| workload.name == cell.workload);
+    if let Some(steady) = workload.and_then(|workload| workload.steady_within_pct) {
+        let fails = |lane: &str| expectations.excused(lane, id) > 0;
+        let lanes_that_run = plan.lanes.iter().map(|lane| &lane.name).filter(|lane| !fails(lane));
+        lanes.extend(lanes_that_run.filter(|lane| !absent.contains_key(*lane)));
+        margin_pct = margin_pct.min(steady);
     }
     let in_order = plan.lanes.iter().map(|lane| &lane.name).filter(|lane| lanes.contains(lane)).cloned();
     (!lanes.is_empty()).then(|| (in_order.collect(), margin_pct))

@@ -157,3 +157,28 @@ fn eager_arms_that_change_over_the_run_void_what_speaks_of_times() {
     let alone = PLAN.replace("controls = [\"eager-same\"]\n[hypothesis.rule]", "[hypothesis.rule]");
     assert_eq!(judged(&alone, drifting).hypotheses[2].result(), "invalid");
 }
+
+/// The plan without its control across lanes; its eager workload is held against itself over the blocks within a margin.
+fn of_blocks_alone() -> String {
+    let (before, control) = PLAN.split_once("[[hypothesis]]\nname = \"eager-same\"").unwrap();
+    let (_, after) = control.split_once("[[hypothesis]]").unwrap();
+    let eager = "axes = { compile_mode = [\"eager\"] }\n";
+    let steady = before.replace(eager, &format!("{eager}steady_within_pct = 4.0\n"));
+    format!("{steady}[[hypothesis]]{}", after.replace("controls = [\"eager-same\"]\n", ""))
+}
+
+#[test]
+fn a_workload_that_has_to_be_steady_guards_a_plan_without_a_control_across_lanes() {
+    let plan = of_blocks_alone();
+    let verdict = judged(&plan, quiet);
+    assert_eq!(results(&verdict), ["faster", "strong_win", "same_outcome"]);
+    let [control] = &verdict.block_controls[..] else { panic!("{:?}", verdict.block_controls) };
+    assert_eq!((control.finding, control.launches, control.margin_pct), (Finding::Equivalent, [9, 9], 4.0));
+    assert_eq!(control.lanes, ["base", "same", "other"], "every lane's own");
+    let verdict = judged(&plan, drifting);
+    assert_eq!(results(&verdict), ["void", "invalid", "same_outcome"]);
+    let verdict = judged(&plan.replace("4.0", "0.01"), restless);
+    assert_eq!(results(&verdict), ["could_not_tell", "inconclusive", "same_outcome"]);
+    let reason = &verdict.hypotheses[0].reasons[0];
+    assert!(reason.starts_with("nothing is decided on times: eager work of "), "{reason}");
+}
