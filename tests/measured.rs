@@ -2,14 +2,15 @@
 
 mod committed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 use lockstep::journal::{self, Journal, Record, Row, read_file};
 use lockstep::plan::Plan;
 use lockstep::report;
 use lockstep::terms::{Evidence, FailureClass, Outcome, SignalValue, fell_back};
-use lockstep::verdict::judge;
+use lockstep::verdict::{Finding, judge};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -30,7 +31,7 @@ fn journal_of(name: &str) -> PathBuf {
 }
 
 fn plan_and_journal(name: &str) -> (Plan, Journal) {
-    let text = std::fs::read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
+    let text = read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
     let plan = Plan::parse(name, &text).expect("a shipped plan is one");
     (plan, read_file(&journal_of(name)).expect("the journal is committed"))
 }
@@ -84,7 +85,7 @@ const BEFORE_COMMANDS: [(&str, usize); 8] = [
 
 #[test]
 fn every_segment_holds_what_was_typed_or_the_report_tells_it() {
-    let report = std::fs::read_to_string(root().join("tests/journals/h200/REPORT.md")).expect("there is a report");
+    let report = read_to_string(file("REPORT", "md")).expect("there is a report");
     for name in names() {
         let (_, journal) = plan_and_journal(&name);
         let silent = journal.segments().filter(|segment| segment.header.command.is_empty()).count();
@@ -165,7 +166,7 @@ fn prefill_was_done_by_compiled_code_at_every_length_under_either_cache() {
     let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
     assert_eq!((cells.len(), journal.rows().count()), (64, 64));
     assert!(journal.rows().all(|(_, row)| row.outcome == Outcome::Ok));
-    let lengths: std::collections::BTreeSet<usize> = cells.values().map(|cell| cell.prompt.len()).collect();
+    let lengths: BTreeSet<usize> = cells.values().map(|cell| cell.prompt.len()).collect();
     assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [1, 8, 32, 64, 96, 128, 256, 512]);
     assert_replayed(&journal);
 }
@@ -238,7 +239,7 @@ fn a_static_cache_ran_in_each_of_twelve_processes_where_the_growing_one_crashed_
 #[test]
 fn other_models_crash_over_a_growing_cache_and_compile_by_proof_everywhere_else() {
     let patterns: Vec<String> = names().into_iter().filter(|name| name.starts_with("pattern-")).collect();
-    assert!(patterns.len() >= 6, "{patterns:?}");
+    assert!(patterns.len() >= 8, "{patterns:?}");
     for name in patterns {
         let (plan, journal) = plan_and_journal(&name);
         for ((arm, tokens), came) in told(&plan, &journal) {
@@ -290,13 +291,52 @@ fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_to
     assert_eq!(given.len(), 3, "one output for each of three prompts");
     assert!(given.values().all(|lanes| lanes.len() == 4 && lanes.values().all(|rows| *rows == 3)), "{given:?}");
     for tokens in given.keys().map(|(_, tokens)| tokens) {
-        let different = tokens.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let different = tokens.iter().collect::<BTreeSet<_>>().len();
         assert!(different > 16, "an output that repeats itself shows little: {tokens:?}");
     }
 }
 
+#[test]
+fn in_32_bits_and_all_layers_every_mode_and_cache_gave_the_built_in_engines_tokens() {
+    let (plan, journal) = plan_and_journal("weight-parity-modes");
+    let mut given: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    for (_, row) in journal.rows() {
+        assert_eq!((row.outcome, row.tokens.len()), (Outcome::Ok, 8));
+        given.entry((&row.cell, &row.tokens)).or_default().insert(&row.lane);
+    }
+    assert!(plan.lane("native-wide").is_some() && plan.lanes.len() == 8);
+    assert!(given.len() == 3 && given.values().all(|lanes| lanes.len() == 8), "one output a prompt: {given:?}");
+}
+
+#[test]
+fn every_agent_did_its_work_in_one_stream_or_in_one_each_with_the_same_tokens() {
+    let (_, journal) = plan_and_journal("agents-one-gpu");
+    let mut streams: BTreeSet<(&str, String)> = BTreeSet::new();
+    let mut outputs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    assert_eq!(journal.rows().count(), 360);
+    for (_, row) in journal.rows() {
+        assert_eq!(row.outcome, Outcome::Ok, "{row:?}");
+        streams.insert((&row.lane, row.evidence["stream"].to_string()));
+        outputs.entry(row.cell.to_string()).or_default().insert(format!("{:?}", row.output_sha256));
+    }
+    let seen = [("torch-2.11-agents", "shared"), ("torch-2.11-agents-streams", "per_agent")];
+    assert!(streams.iter().map(|(lane, stream)| (*lane, stream.as_str())).eq(seen), "{streams:?}");
+    assert!(outputs.len() == 20 && outputs.values().all(|outputs| outputs.len() == 1), "{outputs:?}");
+}
+
+#[test]
+fn every_way_of_compiling_was_proven_beside_eager_work_that_held_still() {
+    let (plan, journal) = plan_and_journal("backend-matrix");
+    assert_eq!((plan.cells().expect("cells").len(), journal.rows().count()), (9, 135));
+    assert!(journal.rows().all(|(_, row)| row.outcome == Outcome::Ok));
+    assert_replayed(&journal);
+    let verdict = judge(&plan, &journal).expect("a verdict");
+    let [control] = &verdict.block_controls[..] else { panic!("{:?}", verdict.block_controls) };
+    assert_eq!((control.finding, control.launches), (Finding::Equivalent, [2, 3]));
+}
+
 /// The cells of all journals that were kept, whole or not.
-fn cells_of_journals() -> std::collections::BTreeSet<String> {
+fn cells_of_journals() -> BTreeSet<String> {
     let unfinished = std::fs::read_dir(root().join("tests/journals/unfinished")).expect("there are some");
     let folders = unfinished.map(|entry| entry.expect("it can be listed").path()).filter(|path| path.is_dir());
     let paths = names().into_iter().map(|name| journal_of(&name));
@@ -307,8 +347,7 @@ fn cells_of_journals() -> std::collections::BTreeSet<String> {
 
 #[test]
 fn every_cell_that_the_report_names_has_rows() {
-    let report =
-        std::fs::read_to_string(root().join("tests/journals/h200/REPORT.md")).expect("the report is committed");
+    let report = read_to_string(file("REPORT", "md")).expect("there is a report");
     let hashes = report.split('/').skip(1).filter_map(|rest| rest.get(..8));
     let named: Vec<String> = hashes
         .filter(|hash| hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
@@ -323,7 +362,7 @@ fn every_cell_that_the_report_names_has_rows() {
 /// done.
 fn planted(folder: &str) -> (serde_json::Value, Vec<(String, Option<String>)>) {
     let path = root().join("tests/journals").join(folder).join("planted-faults.jsonl");
-    let text = std::fs::read_to_string(path).expect("the answers are committed");
+    let text = read_to_string(path).expect("the answers are committed");
     let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let place = lines.next().expect("where it ran");
     let said = |line: serde_json::Value| {
@@ -399,7 +438,7 @@ fn under(plan: &Plan, journal: &Journal) -> Journal {
 /// Without the first repetition of each cell in each launch; where that broke its process it stays, and the last one goes. The time
 /// that it took is the next one's to wait, so that the launch is filled as it was.
 fn without_first(journal: &Journal, repetitions: u32) -> Journal {
-    let mut broke = std::collections::BTreeSet::new();
+    let mut broke = BTreeSet::new();
     for row in journal.rows().map(|(_, row)| row).filter(|row| row.rep == 0 && row.outcome == Outcome::Crashed) {
         broke.insert((row.block, row.cell.clone()));
     }
@@ -422,7 +461,7 @@ fn without_first(journal: &Journal, repetitions: u32) -> Journal {
 }
 
 fn changed(name: &str, from: &str, to: &str) -> Plan {
-    let text = std::fs::read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
+    let text = read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
     assert!(text.contains(from), "{name} has no {from:?}");
     Plan::parse(name, &text.replacen(from, to, 1)).expect("a plan")
 }
