@@ -1,50 +1,17 @@
 //! The committed runs of a GPU, judged again without one: each journal gives the committed verdict to the byte.
 
 mod committed;
+mod gpu_runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
 
-use lockstep::journal::{self, Journal, Record, Row, read_file};
+use gpu_runs::{file, journal_of, names, plan_and_journal, root};
+use lockstep::journal::{Journal, Record, Row, read_file};
 use lockstep::plan::Plan;
 use lockstep::report;
-use lockstep::terms::{Evidence, FailureClass, Outcome, SignalValue, fell_back};
+use lockstep::terms::{Evidence, FailureClass, Outcome, Phase, SignalValue, fell_back};
 use lockstep::verdict::{Finding, judge};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn file(name: &str, ending: &str) -> PathBuf {
-    root().join("tests/journals/h200").join(format!("{name}.{ending}"))
-}
-
-/// The run's journal: beside its snapshot where its verdict was accepted, else beside its verdict.
-fn journal_of(name: &str) -> PathBuf {
-    let beside_the_verdict = file(name, "jsonl.xz");
-    let accepted = std::fs::read_dir(root().join("snapshots").join(name)).into_iter().flatten();
-    let mut accepted = accepted.map(|file| file.expect("it can be listed").path());
-    accepted
-        .find(|path| path.to_str().is_some_and(|path| path.ends_with("-nvidia-h200x1.journal.jsonl.xz")))
-        .unwrap_or(beside_the_verdict)
-}
-
-fn plan_and_journal(name: &str) -> (Plan, Journal) {
-    let text = read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
-    let plan = Plan::parse(name, &text).expect("a shipped plan is one");
-    (plan, read_file(&journal_of(name)).expect("the journal is committed"))
-}
-
-/// The names of all committed runs.
-fn names() -> Vec<String> {
-    let folder = std::fs::read_dir(root().join("tests/journals/h200")).expect("there are runs");
-    let files = folder.map(|file| file.expect("it can be listed").file_name().into_string().expect("UTF-8"));
-    let mut names: Vec<String> =
-        files.filter_map(|name| Some(name.strip_suffix(".verdict.json")?.to_owned())).collect();
-    names.sort();
-    names
-}
 
 #[test]
 fn every_run_is_sealed_and_its_verdict_follows_from_its_journal_to_the_byte() {
@@ -72,12 +39,11 @@ fn every_run_names_its_executable_and_its_devices_and_rests_on_locked_lanes() {
 }
 
 /// Segments that were measured before a journal held what was typed: of each run so many. The report tells their commands.
-const BEFORE_COMMANDS: [(&str, usize); 8] = [
+const BEFORE_COMMANDS: [(&str, usize); 7] = [
     ("compile-boundary", 2),
     ("compile-crash-boundary", 1),
     ("matrix-decode", 1),
     ("matrix-prefill", 1),
-    ("phase-separation", 1),
     ("telemetry-cost", 1),
     ("triton-ablation", 1),
     ("weight-parity", 1),
@@ -155,9 +121,12 @@ fn assert_replayed(journal: &Journal) {
 fn compiled_prefill_and_decoding_are_proven_in_every_row() {
     let (plan, journal) = plan_and_journal("phase-separation");
     let told = told(&plan, &journal);
-    assert_eq!(told.len(), 6);
+    assert_eq!(told.len(), 7);
     assert!(told.values().all(|came| came.keys().eq([&(Outcome::Ok, None)])), "{told:?}");
     assert_replayed(&journal);
+    let verdict = judge(&plan, &journal).expect("a verdict");
+    let still: Vec<Finding> = verdict.block_controls.iter().map(|control| control.finding).collect();
+    assert_eq!(still, [Finding::Equivalent]);
 }
 
 #[test]
@@ -335,6 +304,41 @@ fn every_way_of_compiling_was_proven_beside_eager_work_that_held_still() {
     assert_eq!((control.finding, control.launches), (Finding::Equivalent, [2, 3]));
 }
 
+#[test]
+fn each_further_axis_and_scenario_came_out_as_the_report_says() {
+    let (plan, journal) = plan_and_journal("matrix-axes");
+    let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
+    let rows: Vec<&Row> = journal.rows().map(|(_, row)| row).collect();
+    assert_eq!(rows.len(), 56);
+    let crashed = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
+    let (mut symbolic, mut scenarios) = (0, 0);
+    for row in rows {
+        let cell = &cells[&row.cell];
+        let of = |axis: &str| cell.axes.get(axis).map_or("", |value| value.as_str());
+        symbolic += usize::from(of("dynamic") == "true");
+        scenarios += usize::from(cell.workload.starts_with("single_") || cell.workload.starts_with("stress_"));
+        let expected = match (cell.phase, of("cache"), of("compile_mode"), of("dynamic")) {
+            (Phase::KvDecode, "dynamic", "reduce-overhead", _) => crashed,
+            // Symbolic shapes need no graph for each length, so that no limit is reached.
+            (Phase::KvDecode, "dynamic", "default", "false") => (Outcome::FellBack, Some(FailureClass::RecompileLimit)),
+            _ => (Outcome::Ok, None),
+        };
+        let came = (row.outcome, row.failure.as_ref().map(|failure| failure.class));
+        assert_eq!(came, expected, "{} {:?}", cell.workload, cell.axes);
+    }
+    assert_eq!((symbolic, scenarios), (6, 24));
+}
+
+#[test]
+fn sampling_a_gpu_that_decides_the_time_costs_nothing_that_matters() {
+    let (plan, journal) = plan_and_journal("telemetry-cost-bound");
+    let verdict = judge(&plan, &journal).expect("a verdict");
+    let cells = &verdict.hypotheses[0].cells;
+    let [low, high] = cells[0].interval_pct.expect("an interval");
+    assert_eq!((cells.len(), cells[0].finding, cells[0].launches), (1, Finding::Equivalent, [5, 5]));
+    assert!(-0.5 < low && high < 0.5, "{cells:?}");
+}
+
 /// The cells of all journals that were kept, whole or not.
 fn cells_of_journals() -> BTreeSet<String> {
     let unfinished = std::fs::read_dir(root().join("tests/journals/unfinished")).expect("there are some");
@@ -402,7 +406,7 @@ fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
     let (place, found) = planted("h200");
     assert_eq!(place["device"], "NVIDIA H200");
     assert!(place["uuid"].as_str().is_some_and(|uuid| uuid.starts_with("GPU-")), "{place}");
-    let of_a_gpu = ["no_triton", "out_of_memory", "illegal_access"].map(|fault| (fault, Some(fault)));
+    let of_a_gpu = ["no_triton", "no_cuda_graph", "out_of_memory", "illegal_access"].map(|fault| (fault, Some(fault)));
     assert_eq!(found, named(&[&PLANTED[..], &of_a_gpu].concat()));
 }
 
@@ -411,90 +415,4 @@ fn every_fault_that_was_planted_on_a_processor_is_caught_by_its_name() {
     let (place, found) = planted("cpu");
     assert_eq!(place["device"], "cpu");
     assert_eq!(found, named(&PLANTED));
-}
-
-/// The journal as if its rows had been made under this plan.
-fn under(plan: &Plan, journal: &Journal) -> Journal {
-    let mut records = journal.records.clone();
-    let digest = plan.digest();
-    for record in &mut records {
-        match record {
-            Record::Header(header) => header.plan_sha256 = digest,
-            Record::Row(row) => row.plan = digest,
-            _ => {}
-        }
-    }
-    let (mut rows, mut before) = (0, 0);
-    for record in &mut records {
-        if let Record::Seal(seal) = record {
-            (seal.rows, seal.records) = (rows, before);
-        }
-        rows += u64::from(matches!(record, Record::Row(_)));
-        before += 1;
-    }
-    journal::read(&journal::encode(&records).expect("records")).expect("a journal")
-}
-
-/// Without the first repetition of each cell in each launch; where that broke its process it stays, and the last one goes. The time
-/// that it took is the next one's to wait, so that the launch is filled as it was.
-fn without_first(journal: &Journal, repetitions: u32) -> Journal {
-    let mut broke = BTreeSet::new();
-    for row in journal.rows().map(|(_, row)| row).filter(|row| row.rep == 0 && row.outcome == Outcome::Crashed) {
-        broke.insert((row.block, row.cell.clone()));
-    }
-    let (mut left, mut waited) = (journal.clone(), BTreeMap::new());
-    left.records.retain_mut(|record| match record {
-        Record::Row(row) if broke.contains(&(row.block, row.cell.clone())) => row.rep + 1 < repetitions,
-        Record::Row(row) if row.rep == 0 => {
-            waited.insert((row.launch, row.cell.clone()), row.outside_ns.unwrap_or(0));
-            false
-        }
-        Record::Row(row) => {
-            let before = waited.remove(&(row.launch, row.cell.clone())).unwrap_or(0);
-            row.outside_ns = row.outside_ns.map(|own| own + before);
-            row.rep -= 1;
-            true
-        }
-        _ => true,
-    });
-    left
-}
-
-fn changed(name: &str, from: &str, to: &str) -> Plan {
-    let text = read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
-    assert!(text.contains(from), "{name} has no {from:?}");
-    Plan::parse(name, &text.replacen(from, to, 1)).expect("a plan")
-}
-
-fn results(plan: &Plan, journal: &Journal) -> Vec<String> {
-    let verdict = judge(plan, &under(plan, journal)).expect("a verdict");
-    verdict.hypotheses.iter().map(|hypothesis| hypothesis.result().to_owned()).collect()
-}
-
-#[test]
-fn how_far_each_verdict_depends_on_trim_warm_up_and_seed_is_as_committed() {
-    let mut text =
-        "| run | hypothesis | as registered | means, not medians | first repetition left out | another seed |\n\
-                    |---|---|---|---|---|---|\n"
-            .to_owned();
-    for name in names() {
-        let (plan, journal) = plan_and_journal(&name);
-        let means = changed(&name, "[run]\n", "[run]\nlaunch_statistic = \"mean\"\n");
-        let seed = changed(&name, "[model]\n", "[statistics]\nbootstrap_seed = 7\n\n[model]\n");
-        let repetitions = plan.run.repetitions;
-        let without_first = match repetitions {
-            1 => vec!["one repetition".to_owned(); plan.hypotheses.len()],
-            _ => {
-                let stated = |repetitions| format!("\nrepetitions = {repetitions}\n");
-                let fewer = changed(&name, &stated(repetitions), &stated(repetitions - 1));
-                results(&fewer, &without_first(&journal, repetitions))
-            }
-        };
-        let columns = [results(&plan, &journal), results(&means, &journal), without_first, results(&seed, &journal)];
-        for (number, hypothesis) in plan.hypotheses.iter().enumerate() {
-            let found: Vec<&str> = columns.iter().map(|column| column[number].as_str()).collect();
-            text.push_str(&format!("| {name} | {} | {} |\n", hypothesis.name, found.join(" | ")));
-        }
-    }
-    committed::follows(&root().join("tests/journals/h200/sensitivity.md"), &text);
 }

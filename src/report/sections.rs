@@ -190,7 +190,7 @@ fn contrast_row(verdict: &Verdict, cell: &ContrastCell) -> Vec<String> {
         ms(candidate),
         or_none(cell.cohen_d, 3),
         tost,
-        probability(cell.p_tost),
+        probability(cell.p_tost_adjusted),
         or_none(cell.mde_pct, 3),
         format!("{base_launches}, {candidate_launches}"),
     ]

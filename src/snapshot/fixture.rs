@@ -202,6 +202,7 @@ fn a_a() -> HypothesisVerdict {
         p: 0.62_f64.try_into().ok(),
         p_adjusted: 1.0_f64.try_into().ok(),
         p_tost: 0.002_f64.try_into().ok(),
+        p_tost_adjusted: 0.002_f64.try_into().ok(),
         ..contrast_cell(*phase, id, Finding::Equivalent, [20.0 * scale, 20.1 * scale], [-0.8, 1.8])
     });
     HypothesisVerdict {
@@ -256,6 +257,7 @@ fn contrast_cell(phase: Phase, id: &str, finding: Finding, mean_ms: [f64; 2], in
         p: 0.000_02_f64.try_into().ok(),
         p_adjusted: 0.000_08_f64.try_into().ok(),
         p_tost: 0.99_f64.try_into().ok(),
+        p_tost_adjusted: 0.99_f64.try_into().ok(),
         mde_pct: Some(2.25),
         note: None,
     }
@@ -373,6 +375,7 @@ pub(crate) fn contaminated() -> Verdict {
         p: None,
         p_adjusted: None,
         p_tost: None,
+        p_tost_adjusted: None,
         mde_pct: None,
         finding: Finding::CouldNotTell,
         launches: [3, 1],

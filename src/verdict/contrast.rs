@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::{round, round_p, round_pair};
-use super::rules::{MIN_LAUNCHES, OtherTests};
+use super::rules::{Levels, MIN_LAUNCHES, OtherTests};
 use super::{ContrastCell, Error, Finding, parallel};
 use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
 use crate::stats::{
@@ -166,9 +166,14 @@ impl<'a> Comparisons<'a> {
     pub(super) fn held_apart(&self, plan: &Plan, contrast: &Contrast, id: &CellId) -> Option<[f64; 2]> {
         let tested = self.tested.get(&(contrast.baseline.as_str(), contrast.candidate.as_str(), id))?;
         let effect = tested.effect.as_ref().filter(|_| tested.note.is_none())?;
-        let level = Confidence::new(1.0 - plan.statistics.alpha / self.families.phase_pairs.max(1) as f64).ok()?;
-        let interval = difference_interval(&effect.change, level).ok()?;
+        let interval = difference_interval(&effect.change, self.of_phases(plan).ok()?.confidence).ok()?;
         Some([interval.low, interval.high])
+    }
+
+    /// How sure that interval is, and what would settle it.
+    pub(super) fn of_phases(&self, plan: &Plan) -> Result<Levels, Error> {
+        let confidence = Confidence::new(1.0 - plan.statistics.alpha / self.families.phase_pairs.max(1) as f64)?;
+        Ok(Levels { confidence, power: Power::new(plan.statistics.power)? })
     }
 
     /// The contrast's result in `cell`.
@@ -193,6 +198,7 @@ impl<'a> Comparisons<'a> {
             p: None,
             p_adjusted: None,
             p_tost: None,
+            p_tost_adjusted: None,
             mde_pct: None,
             note: None,
         };
@@ -226,13 +232,15 @@ fn fill(
     result.tost_interval_pct = Some(round_pair([equivalence.interval.low, equivalence.interval.high]));
     result.p = tested.p.map(round_p);
     result.p_adjusted = tested.p_adjusted.map(round_p);
+    let of_equivalence = equivalence.p.times(tests as f64);
     result.p_tost = Some(round_p(equivalence.p));
+    result.p_tost_adjusted = Some(round_p(of_equivalence));
     result.mde_pct = tested.mde_pct.map(round);
     if tested.note.is_some() {
         return Ok(());
     }
     let different = tested.p_adjusted.is_some_and(|p| p.is_below(alpha));
-    let equivalent = equivalence.equivalent && equivalence.p.times(tests as f64).is_below(alpha);
+    let equivalent = equivalence.equivalent && of_equivalence.is_below(alpha);
     result.finding = match (&tested.order, equivalent, different) {
         (Some(order), ..)
             if order.p_adjusted.is_below(alpha) && order.effect.difference().abs() > contrast.margin_pct =>

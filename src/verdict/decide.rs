@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alone::hold_each;
 use super::contrast::{Claims, Comparison, Comparisons, claims, together};
 use super::controls::Controls;
 use super::expected::Expectations;
 use super::reduce::Table;
-use super::rounding::round_pair;
 use super::rules::OtherTests;
+use super::separation::{decide_separation, phase_pairs};
 use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, grounds, parallel};
 use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
+use crate::stats::Alpha;
 use crate::terms::{Cell, CellId, Phase};
 
 /// What contrasts and comparisons of tokens come to.
@@ -67,7 +69,7 @@ pub(super) fn decide(
             HypothesisKind::Contrast(contrast) => {
                 let comparable = compared(contrast, table, expectations).next().is_some();
                 if !not_measured(&mut verdict, contrast, absent, comparable) {
-                    verdict.cells = cells(plan, table, &comparisons, contrast, expectations)?;
+                    verdict.cells = cells(plan, table, &comparisons, (kind, contrast), expectations)?;
                     decide_contrast(&mut verdict, contrast);
                     grounds::of_contrast(&mut verdict, plan, (kind, contrast), grounded);
                 }
@@ -76,10 +78,10 @@ pub(super) fn decide(
                 let left: BTreeSet<Phase> = compared(contrast, table, expectations).map(|(_, it)| it.phase).collect();
                 let comparable = contrast.phases.iter().all(|phase| left.contains(phase));
                 if !not_measured(&mut verdict, contrast, absent, comparable) {
-                    verdict.cells = cells(plan, table, &comparisons, contrast, expectations)?;
+                    verdict.cells = cells(plan, table, &comparisons, (kind, contrast), expectations)?;
                     let held = |cell: &ContrastCell| comparisons.held_apart(plan, contrast, &cell.cell);
                     let held = verdict.cells.iter().map(held).collect::<Vec<_>>();
-                    decide_separation(&mut verdict, contrast, &held);
+                    decide_separation(&mut verdict, contrast, &held, comparisons.of_phases(plan)?);
                     grounds::of_contrast(&mut verdict, plan, (kind, contrast), grounded);
                 }
             }
@@ -179,12 +181,14 @@ fn cells(
     plan: &Plan,
     table: &Table,
     comparisons: &Comparisons<'_>,
-    contrast: &Contrast,
+    (kind, contrast): (&HypothesisKind, &Contrast),
     expectations: &Expectations,
 ) -> Result<Vec<ContrastCell>, Error> {
     let cells = compared(contrast, table, expectations).collect();
     let found = parallel::map(table.threads, cells, |(id, cell)| comparisons.cell(plan, contrast, id, cell));
-    found.into_iter().collect()
+    let mut found: Vec<ContrastCell> = found.into_iter().collect::<Result<_, _>>()?;
+    hold_each(&mut found, kind, Alpha::new(plan.statistics.alpha)?);
+    Ok(found)
 }
 
 fn decide_contrast(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
@@ -205,7 +209,7 @@ fn decide_contrast(verdict: &mut HypothesisVerdict, contrast: &Contrast) {
 }
 
 /// The finding as a reader says it.
-fn words(finding: Finding) -> String {
+pub(super) fn words(finding: Finding) -> String {
     crate::terms::words(finding.name())
 }
 
@@ -236,7 +240,7 @@ fn extremes(cells: &[ContrastCell]) -> Vec<String> {
     }
 }
 
-fn notes(cells: &[ContrastCell]) -> Vec<String> {
+pub(super) fn notes(cells: &[ContrastCell]) -> Vec<String> {
     cells.iter().filter_map(|cell| Some(format!("{} {}: {}", cell.cell, cell.phase, cell.note.as_ref()?))).collect()
 }
 
@@ -245,81 +249,6 @@ fn noise_floor(cells: &[ContrastCell]) -> Option<NoiseFloor> {
     let bound_pct = bounds.max_by(f64::total_cmp)?;
     let mde_pct = cells.iter().filter_map(|cell| cell.mde_pct).max_by(f64::total_cmp)?;
     Some(NoiseFloor { bound_pct, mde_pct })
-}
-
-/// How many pairs of cells of two phases the hypothesis holds apart, either way round.
-fn phase_pairs(hypothesis: &Hypothesis, table: &Table, expectations: &Expectations) -> usize {
-    let HypothesisKind::PhaseSeparation(contrast) = &hypothesis.kind else { return 0 };
-    let mut counts: BTreeMap<Phase, usize> = BTreeMap::new();
-    for (_, cell) in compared(contrast, table, expectations) {
-        *counts.entry(cell.phase).or_insert(0) += 1;
-    }
-    let all: usize = counts.values().sum();
-    counts.values().map(|of_phase| of_phase * (all - of_phase)).sum()
-}
-
-/// A cell and an end of its interval.
-type End<'a> = (f64, &'a ContrastCell);
-
-/// What the intervals of a phase's cells reach: their lower ends and their upper ends, the least and the greatest of each.
-struct Reach<'a> {
-    lows: [End<'a>; 2],
-    highs: [End<'a>; 2],
-}
-
-impl<'a> Reach<'a> {
-    /// Of each phase. Nothing where a cell has no interval: what it would be is not known.
-    fn by_phase(cells: &'a [ContrastCell], held: &[Option<[f64; 2]>]) -> (BTreeMap<Phase, Self>, bool) {
-        let mut found: BTreeMap<Phase, Self> = BTreeMap::new();
-        for (cell, [low, high]) in cells.iter().zip(held).filter_map(|(cell, ends)| Some((cell, (*ends)?))) {
-            let one = Self { lows: [(low, cell); 2], highs: [(high, cell); 2] };
-            let reach = found.entry(cell.phase).or_insert(one);
-            for ([least, most], end) in [(&mut reach.lows, low), (&mut reach.highs, high)] {
-                if end < least.0 {
-                    *least = (end, cell);
-                }
-                if end > most.0 {
-                    *most = (end, cell);
-                }
-            }
-        }
-        (found, held.iter().all(Option::is_some))
-    }
-}
-
-/// Phases must be reported apart where the differences of two are further apart than the margin, and need not be where those of
-/// every two lie within it of one another, as their intervals have it, which `held` has of each cell.
-fn decide_separation(verdict: &mut HypothesisVerdict, contrast: &Contrast, held: &[Option<[f64; 2]>]) {
-    let by_phase = contrast
-        .phases
-        .iter()
-        .map(|phase| (*phase, together(verdict.cells.iter().filter(|cell| cell.phase == *phase))));
-    let told: Vec<String> = by_phase.map(|(phase, finding)| format!("{phase} is {}", words(finding))).collect();
-    verdict.reasons.push(format!("{} against {}: {}", contrast.candidate, contrast.baseline, told.join(", ")));
-    verdict.reasons.extend(notes(&verdict.cells));
-    let margin_pct = contrast.margin_pct;
-    let (reaches, all_known) = Reach::by_phase(&verdict.cells, held);
-    let pairs =
-        || reaches.iter().flat_map(|one| reaches.iter().map(move |other| (one, other))).filter(|(a, b)| a.0 != b.0);
-    // The cell that ends first and the one, of another phase, that begins last.
-    let gaps = pairs().map(|((_, one), (_, other))| (one.highs[0], other.lows[1]));
-    let widest = gaps.max_by(|a, b| (a.1.0 - a.0.0).total_cmp(&(b.1.0 - b.0.0)));
-    let within = |((_, one), (_, other)): ((&Phase, &Reach<'_>), (&Phase, &Reach<'_>))| {
-        one.highs[1].0 - other.lows[0].0 <= margin_pct
-    };
-    if verdict.cells.iter().any(|cell| cell.finding == Finding::Void) {
-        verdict.finding = Finding::Void;
-    } else if let Some(((high, one), (low, other))) = widest.filter(|(first, last)| last.0 - first.0 > margin_pct) {
-        let [high, low] = round_pair([high, low]);
-        verdict.reasons.push(format!(
-            "{} {} ends at {high} %, {} {} begins at {low} %: further apart than ±{margin_pct} %",
-            one.phase, one.cell, other.phase, other.cell
-        ));
-        verdict.finding = Finding::Required;
-    } else if all_known && widest.is_some() && pairs().all(within) {
-        verdict.reasons.push(format!("no two are further apart than {margin_pct} %, as their intervals have it"));
-        verdict.finding = Finding::NotRequired;
-    }
 }
 
 /// Whether the hypothesis is a contrast that must show nothing.
@@ -347,23 +276,10 @@ mod tests {
             p: p_adjusted,
             p_adjusted,
             p_tost: None,
+            p_tost_adjusted: None,
             mde_pct: None,
             note: None,
         }
-    }
-
-    #[test]
-    fn a_phase_reaches_from_its_least_ends_to_its_greatest_and_a_cell_without_an_interval_is_told() {
-        let phases = [Phase::Prefill, Phase::KvDecode, Phase::Prefill, Phase::KvDecode];
-        let cells = phases.map(|phase| ContrastCell { phase, ..slower() });
-        let held = [Some([-1.0, 4.0]), Some([7.0, 9.0]), Some([-3.0, 2.0]), None];
-        let (reaches, all_known) = Reach::by_phase(&cells, &held);
-        let of = |phase: Phase| {
-            let Reach { lows, highs } = &reaches[&phase];
-            [lows[0].0, lows[1].0, highs[0].0, highs[1].0]
-        };
-        assert_eq!([of(Phase::Prefill), of(Phase::KvDecode)], [[-3.0, -1.0, 2.0, 4.0], [7.0, 7.0, 9.0, 9.0]]);
-        assert!(!all_known && Reach::by_phase(&cells[..3], &held[..3]).1);
     }
 
     #[test]

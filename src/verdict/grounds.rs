@@ -25,7 +25,15 @@ pub(super) fn of_contrast(
     let lanes = [baseline, candidate];
     verdict.rests_on = verdict.cells.iter().flat_map(|cell| lanes.map(|lane| row(&cell.cell, lane))).collect();
     let [family, equivalence] = families.around(*negative_control);
-    let among = if equivalence > 1 { format!(", Bonferroni over {equivalence}") } else { String::new() };
+    let mut among = if equivalence > 1 { format!(", Bonferroni over {equivalence}") } else { String::new() };
+    let of_phase = |phase| verdict.cells.iter().filter(|cell| cell.phase == phase).count();
+    let (most, of) = match kind {
+        HypothesisKind::PhaseSeparation(apart) => (apart.phases.iter().map(|it| of_phase(*it)).max(), " of its phase"),
+        _ => (Some(verdict.cells.len()), ""),
+    };
+    if most.is_some_and(|cells| cells > 1) {
+        among.push_str(&format!("; where not every cell{of} passes, Holm over those, too"));
+    }
     let mut tests = vec![
         format!("Welch t, {candidate} minus {baseline} in each cell, Holm over {family}"),
         format!("TOST within ±{margin_pct} % of the baseline's mean, in each cell{among}"),

@@ -5,9 +5,9 @@ use super::contrast::Families;
 use super::rounding::round;
 use super::rules::launches_to_decide;
 use super::{ContrastCell, Finding, HypothesisVerdict};
-use crate::plan::Plan;
+use crate::plan::{HypothesisKind, Plan};
 use crate::stats::distribution::student_t_upper_quantile;
-use crate::stats::{Alpha, Effect, Margin, Power};
+use crate::stats::{Alpha, Effect, Margin, PValue, Pairing, Power};
 
 /// Adds both to the contrasts among `verdicts`.
 ///
@@ -25,8 +25,12 @@ pub(super) fn settle(plan: &Plan, families: &Families, verdicts: &mut [Hypothesi
         let Some(margin_pct) = verdict.margin_pct else { continue };
         verdict.reasons.extend(small_but_there(&verdict.cells, margin_pct, alpha));
         let tests = families.around(verdict.negative_control);
-        verdict.reasons.extend(alone_equivalent(&verdict.cells, tests[1], alpha));
-        if verdict.finding == Finding::CouldNotTell {
+        verdict.reasons.extend(alone_equivalent(&verdict.cells, alpha));
+        // Whether phases are apart is asked of two cells at a time, and told where it is decided.
+        let apart = plan.hypotheses.iter().any(|hypothesis| {
+            hypothesis.name == verdict.name && matches!(hypothesis.kind, HypothesisKind::PhaseSeparation(_))
+        });
+        if verdict.finding == Finding::CouldNotTell && !apart {
             let later = if verdict.negative_control { 0 } else { families.later };
             let tests = tests.map(|tests| tests + later);
             verdict.launches_to_settle = Margin::absolute(margin_pct)
@@ -56,14 +60,18 @@ fn small_but_there(cells: &[ContrastCell], margin_pct: f64, alpha: Alpha) -> Opt
 }
 
 /// Cells that would be found equivalent if nothing else were asked, with the largest of their p values.
-fn alone_equivalent(cells: &[ContrastCell], tests: usize, alpha: Alpha) -> Option<String> {
+fn alone_equivalent(cells: &[ContrastCell], alpha: Alpha) -> Option<String> {
     let others = [Finding::CouldNotTell, Finding::Faster, Finding::Slower];
     let open = cells.iter().filter(|cell| others.contains(&cell.finding) && cell.note.is_none());
-    let found: Vec<f64> = open.filter_map(|cell| cell.p_tost).filter(|p| p.is_below(alpha)).map(|p| p.get()).collect();
-    let largest = found.iter().copied().max_by(f64::total_cmp)?;
-    let cells = if found.len() == 1 { "1 cell is".to_owned() } else { format!("{} cells are", found.len()) };
+    let alone: Vec<&ContrastCell> = open.filter(|cell| cell.p_tost.is_some_and(|p| p.is_below(alpha))).collect();
+    let largest = |p: &dyn Fn(&ContrastCell) -> Option<PValue>| {
+        alone.iter().filter_map(|cell| p(cell)).max_by(|one, other| one.get().total_cmp(&other.get()))
+    };
+    let (p, adjusted) = (largest(&|cell| cell.p_tost)?, largest(&|cell| cell.p_tost_adjusted)?);
+    let which = if alone.len() == 1 { "1 cell is".to_owned() } else { format!("{} cells are", alone.len()) };
     Some(format!(
-        "{cells} equivalent alone (p {largest} at most), and among {tests} such tests of the plan that may be chance"
+        "{which} equivalent alone (p {p} at most), and among all that the plan may find equivalent that may be chance \
+         (adjusted p {adjusted} at most)"
     ))
 }
 
@@ -79,7 +87,6 @@ fn needed(
     power: Power,
 ) -> Option<u64> {
     let among = |tests: usize| Alpha::new(alpha.get() / tests.max(1) as f64).ok();
-    let levels = [among(equivalence)?, among(differences)?];
     let open: Option<Vec<(Effect, u64)>> = cells
         .iter()
         .filter(|cell| cell.finding == Finding::CouldNotTell)
@@ -87,6 +94,12 @@ fn needed(
         .collect();
     let open = open?;
     let inside = |effect: &Effect| effect.difference().abs() <= margin.get();
+    // Where one cell is not equivalent, the others have to be among them all (Holm): at worst as the first of so many.
+    let others = [Finding::Faster, Finding::Slower];
+    let all_pass =
+        open.iter().all(|(effect, _)| inside(effect)) && !cells.iter().any(|it| others.contains(&it.finding));
+    let each = if all_pass { 1 } else { cells.len() };
+    let levels = [among(equivalence * each)?, among(differences)?];
     let ease = |(effect, launches): &(Effect, u64)| {
         let distance =
             if inside(effect) { margin.get() - effect.difference().abs() } else { effect.difference().abs() };
@@ -96,7 +109,13 @@ fn needed(
     for side in [true, false] {
         let hardest = open.iter().filter(|(effect, _)| inside(effect) == side);
         if let Some((effect, launches)) = hardest.min_by(|one, other| ease(one).total_cmp(&ease(other))) {
-            most = most.max(Some(launches_to_decide([effect, effect], *launches, margin, levels, power)?));
+            most = most.max(Some(launches_to_decide(
+                [effect, effect],
+                (*launches, Pairing::Unpaired),
+                margin,
+                levels,
+                power,
+            )?));
         }
     }
     most
@@ -116,7 +135,6 @@ fn effect(cell: &ContrastCell, alpha: Alpha) -> Option<(Effect, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::PValue;
     use crate::terms::Phase;
 
     fn cell(finding: Finding, difference: f64, reach: f64, p_adjusted: f64) -> ContrastCell {
@@ -133,6 +151,7 @@ mod tests {
             p: PValue::new(p_adjusted).ok(),
             p_adjusted: PValue::new(p_adjusted).ok(),
             p_tost: None,
+            p_tost_adjusted: None,
             mde_pct: None,
             note: None,
         }
@@ -165,14 +184,18 @@ mod tests {
     #[test]
     fn a_cell_that_is_equivalent_alone_and_not_among_others_is_told() {
         let alpha = Alpha::new(0.05).expect("a level");
-        let with = |finding, p: f64| ContrastCell { p_tost: PValue::new(p).ok(), ..cell(finding, 0.5, 2.0, 0.9) };
+        let with = |finding, p: f64| ContrastCell {
+            p_tost: PValue::new(p).ok(),
+            p_tost_adjusted: PValue::new(p * 3.0).ok(),
+            ..cell(finding, 0.5, 2.0, 0.9)
+        };
         let cells =
             [with(Finding::CouldNotTell, 0.03), with(Finding::CouldNotTell, 0.2), with(Finding::Equivalent, 0.01)];
-        let told = alone_equivalent(&cells, 3, alpha);
-        let expected =
-            "1 cell is equivalent alone (p 0.03 at most), and among 3 such tests of the plan that may be chance";
+        let told = alone_equivalent(&cells, alpha);
+        let expected = "1 cell is equivalent alone (p 0.03 at most), and among all that the plan may find equivalent that may be \
+                        chance (adjusted p 0.09 at most)";
         assert_eq!(told.as_deref(), Some(expected));
-        assert_eq!(alone_equivalent(&cells[1..], 3, alpha), None);
+        assert_eq!(alone_equivalent(&cells[1..], alpha), None);
     }
 
     #[test]

@@ -338,6 +338,9 @@ pub struct ContrastCell {
     pub p_adjusted: Option<PValue>,
     /// The larger of TOST's two p.
     pub p_tost: Option<PValue>,
+    /// The same after Bonferroni's adjustment over what the plan may find equivalent, and where not every cell passes after Holm's
+    /// over the cells, too.
+    pub p_tost_adjusted: Option<PValue>,
     /// Minimal detectable effect at the plan's power, in percent.
     pub mde_pct: Option<f64>,
     /// Why no number stands where none does.

@@ -104,7 +104,7 @@ fn lists(ruling: &Ruling, name: &str, value: f64) -> bool {
 const RUNS: [(&str, &str); 6] = [
     ("compile-boundary", "tests/journals/h200/compile-boundary.jsonl.xz"),
     ("gil-ablation", "snapshots/gil-ablation/amd-epyc-fam25-mod17-2c.journal.jsonl.xz"),
-    ("phase-separation", "snapshots/phase-separation/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
+    ("phase-separation", "snapshots/phase-separation/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
     ("staticcache-rescue", "tests/journals/h200/staticcache-rescue.jsonl.xz"),
     ("triton-ablation", "tests/journals/h200/triton-ablation.jsonl.xz"),
     ("weight-parity", "snapshots/weight-parity/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),

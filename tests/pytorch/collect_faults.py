@@ -33,6 +33,7 @@ OF_DEVICE = {
     "cuda": (
         ("cudagraph_overwritten", "no_fault", "reduce-overhead", DECODING, None),
         ("no_triton", "no_triton", "default", {}, None),
+        ("no_cuda_graph", "no_cuda_graph", "reduce-overhead", {"phase": "kv_decode", "cache": "static"}, None),
         ("out_of_memory", "out_of_memory", "default", {}, None),
         ("illegal_access", "illegal_access", "default", {}, None),
     ),

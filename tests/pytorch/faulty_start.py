@@ -40,6 +40,12 @@ def backend_is_aot_eager(torch, backend):
     torch.compile = lambda model, mode=None, **options: honest(model, **{**options, "backend": "aot_eager"})
 
 
+def no_cuda_graph(torch, backend):
+    """A harness that loses the mode on the way, so that Inductor compiles and no CUDA graph replays it."""
+    honest = torch.compile
+    torch.compile = lambda model, mode=None, **options: honest(model, **options)
+
+
 def graph_break_share(torch, backend):
     """All but the output layer stays out of the graph."""
     model = backend._weights.model("f32", "sdpa")

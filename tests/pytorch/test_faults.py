@@ -131,6 +131,12 @@ class Faults(unittest.TestCase):
         self.assertIn("libcuda is too old", found["inductor.triton_error"])
         self.assertLess(found["profile.generated_share"], LEAST_SHARE)
 
+    @needs_cuda
+    def test_no_cuda_graph(self):
+        found = evidence("no_cuda_graph", compiled("kv_decode", mode="reduce-overhead", cache="static"))
+        self.assertEqual(found["cuda_graphs.replays"], 0)
+        self.assertGreater(found["profile.generated_share"], LEAST_SHARE)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -4,7 +4,8 @@ use super::estimate::{OtherTests, launches_to_decide};
 use super::three_answers::{MIN_LAUNCHES, own_p};
 use super::{Part, Ruling, RulingTest};
 use crate::stats::{
-    Alpha, Confidence, Effect, FamilyDecision, Margin, Moments, PValue, Power, difference_interval, holm, welch,
+    Alpha, Confidence, Effect, FamilyDecision, Margin, Moments, PValue, Pairing, Power, difference_interval, holm,
+    welch,
 };
 use crate::verdict::rounding::round;
 
@@ -196,7 +197,13 @@ fn launches_needed(one: &ColdLane, other: &ColdLane, pairs: &[Pair<'_>], input: 
     let launches = one.launches.min(other.launches);
     let in_time = differences(input).len() + input.also_in_family.in_time();
     let among = Alpha::new(input.alpha.get() / in_time as f64).ok()?;
-    launches_to_decide([&pair.effect, &pair.effect], launches, margin, [input.alpha, among], input.power)
+    launches_to_decide(
+        [&pair.effect, &pair.effect],
+        (launches, Pairing::Unpaired),
+        margin,
+        [input.alpha, among],
+        input.power,
+    )
 }
 
 /// One more than the lanes that are faster.

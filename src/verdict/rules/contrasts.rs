@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::stats::{
-    Alpha, Moments, PValue, Pairs, Power, RelativeEffect, Replicates, pool_relative, relative_effect,
+    Alpha, Moments, PValue, Pairing, Pairs, Power, RelativeEffect, Replicates, pool_relative, relative_effect,
     relative_effect_paired,
 };
 
@@ -143,19 +143,15 @@ fn answers(input: &MatchedContrasts) -> Result<Vec<Told>, String> {
         });
     }
     let questions: Vec<Question> = measured.iter().filter_map(|found| found.as_ref().ok()).cloned().collect();
-    let terms = Terms { margin: input.margin_pct, alpha: input.alpha, power: input.power };
+    let pairing = if input.pair_by_block { Pairing::Paired } else { Pairing::Unpaired };
+    let terms = Terms { margin: input.margin_pct, alpha: input.alpha, power: input.power, pairing };
     let mut answers = answer(&questions, &input.also_in_family, terms)?.into_iter();
     let mut all = Vec::with_capacity(measured.len());
-    // What would settle a contrast is planned for two independent sides, which the sides of a block are not.
-    let planned = |mut told: Told| {
-        told.settled_by = told.settled_by.filter(|_| !input.pair_by_block);
-        told
-    };
     for (contrast, found) in input.contrasts.iter().zip(measured) {
         let mut key = contrast.key.clone();
         key.insert("unit".to_owned(), name(unit).to_owned());
         all.push(match (found, answers.len()) {
-            (Ok(question), 1..) => planned(answered(key, &question, answers.next(), input.margin_pct)),
+            (Ok(question), 1..) => answered(key, &question, answers.next(), input.margin_pct),
             (Ok(_), _) => open(key, Open { reason: "it has no answer".to_owned(), settled_by: None }),
             (Err(reason), _) => open(key, reason),
         });

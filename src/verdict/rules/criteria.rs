@@ -6,7 +6,7 @@ use super::estimate::{InFamily, Levels, OtherTests, runs_to_clear};
 use super::three_answers::{self, Answer, Answered, Question, Terms, own_p};
 use super::{Estimate, Part, Ruling, RulingTest};
 use crate::stats::{
-    Alpha, Effect, Interval, Margin, Moments, PValue, Points, Power, difference_interval, difference_test,
+    Alpha, Effect, Interval, Margin, Moments, PValue, Pairing, Points, Power, difference_interval, difference_test,
     fisher_interval, fisher_test, pearson, pool, pool_relative, relative_effect, relative_effect_beyond, welch,
 };
 use crate::terms::significant;
@@ -39,12 +39,12 @@ pub fn correlation_criterion(
     let decision = decision.and_then(|p| InFamily::of(p, also_in_family, levels.confidence));
     let (Some(Interval { low, high, .. }), Some(decision)) = (interval, decision) else {
         let open = Ruling::inconclusive(format!("{told}, which are too few for an interval"));
-        return listed(open.settled_by(needed(levels)).tested([test.estimating(found.r, None)]));
+        let settled_by = levels.over(also_in_family.in_time() + 1).and_then(needed);
+        return listed(open.settled_by(settled_by).tested([test.estimating(found.r, None)]));
     };
     let ruling = match (low > above, high <= above) {
-        (false, false) => {
-            Ruling::inconclusive(format!("{told}, and its interval holds the limit {above}")).settled_by(needed(levels))
-        }
+        (false, false) => Ruling::inconclusive(format!("{told}, and its interval holds the limit {above}"))
+            .settled_by(levels.over(decision.in_time).and_then(needed)),
         _ if !decision.holds() => {
             Ruling::inconclusive(format!("{told}, its interval clear of {above}, and {}", decision.why_open()))
                 .settled_by(levels.over(decision.in_time).and_then(needed))
@@ -243,7 +243,7 @@ pub fn mean_contrast(means: &TwoMeans, terms: &ContrastTerms) -> Ruling {
         let effect = means.effect().map_err(|error| error.to_string())?;
         let name = format!("right minus left, {}", means.unit);
         let question = Question { name, effect, null: effect, launches: means.launches() };
-        let asked = Terms { margin: margin.get(), alpha: *alpha, power: *power };
+        let asked = Terms { margin: margin.get(), alpha: *alpha, power: *power, pairing: Pairing::Unpaired };
         let [Answered { answer, significant: is_different, tests, settled_by, .. }] =
             <[Answered; 1]>::try_from(three_answers::answer(&[question], also_in_family, asked)?)
                 .map_err(|found| format!("{} answers to one question", found.len()))?;
@@ -298,9 +298,8 @@ pub fn difference_criterion(means: &TwoMeans, at_least: f64, levels: Levels, als
             return Ok(Ruling::invalid(format!("{told}, and {} leaves no level", levels.confidence.get())));
         };
         let ruling = match (low >= at_least, high < at_least) {
-            (false, false) => {
-                Ruling::inconclusive(format!("{told}, which holds {at_least}")).settled_by(needed(levels))
-            }
+            (false, false) => Ruling::inconclusive(format!("{told}, which holds {at_least}"))
+                .settled_by(levels.over(decision.in_time).and_then(needed)),
             _ if !decision.holds() => {
                 Ruling::inconclusive(format!("{told}, clear of {at_least}, and {}", decision.why_open()))
                     .settled_by(levels.over(decision.in_time).and_then(needed))

@@ -213,7 +213,8 @@ fn rule(phase: &str, change: &Estimate, edges: &BandEdges, (levels, decision): (
         .map(Band::name)
         .collect();
     let crossed = edges.on_the_line().filter(|edge| (low..=high).contains(edge));
-    let needed: Vec<Option<u64>> = crossed.map(|edge| change.launches_to_clear(edge, levels)).collect();
+    let needed: Vec<Option<u64>> =
+        crossed.map(|edge| change.launches_to_clear(edge, levels.over(decision.in_time)?)).collect();
     Ruling::inconclusive(format!("the interval of the change of {phase} reaches from {from} to {to}"))
         .because(format!("it may be {}", touched.join(" or ")))
         .in_parts([part])

@@ -46,14 +46,14 @@ impl Estimate {
     }
 
     /// Launches a side with which the interval would keep clear of `edge`, if the value is what it seems to be.
-    pub(super) fn launches_to_clear(&self, edge: f64, levels: Levels) -> Option<u64> {
+    pub(in crate::verdict) fn launches_to_clear(&self, edge: f64, levels: Levels) -> Option<u64> {
         let ([low, high], launches) = (self.interval?, self.launches?);
         let reach = (high - low) / 2.0;
         let df = 2.0 * launches as f64 - 2.0;
         let quantile = student_t_upper_quantile((1.0 - levels.confidence.get()) / 2.0, df).ok()?;
         let effect = Effect::new(self.value - edge, reach / quantile, df).ok()?;
         let alpha = Alpha::new(1.0 - levels.confidence.get()).ok()?;
-        let d = in_deviations(effect.difference(), &effect, launches)?;
+        let d = in_deviations(effect.difference(), &effect, (launches, Pairing::Unpaired))?;
         let needed = launches_for_difference(Pairing::Unpaired, d, alpha, levels.power).ok()?;
         Some(needed.max(launches.saturating_add(1)))
     }
@@ -205,18 +205,18 @@ pub(super) fn p_of_clearing(estimate: &Estimate, edge: f64, confidence: Confiden
 /// `null` is the difference with the error by which it is tested against 0; equivalence is by that of `effect`.
 pub(in crate::verdict) fn launches_to_decide(
     [effect, null]: [&Effect; 2],
-    launches: u64,
+    (launches, pairing): (u64, Pairing),
     margin: Margin,
     [of_equivalence, of_difference]: [Alpha; 2],
     power: Power,
 ) -> Option<u64> {
     let needed = if effect.difference().abs() < margin.get() {
-        let d = in_deviations(effect.difference(), effect, launches)?;
-        let margin = Margin::absolute(in_deviations(margin.get(), effect, launches)?).ok()?;
-        launches_for_equivalence(Pairing::Unpaired, d, margin, of_equivalence, power).ok()?
+        let d = in_deviations(effect.difference(), effect, (launches, pairing))?;
+        let margin = Margin::absolute(in_deviations(margin.get(), effect, (launches, pairing))?).ok()?;
+        launches_for_equivalence(pairing, d, margin, of_equivalence, power).ok()?
     } else if effect.difference().abs() > margin.get() {
-        let d = in_deviations(effect.difference(), null, launches)?;
-        launches_for_difference(Pairing::Unpaired, d, of_difference, power).ok()?
+        let d = in_deviations(effect.difference(), null, (launches, pairing))?;
+        launches_for_difference(pairing, d, of_difference, power).ok()?
     } else {
         return None;
     };
@@ -234,9 +234,11 @@ pub(super) fn runs_to_clear(r: f64, edge: f64, runs: u64, levels: Levels) -> Opt
     (r.abs() < 1.0 && needed < 1e9).then(|| (needed.ceil() as u64).max(runs.saturating_add(1)))
 }
 
-/// `difference` in standard deviations of one launch, for an effect whose standard error is `sd sqrt(2 / launches)`.
-fn in_deviations(difference: f64, effect: &Effect, launches: u64) -> Option<f64> {
-    let d = difference / (effect.se() * (launches as f64 / 2.0).sqrt());
+/// `difference` in standard deviations of one launch, for an effect whose standard error is `sd sqrt(2 / launches)`, or of one pair
+/// of launches, where it is `sd / sqrt(launches)`.
+fn in_deviations(difference: f64, effect: &Effect, (launches, pairing): (u64, Pairing)) -> Option<f64> {
+    let sides = if pairing == Pairing::Paired { 1.0 } else { 2.0 };
+    let d = difference / (effect.se() * (launches as f64 / sides).sqrt());
     d.is_finite().then_some(d)
 }
 
@@ -277,7 +279,7 @@ mod tests {
         let decide = |difference, tests| {
             let effect = Effect::new(difference, 0.5_f64.sqrt(), 6.0).expect("an effect");
             let among = Alpha::new(alpha.get() / tests).expect("a level");
-            launches_to_decide([&effect, &effect], 4, margin, [alpha, among], levels().power)
+            launches_to_decide([&effect, &effect], (4, Pairing::Unpaired), margin, [alpha, among], levels().power)
         };
         // statsmodels: TTestIndPower().solve_power(1.0, power=0.8, alpha=0.05) = 16.7.
         assert_eq!(decide(1.0, 1.0), Some(17));
@@ -287,7 +289,13 @@ mod tests {
         assert_eq!(decide(0.1, 10.0), Some(inside));
         let by_either = |difference: f64| {
             let effect = |se: f64| Effect::new(difference, se, 6.0).expect("an effect");
-            launches_to_decide([&effect(0.5_f64.sqrt()), &effect(0.1)], 4, margin, [alpha; 2], levels().power)
+            launches_to_decide(
+                [&effect(0.5_f64.sqrt()), &effect(0.1)],
+                (4, Pairing::Unpaired),
+                margin,
+                [alpha; 2],
+                levels().power,
+            )
         };
         assert!(by_either(1.0) < decide(1.0, 1.0), "a difference is found by the error that it is tested by");
         assert_eq!(by_either(0.1), decide(0.1, 1.0));

@@ -41,8 +41,8 @@ pub(super) fn null_of_launches(mean: Answer) -> NullFound {
 /// Whether the null hypothesis holds.
 ///
 /// That the mean gain is not above 0 is asked of printed means as they stand, as their authors did: no test decides it, and none
-/// counts in the plan's family. Launches of a run are asked by [`null_of_launches`]. That it is none within a margin has the three answers of any contrast: equivalent by TOST, which is not
-/// adjusted, else different by Student's test of the mean gain against 0, adjusted (Holm) over the plan's family, else open.
+/// counts in the plan's family. Launches of a run are asked by [`null_of_launches`]. That it is none within a margin has the three answers of any contrast: equivalent by TOST, adjusted over as
+/// many tests as the family has (Bonferroni), else different by Student's test of the mean gain against 0, adjusted (Holm) over the plan's family, else open.
 pub(super) fn null_found(deltas: &Replicates, rules: &LadderRules) -> NullFound {
     let holds = |holds: bool| if holds { NullFound::Holds } else { NullFound::Fails };
     match rules.null {
@@ -55,9 +55,7 @@ pub(super) fn null_found(deltas: &Replicates, rules: &LadderRules) -> NullFound 
         Null::WithinMargin => match one_sample_t(deltas, 0.0) {
             // Equal gains have no spread: the margin alone decides.
             Err(_) => holds(deltas.mean().abs() < rules.null_margin.get()),
-            Ok(test) if tost(&test.effect, rules.null_margin, rules.alpha).is_ok_and(|t| t.equivalent) => {
-                NullFound::Holds
-            }
+            Ok(test) if within(&test, rules).is_some_and(|p| p.is_below(rules.alpha)) => NullFound::Holds,
             Ok(test) => match among(&test, rules) {
                 Some(decision) if decision.rejected() => NullFound::Fails,
                 decision => NullFound::Open(to_settle(&test, rules, decision.map_or(1, |decision| decision.in_time))),
@@ -72,6 +70,12 @@ pub(super) fn own_p(deltas: &Replicates, rules: &LadderRules) -> Option<PValue> 
     is_tested.then(|| one_sample_t(deltas, 0.0).ok().map(|test| test.test.p))?
 }
 
+/// The p value of the mean gain being none within the margin, adjusted.
+fn within(test: &OneSampleT, rules: &LadderRules) -> Option<PValue> {
+    let found = tost(&test.effect, rules.null_margin, rules.alpha).ok()?;
+    Some(found.p.times((1 + rules.also_in_family.len()) as f64))
+}
+
 fn among(test: &OneSampleT, rules: &LadderRules) -> Option<InFamily> {
     let confidence = Confidence::new(1.0 - rules.alpha.get()).ok()?;
     InFamily::of(test.test.p, &rules.also_in_family, confidence)
@@ -83,11 +87,11 @@ fn to_settle(test: &OneSampleT, rules: &LadderRules, family: usize) -> Result<u6
     let n = test.effect.df() + 1.0;
     let sd = test.effect.se() * n.sqrt();
     let (d, margin) = (test.mean / sd, rules.null_margin.get());
+    let alpha = Alpha::new(rules.alpha.get() / family.max(1) as f64).ok();
     let needed = if test.mean.abs() < margin {
-        let margin = Margin::absolute(margin / sd).ok();
-        margin.and_then(|margin| launches_for_equivalence(Pairing::Paired, d, margin, rules.alpha, power).ok())
+        let margin = Margin::absolute(margin / sd).ok().zip(alpha);
+        margin.and_then(|(margin, alpha)| launches_for_equivalence(Pairing::Paired, d, margin, alpha, power).ok())
     } else if test.mean.abs() > margin {
-        let alpha = Alpha::new(rules.alpha.get() / family.max(1) as f64).ok();
         alpha.and_then(|alpha| launches_for_difference(Pairing::Paired, d, alpha, power).ok())
     } else {
         None
@@ -111,8 +115,9 @@ pub(super) fn tests(deltas: &Replicates, rules: &LadderRules) -> Vec<RulingTest>
             Some(decision) => decision.on(named),
             None => named.p(test.test.p, None),
         });
-        if let Ok(test) = tost(&test.effect, rules.null_margin, rules.alpha) {
-            tests.push(RulingTest::of("TOST of the mean gain within the margin, pp").p(test.p, None));
+        if let Ok(equivalence) = tost(&test.effect, rules.null_margin, rules.alpha) {
+            let adjusted = within(&test, rules).filter(|_| rules.null == Null::WithinMargin);
+            tests.push(RulingTest::of("TOST of the mean gain within the margin, pp").p(equivalence.p, adjusted));
         }
     }
     if let Ok(interval) = bootstrap_mean_interval(deltas, rules.bootstrap) {

@@ -1,7 +1,7 @@
 //! Whether phases of inference must be reported apart.
 
 use super::estimate::OtherTests;
-use crate::stats::{Alpha, Effect, PValue, Power};
+use crate::stats::{Alpha, Effect, PValue, Pairing, Power};
 
 use super::three_answers::{Answer, Answered, Question, Terms, answer, own_p};
 use super::{Part, Ruling};
@@ -90,7 +90,7 @@ fn rule(input: &PhaseSeparation) -> Ruling {
         .settled_by(Some(super::MIN_LAUNCHES));
     }
     let questions: Vec<Question> = pairs.iter().map(|(.., question)| question.clone()).collect();
-    let terms = Terms { margin: input.margin_pp, alpha: input.alpha, power: input.power };
+    let terms = Terms { margin: input.margin_pp, alpha: input.alpha, power: input.power, pairing: Pairing::Unpaired };
     let answers = match answer(&questions, &input.also_in_family, terms) {
         Ok(answers) => answers,
         Err(reason) => return Ruling::invalid(reason),

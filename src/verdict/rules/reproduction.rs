@@ -155,8 +155,8 @@ fn reproduce(input: &Reproduction, of: &str) -> Ruling {
                 Ruling::decided(from).because(told)
             } else {
                 let edges = bands.iter().map(|band| band.from).filter(|edge| low < *edge && *edge <= high);
-                let needed: Option<Vec<u64>> =
-                    edges.map(|edge| measured.launches_to_clear(edge, input.levels)).collect();
+                let levels = input.levels.over(decision.map_or(1, |decision| decision.in_time));
+                let needed: Option<Vec<u64>> = edges.map(|edge| measured.launches_to_clear(edge, levels?)).collect();
                 Ruling::inconclusive(told)
                     .because(format!("the interval reaches from {from} to {to}"))
                     .settled_by(needed.and_then(|needed| needed.into_iter().max()))

@@ -1,7 +1,7 @@
 //! Different, equivalent, could not tell: the three answers to whether two means differ by more than a margin.
 
 use crate::stats::{
-    Alpha, Confidence, Effect, Margin, PValue, Power, difference_interval, difference_test, holm, tost,
+    Alpha, Confidence, Effect, Margin, PValue, Pairing, Power, difference_interval, difference_test, holm, tost,
 };
 
 use super::RulingTest;
@@ -47,6 +47,8 @@ pub(super) struct Terms {
     pub(super) margin: f64,
     pub(super) alpha: Alpha,
     pub(super) power: Power,
+    /// How the questions' sides stand to one another.
+    pub(super) pairing: Pairing,
 }
 
 /// What came out for one question.
@@ -74,7 +76,7 @@ pub(super) fn own_p(null: &Effect) -> Option<PValue> {
 /// lies inside the margin is equivalent even where it is significant: it is there, and too small to matter. In words why there
 /// is no answer.
 pub(super) fn answer(questions: &[Question], others: &OtherTests, terms: Terms) -> Result<Vec<Answered>, String> {
-    let Terms { margin, alpha, power } = terms;
+    let Terms { margin, alpha, power, pairing } = terms;
     let margin = Margin::absolute(margin).map_err(|error| error.to_string())?;
     let confidence = Confidence::new(1.0 - alpha.get()).map_err(|error| error.to_string())?;
     let mut family = Vec::with_capacity(questions.len() + others.len());
@@ -99,7 +101,7 @@ pub(super) fn answer(questions: &[Question], others: &OtherTests, terms: Terms) 
             (false, false) => Answer::CouldNotTell,
         };
         let settled_by = (answer == Answer::CouldNotTell)
-            .then(|| launches_to_decide([effect, null], *launches, margin, [share; 2], power))
+            .then(|| launches_to_decide([effect, null], (*launches, pairing), margin, [share; 2], power))
             .flatten();
         let interval = [interval.low, interval.high];
         let tests = [
@@ -125,8 +127,8 @@ mod tests {
     }
 
     fn answers(questions: &[Question], others: &[f64]) -> Vec<Answered> {
-        let terms =
-            Terms { margin: 3.0, alpha: Alpha::new(0.05).expect("a level"), power: Power::new(0.8).expect("a power") };
+        let (alpha, power) = (Alpha::new(0.05).expect("a level"), Power::new(0.8).expect("a power"));
+        let terms = Terms { margin: 3.0, alpha, power, pairing: Pairing::Unpaired };
         let others = others.iter().map(|p| PValue::new(*p).expect("a p")).collect();
         answer(questions, &others, terms).expect("answers")
     }
