@@ -33,7 +33,8 @@ pub struct EffectiveSize {
 /// one before it. The autocorrelations ρ are those of the whole series with n in the denominator at every lag.
 ///
 /// # Errors
-/// [`Error::TooFew`] below 4 values; [`super::Error::ZeroSpread`] if all are equal.
+/// [`Error::TooFew`] below 4 values; [`super::Error::ZeroSpread`] if all are equal; [`Error::Undefined`] where τ is not above 0, as
+/// no ratio of variances is.
 pub fn effective_size(series: &Replicates) -> Result<EffectiveSize, Error> {
     let n = series.n();
     if n < 4 {
@@ -53,6 +54,13 @@ pub fn effective_size(series: &Replicates) -> Result<EffectiveSize, Error> {
         smallest = pair.min(smallest);
         time += 2.0 * smallest;
         lags = even + 1;
+    }
+    if time <= 0.0 {
+        return Err(Error::Undefined {
+            computing: COMPUTING,
+            because: "its autocorrelations sum to a variance of the mean that is not above 0",
+            hint: "neighbours that lie on opposite sides throughout are no sample; average each with the next",
+        });
     }
     let effective_n = n as f64 / time.max(1.0);
     let standard_error = series.sd() / effective_n.sqrt();
@@ -78,8 +86,12 @@ mod tests {
 
     #[test]
     fn opposite_neighbours_are_not_worth_more_than_they_are() {
-        let found = size((0..50_u32).map(|i| f64::from(i % 2) + f64::from(i) * 1e-3).collect()).expect("a size");
-        assert!(found.autocorrelation_time < 1.0 && found.effective_n == 50.0, "{found:?}");
+        let found =
+            size((0..50_u32).map(|i| f64::from(i % 2) + f64::from(i * 37 % 64) / 16.0).collect()).expect("a size");
+        assert!((0.0..1.0).contains(&found.autocorrelation_time) && found.effective_n == 50.0, "{found:?}");
+        for opposite in [vec![0.0, 1.0, 0.0, 1.0], (0..50_u32).map(|i| f64::from(i % 2)).collect()] {
+            assert!(matches!(size(opposite), Err(Error::Undefined { .. })));
+        }
     }
 
     #[test]
