@@ -6,11 +6,12 @@ use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lockstep::plan::{HypothesisKind, Plan};
 use lockstep::stats::{Bootstrap, Confidence, Percent, Replicates, Sample, bootstrap_interval, percentile};
 use lockstep::verdict::{ContrastCell, LaneCell, TimeSummary, Verdict, judge_file};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 #[path = "judge/journal.rs"]
@@ -251,14 +252,20 @@ fn growth(folder: &Path, figures: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Judges one journal and tells seconds, rows a second and the most memory that the process ever had.
+/// Judges one journal and tells seconds, those of the processors, rows a second and the most memory that the process ever had.
 fn one(size: Size, path: &Path) -> Result<(), Failure> {
     let plan = size.plan()?;
+    let busy = || Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).map(|time| time.as_secs_f64());
+    let before = busy()?;
     let (seconds, verdict) = timed(&plan, path)?;
+    let busy = busy()? - before;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or("unknown", str::trim);
     let rows = verdict.journal.rows;
     let mib = std::fs::metadata(path)?.len() >> 20;
-    println!("grow {rows:>9} rows, {mib:>5} MiB: {seconds:>7.2} s, {:>7.0} rows/s, peak {peak}", rows as f64 / seconds);
+    println!(
+        "grow {rows:>9} rows, {mib:>5} MiB: {seconds:>7.2} s, {busy:>7.2} s of processors, {:>7.0} rows/s, peak {peak}",
+        rows as f64 / seconds
+    );
     Ok(())
 }

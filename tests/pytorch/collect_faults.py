@@ -28,7 +28,10 @@ FAULTS = (
 )
 OF_DEVICE = {
     # Inductor's C++ backend needs no Triton, and without CUDA graphs there is the message alone.
-    "cpu": (("cudagraph_overwritten", "overwritten", "default", {}, None),),
+    "cpu": (
+        ("cudagraph_overwritten", "overwritten", "default", {}, None),
+        ("out_of_memory", "out_of_memory", "default", {}, None),
+    ),
     # Nothing is planted in the first: torch itself refuses to read what a later replay overwrote.
     "cuda": (
         ("cudagraph_overwritten", "no_fault", "reduce-overhead", DECODING, None),
