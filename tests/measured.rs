@@ -39,15 +39,7 @@ fn every_run_names_its_executable_and_its_devices_and_rests_on_locked_lanes() {
 }
 
 /// Segments that were measured before a journal held what was typed: of each run so many. The report tells their commands.
-const BEFORE_COMMANDS: [(&str, usize); 7] = [
-    ("compile-boundary", 2),
-    ("compile-crash-boundary", 1),
-    ("matrix-decode", 1),
-    ("matrix-prefill", 1),
-    ("telemetry-cost", 1),
-    ("triton-ablation", 1),
-    ("weight-parity", 1),
-];
+const BEFORE_COMMANDS: [(&str, usize); 2] = [("compile-boundary", 2), ("matrix-decode", 1)];
 
 #[test]
 fn every_segment_holds_what_was_typed_or_the_report_tells_it() {
@@ -238,14 +230,44 @@ fn a_triton_that_does_not_fit_fails_by_name_or_falls_back_by_name_and_one_that_f
     let of = |lane: &str, compiled| came[&(lane, compiled)].iter().map(|(what, n)| (*what, *n)).collect::<Vec<_>>();
     let crashed = (Outcome::Crashed, Some(FailureClass::InductorError));
     let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
-    assert_eq!(of("triton-3.4.0-torch-2.11", true), [(crashed, 3), (given_up, 12)]);
+    assert_eq!(of("triton-3.4.0-torch-2.11", true), [(crashed, 9), (given_up, 36)]);
     let suppressed = (Outcome::FellBack, Some(FailureClass::SuppressedError));
-    assert_eq!(of("triton-3.4.0-torch-2.11-suppressed", true), [(suppressed, 15)]);
+    assert_eq!(of("triton-3.4.0-torch-2.11-suppressed", true), [(suppressed, 45)]);
     for lane in ["triton-3.5.1-torch-2.11", "triton-3.6.0-torch-2.11"] {
-        assert_eq!(of(lane, true), [((Outcome::Ok, None), 15)], "{lane}");
+        assert_eq!(of(lane, true), [((Outcome::Ok, None), 45)], "{lane}");
     }
     for lane in &plan.lanes {
-        assert_eq!(of(&lane.name, false), [((Outcome::Ok, None), 30)], "{}", lane.name);
+        assert_eq!(of(&lane.name, false), [((Outcome::Ok, None), 90)], "{}", lane.name);
+    }
+}
+
+#[test]
+fn replay_over_a_growing_cache_crashed_under_each_triton_that_compiles_and_ran_over_a_static_one() {
+    let (plan, journal) = plan_and_journal("triton-decoding");
+    let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+    let mut came: BTreeMap<(&str, &str), Came> = BTreeMap::new();
+    for (_, row) in journal.rows() {
+        let cell = &cells[&row.cell];
+        let what = (row.outcome, row.failure.as_ref().map(|failure| failure.class));
+        if cell.axes["compile_mode"] == "eager" {
+            assert_eq!(what, (Outcome::Ok, None), "{row:?}");
+        } else {
+            *came.entry((&row.lane, cell.axes["cache"].as_str())).or_default().entry(what).or_default() += 1;
+        }
+    }
+    let ok = (Outcome::Ok, None);
+    let overwritten = (Outcome::Crashed, Some(FailureClass::CudagraphOverwritten));
+    let failed = (Outcome::Crashed, Some(FailureClass::InductorError));
+    let given_up = (Outcome::Skipped, Some(FailureClass::Launch));
+    let suppressed = (Outcome::FellBack, Some(FailureClass::SuppressedError));
+    for (lane, growing, fixed) in [
+        ("triton-3.6.0-torch-2.11", vec![(overwritten, 7), (given_up, 7)], vec![(ok, 14)]),
+        ("triton-3.5.1-torch-2.11", vec![(overwritten, 7), (given_up, 7)], vec![(ok, 14)]),
+        ("triton-3.4.0-torch-2.11", vec![(failed, 7), (given_up, 7)], vec![(failed, 7), (given_up, 7)]),
+        ("triton-3.4.0-torch-2.11-suppressed", vec![(suppressed, 14)], vec![(suppressed, 14)]),
+    ] {
+        assert_eq!(came[&(lane, "dynamic")], growing.into_iter().collect(), "{lane}");
+        assert_eq!(came[&(lane, "static")], fixed.into_iter().collect(), "{lane}");
     }
 }
 
@@ -339,13 +361,9 @@ fn sampling_a_gpu_that_decides_the_time_costs_nothing_that_matters() {
     assert!(-0.5 < low && high < 0.5, "{cells:?}");
 }
 
-/// The cells of all journals that were kept, whole or not.
+/// The cells of all journals.
 fn cells_of_journals() -> BTreeSet<String> {
-    let unfinished = std::fs::read_dir(root().join("tests/journals/unfinished")).expect("there are some");
-    let folders = unfinished.map(|entry| entry.expect("it can be listed").path()).filter(|path| path.is_dir());
-    let paths = names().into_iter().map(|name| journal_of(&name));
-    let paths = paths.chain(folders.map(|folder| folder.join("journal.jsonl.xz")));
-    let journals = paths.map(|path| read_file(&path).expect("the journal is committed"));
+    let journals = names().into_iter().map(|name| read_file(&journal_of(&name)).expect("the journal is committed"));
     journals.flat_map(|journal| journal.rows().map(|(_, row)| row.cell.to_string()).collect::<Vec<_>>()).collect()
 }
 

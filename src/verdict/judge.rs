@@ -300,9 +300,11 @@ impl Findings<'_> {
         pairs
             .filter(|(hypothesis, verdict)| which(is_control(hypothesis), verdict))
             .map(|(_, verdict)| {
-                let expected: Vec<String> = verdict.expected.iter().map(|result| words(result)).collect();
+                let results: Vec<String> = verdict.expected.iter().map(|result| words(result)).collect();
+                let expected =
+                    if results.is_empty() { String::new() } else { format!(", expected {}", results.join(" or ")) };
                 let reason = verdict.reasons.first().cloned().unwrap_or_default();
-                format!("{} is {}, expected {}: {reason}", verdict.name, words(verdict.result()), expected.join(" or "))
+                format!("{} is {}{expected}: {reason}", verdict.name, words(verdict.result()))
             })
             .collect()
     }

@@ -107,7 +107,7 @@ const RUNS: [(&str, &str); 6] = [
     ("phase-separation", "snapshots/phase-separation/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
     ("staticcache-rescue", "tests/journals/h200/staticcache-rescue.jsonl.xz"),
     ("triton-ablation", "tests/journals/h200/triton-ablation.jsonl.xz"),
-    ("weight-parity", "snapshots/weight-parity/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
+    ("weight-parity", "snapshots/weight-parity/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
 ];
 
 fn plan(name: &str) -> Plan {
