@@ -6,11 +6,11 @@ mod gpu_runs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 
-use gpu_runs::{file, journal_of, names, plan_and_journal, root};
-use lockstep::journal::{Journal, Record, Row, read_file};
-use lockstep::plan::Plan;
+use gpu_runs::{file, names, plan_and_journal, root};
+use lockstep::journal::{Journal, Record, Row};
+use lockstep::plan::{Lock, Plan};
 use lockstep::report;
-use lockstep::terms::{Evidence, FailureClass, Outcome, Phase, SignalValue, fell_back};
+use lockstep::terms::{Digest, Evidence, FailureClass, Outcome, Phase, SignalValue, canonical_json, fell_back};
 use lockstep::verdict::{Finding, judge};
 
 #[test]
@@ -36,6 +36,37 @@ fn every_run_names_its_executable_and_its_devices_and_rests_on_locked_lanes() {
         }
         assert!(journal.rows().all(|(_, row)| !row.unlocked), "{name}");
     }
+}
+
+/// Locks that stand in journals, by the digest that they stand there with.
+fn locks() -> BTreeMap<Digest, Lock> {
+    let folder = std::fs::read_dir(root().join("tests/journals/h200/locks")).expect("there are locks");
+    let read = |path: std::path::PathBuf| {
+        let lock = Lock::parse(&path.display().to_string(), &read_to_string(&path).expect("text")).expect("a lock");
+        (Digest::of(canonical_json(&lock).expect("JSON").as_bytes()), lock)
+    };
+    folder.map(|entry| read(entry.expect("it can be listed").path())).collect()
+}
+
+#[test]
+fn every_runs_lanes_name_each_file_of_their_runner_or_their_executable_by_digest() {
+    let locks = locks();
+    let mut used = BTreeSet::new();
+    for name in names() {
+        let (_, journal) = plan_and_journal(&name);
+        for segment in journal.segments() {
+            let tool = segment.header.tool.as_ref().expect("an executable");
+            for lane in &segment.header.lanes {
+                let digest = lane.lock.expect("a lock");
+                let lock = locks.get(&digest).unwrap_or_else(|| panic!("{name}: {} has the lock {digest}", lane.lane));
+                let runner = lock.files.keys().any(|file| file.starts_with("runner/lockstep_runner/"));
+                assert_eq!(lock.lane, lane.lane, "{name}");
+                assert!(runner || lock.executable == Some(tool.binary), "{name}: {}", lane.lane);
+                used.insert(digest);
+            }
+        }
+    }
+    assert_eq!(used.len(), locks.len(), "a lock of no run");
 }
 
 /// Segments that were measured before a journal held what was typed: of each run so many. The report tells their commands.
@@ -76,6 +107,46 @@ fn told(plan: &Plan, journal: &Journal) -> BTreeMap<Asked, Came> {
         *found.entry(key).or_default().entry(what).or_default() += 1;
     }
     found
+}
+
+/// A row is what the rule made of it then; that it still does says that a rule which was tightened since would have let it pass.
+#[test]
+fn every_row_that_is_ok_is_proven_by_the_rule_as_it_stands() {
+    let mut compiled = 0;
+    for name in names() {
+        let (plan, journal) = plan_and_journal(&name);
+        let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+        for (_, row) in journal.rows().filter(|(_, row)| row.outcome == Outcome::Ok) {
+            let asked = cells[&row.cell].axes.get("compile_mode").map(|mode| mode.as_str().to_owned());
+            let Some(SignalValue::Text(mode)) = row.evidence.get("compile_mode") else {
+                assert_eq!(asked, None, "{name}: {row:?}");
+                continue;
+            };
+            assert!(asked.is_none_or(|asked| asked == *mode), "{name}: {row:?}");
+            compiled += usize::from(mode != "eager");
+            assert_eq!(fell_back(mode, &row.evidence), None, "{name}: {row:?}");
+        }
+    }
+    assert!(compiled > 800, "{compiled}");
+}
+
+#[test]
+fn no_output_merely_repeats_an_id() {
+    for name in names() {
+        let (_, journal) = plan_and_journal(&name);
+        for (_, row) in journal.rows().filter(|(_, row)| row.tokens.len() >= 8) {
+            let mut times: BTreeMap<_, usize> = BTreeMap::new();
+            row.tokens.iter().for_each(|token| *times.entry(token).or_default() += 1);
+            let most = times.values().max().copied().unwrap_or_default();
+            let varied = if row.tokens.len() > 128 { times.len() > 50 } else { 2 * most < row.tokens.len() };
+            assert!(
+                varied,
+                "{name}: {most} times the same of {}, {} different: {row:?}",
+                row.tokens.len(),
+                times.len()
+            );
+        }
+    }
 }
 
 #[test]
@@ -359,25 +430,6 @@ fn sampling_a_gpu_that_decides_the_time_costs_nothing_that_matters() {
     let [low, high] = cells[0].interval_pct.expect("an interval");
     assert_eq!((cells.len(), cells[0].finding, cells[0].launches), (1, Finding::Equivalent, [5, 5]));
     assert!(-0.5 < low && high < 0.5, "{cells:?}");
-}
-
-/// The cells of all journals.
-fn cells_of_journals() -> BTreeSet<String> {
-    let journals = names().into_iter().map(|name| read_file(&journal_of(&name)).expect("the journal is committed"));
-    journals.flat_map(|journal| journal.rows().map(|(_, row)| row.cell.to_string()).collect::<Vec<_>>()).collect()
-}
-
-#[test]
-fn every_cell_that_the_report_names_has_rows() {
-    let report = read_to_string(file("REPORT", "md")).expect("there is a report");
-    let hashes = report.split('/').skip(1).filter_map(|rest| rest.get(..8));
-    let named: Vec<String> = hashes
-        .filter(|hash| hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
-        .map(|hash| format!("/{hash}"))
-        .collect();
-    let known = cells_of_journals();
-    assert!(named.len() > 100, "{named:?}");
-    assert_eq!(named.iter().filter(|cell| !known.contains(*cell)).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 /// Where `tests/pytorch/collect_faults.py` ran, and what the supervisor says of each answer: nothing for compiled work that was

@@ -19,23 +19,56 @@ const AOT_EAGER: &str = "aot_eager";
 /// The mode whose point is replaying CUDA graphs.
 const REDUCE_OVERHEAD: &str = "reduce-overhead";
 
+/// What a piece of evidence has to be, to be read: one of another type tells nothing.
+#[derive(Clone, Copy)]
+enum Shown {
+    Flag,
+    List,
+    Number,
+    Text,
+}
+
+impl Shown {
+    fn is_in(self, evidence: &Evidence, name: &str) -> bool {
+        let Some(value) = evidence.get(name) else { return false };
+        match self {
+            Self::Flag => matches!(value, SignalValue::Bool(_)),
+            Self::List => matches!(value, SignalValue::List(_)),
+            Self::Number => number(evidence, name).is_some(),
+            Self::Text => matches!(value, SignalValue::Text(_)),
+        }
+    }
+
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Flag => "a flag",
+            Self::List => "a list",
+            Self::Number => "a number",
+            Self::Text => "a text",
+        }
+    }
+}
+
 /// What has to be shown of every compiled cell: a runner that does not tell of a mechanism has not excluded it.
-const NEEDED: [&str; 6] = [
-    "compile.backend",
-    "compile.dynamo_disabled",
-    "compile.graph_breaks",
-    "compile.recompile_limit_hits",
-    "compile.skipped_frames",
-    "compile.suppressed_errors",
+const NEEDED: [(&str, Shown); 7] = [
+    ("compile.backend", Shown::Text),
+    ("compile.dynamo_disabled", Shown::Flag),
+    ("compile.graph_breaks", Shown::Number),
+    ("compile.recompile_limit_hits", Shown::Number),
+    ("compile.settled", Shown::Flag),
+    ("compile.skipped_frames", Shown::List),
+    ("compile.suppressed_errors", Shown::List),
 ];
 
-/// What has to be shown beside it: on a GPU of what generates kernels by Triton, and of what replays CUDA graphs.
-fn needed_by(mode: &str, evidence: &Evidence) -> [Option<&'static str>; 2] {
+/// What has to be shown beside it: of what generates kernels how often they were called in how many passes, and on a GPU what
+/// Triton the compiler finds, and with CUDA graphs which were left out.
+fn needed_by(mode: &str, evidence: &Evidence) -> Vec<(&'static str, Shown)> {
     let on_cuda = text(evidence, "device") == Some("cuda");
-    [
-        (on_cuda && mode != AOT_EAGER).then_some("inductor.sees_triton"),
-        (on_cuda && mode == REDUCE_OVERHEAD).then_some("cuda_graphs.skips"),
-    ]
+    let generating = [("inductor.generated_calls", Shown::Number), ("profile.passes", Shown::Number)];
+    let of_generating = generating.into_iter().filter(|_| mode != AOT_EAGER);
+    let triton = (on_cuda && mode != AOT_EAGER).then_some(("inductor.sees_triton", Shown::Flag));
+    let graphs = (on_cuda && mode == REDUCE_OVERHEAD).then_some(("cuda_graphs.skips", Shown::Number));
+    of_generating.chain(triton).chain(graphs).collect()
 }
 
 /// Whether a compile mode asks for anything to be compiled.
@@ -90,9 +123,11 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
         Some(graphs) if graphs < 1.0 => return unexplained("no graph was compiled"),
         Some(_) => {}
     }
-    let needed = NEEDED.into_iter().chain(needed_by(mode, evidence).into_iter().flatten());
-    if let Some(missing) = needed.into_iter().find(|name| !evidence.contains_key(*name)) {
-        return unexplained(&format!("{missing} is not shown, so what it would tell of is not excluded"));
+    if let Some(message) = not_shown(mode, evidence) {
+        return unexplained(&message);
+    }
+    if flag(evidence, "compile.settled") == Some(false) {
+        return unexplained("each untimed iteration compiled something, so that what was timed may have, too");
     }
     let share = number(evidence, "profile.generated_share");
     if let Some(reason) = untraced(evidence) {
@@ -105,24 +140,55 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
         // There are no generated kernels whose share would show how much of the work the graphs did.
         return None;
     }
-    let Some(share) = share else {
-        return unexplained("no profile shows what ran, so nothing proves that generated kernels did");
+    ungenerated(evidence).map(|message| (FailureClass::Unexplained, message)).or_else(|| unreplayed(mode, evidence))
+}
+
+/// What has to be shown and is not.
+fn not_shown(mode: &str, evidence: &Evidence) -> Option<String> {
+    let needed = NEEDED.into_iter().chain(needed_by(mode, evidence));
+    let (missing, kind) = needed.into_iter().find(|(name, kind)| !kind.is_in(evidence, name))?;
+    let found =
+        if evidence.contains_key(missing) { format!("is not {}", kind.told()) } else { "is not shown".to_owned() };
+    Some(format!("{missing} {found}, so what it would tell of is not excluded"))
+}
+
+/// That generated kernels are not shown to have done their part in each profiled pass.
+fn ungenerated(evidence: &Evidence) -> Option<String> {
+    let Some(share) = number(evidence, "profile.generated_share") else {
+        return Some("no profile shows what ran, so nothing proves that generated kernels did".to_owned());
     };
-    if share < MIN_GENERATED_SHARE {
-        return unexplained(&format!("generated kernels had {:.2} % of the profiled time", 100.0 * share));
+    let [calls, passes] = ["inductor.generated_calls", "profile.passes"].map(|name| number(evidence, name));
+    let passes = passes.map(|passes| passes * number(evidence, "profile.iterations").unwrap_or(1.0));
+    match (calls, passes) {
+        _ if share < MIN_GENERATED_SHARE => {
+            Some(format!("generated kernels had {:.2} % of the profiled time", 100.0 * share))
+        }
+        (Some(calls), Some(passes)) if calls < passes => {
+            Some(format!("generated kernels were called {calls} times in {passes} profiled passes"))
+        }
+        _ => None,
     }
+}
+
+/// That CUDA graphs were asked for, and not each profiled pass was replayed from one.
+fn unreplayed(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
+    if mode != REDUCE_OVERHEAD {
+        return None;
+    }
+    let replays = number(evidence, "cuda_graphs.replays").unwrap_or(0.0);
+    let passes = number(evidence, "profile.passes").unwrap_or(1.0);
     let on_cpu = text(evidence, "device") == Some("cpu");
-    let is_replayed = number(evidence, "cuda_graphs.replays").is_some_and(|replays| replays > 0.0);
     let is_skipped = number(evidence, "cuda_graphs.skips").is_some_and(|skips| skips > 0.0);
-    if mode == REDUCE_OVERHEAD && is_replayed && is_skipped {
-        let why = list(evidence, "cuda_graphs.skip_reasons").first().map_or("no reason is given", String::as_str);
-        return Some((FailureClass::NoCudaGraph, format!("a part was left out of CUDA graphs: {why}")));
-    }
-    if mode == REDUCE_OVERHEAD && !on_cpu && !is_replayed {
-        let why = list(evidence, "cuda_graphs.skip_reasons").first().map_or("no reason is given", String::as_str);
-        return Some((FailureClass::NoCudaGraph, format!("no CUDA graph was replayed: {why}")));
-    }
-    None
+    let found = match () {
+        () if replays > 0.0 && is_skipped => "a part was left out of CUDA graphs".to_owned(),
+        () if !on_cpu && replays == 0.0 => "no CUDA graph was replayed".to_owned(),
+        () if !on_cpu && replays < passes => {
+            format!("CUDA graphs were replayed {replays} times in {passes} profiled passes")
+        }
+        () => return None,
+    };
+    let why = list(evidence, "cuda_graphs.skip_reasons").first().map_or("no reason is given", String::as_str);
+    Some((FailureClass::NoCudaGraph, format!("{found}: {why}")))
 }
 
 /// That a part of the work was not traced, and so ran as eager code, with the reason that was given.
@@ -177,12 +243,15 @@ mod tests {
             ("compile.graphs", 1.into()),
             ("compile.graph_breaks", 0.into()),
             ("compile.recompile_limit_hits", 0.into()),
+            ("compile.settled", true.into()),
             ("compile.skipped_frames", SignalValue::List(Vec::new())),
             ("compile.suppressed_errors", SignalValue::List(Vec::new())),
             ("cuda_graphs.replays", 3.into()),
             ("cuda_graphs.skips", 0.into()),
+            ("inductor.generated_calls", 6.into()),
             ("inductor.sees_triton", true.into()),
             ("profile.generated_share", SignalValue::Float(0.2)),
+            ("profile.passes", 3.into()),
         ];
         good.into_iter().chain(other.iter().cloned()).map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -209,7 +278,7 @@ mod tests {
         let none = SignalValue::Float(0.0);
         let skipped = SignalValue::List(vec!["a frame".to_owned()]);
         let traced = ("compile.backend", SignalValue::from("aot_eager"));
-        let cases: [Case<'_>; 15] = [
+        let cases: [Case<'_>; 20] = [
             ("aot_eager", &[traced.clone(), ("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
             ("aot_eager", &[traced, ("compile.skipped_frames", skipped.clone())], FailureClass::GraphBreakShare),
             // However much of the time generated kernels had, beside a part that was not traced.
@@ -234,6 +303,16 @@ mod tests {
             ),
             ("default", &[("profile.generated_share", none)], FailureClass::Unexplained),
             ("reduce-overhead", &[("cuda_graphs.replays", 0.into())], FailureClass::NoCudaGraph),
+            // A pass over the prompt that was replayed, and others that were not.
+            ("reduce-overhead", &[("cuda_graphs.replays", 2.into())], FailureClass::NoCudaGraph),
+            ("default", &[("inductor.generated_calls", 2.into())], FailureClass::Unexplained),
+            ("default", &[("profile.iterations", 3.into())], FailureClass::Unexplained),
+            ("default", &[("compile.settled", false.into())], FailureClass::Unexplained),
+            (
+                "aot_eager",
+                &[("compile.backend", "aot_eager".into()), ("compile.settled", false.into())],
+                FailureClass::Unexplained,
+            ),
         ];
         for (mode, other, expected) in cases {
             assert_eq!(class(mode, &shown(other)), Some(expected), "{other:?}");
@@ -253,13 +332,19 @@ mod tests {
             "compile.graph_breaks",
             "compile.graphs",
             "compile.recompile_limit_hits",
+            "compile.settled",
             "compile.skipped_frames",
             "compile.suppressed_errors",
+            "inductor.generated_calls",
             "inductor.sees_triton",
             "profile.generated_share",
+            "profile.passes",
         ];
-        for missing in needed {
-            assert_eq!(without(missing, "default"), Some(FailureClass::Unexplained), "without {missing}");
+        for name in needed {
+            assert_eq!(without(name, "default"), Some(FailureClass::Unexplained), "without {name}");
+            // As little as nothing: what cannot be read.
+            let unread = if name == "compile.backend" { SignalValue::from(1) } else { "boom".into() };
+            assert_eq!(class("default", &shown(&[(name, unread)])), Some(FailureClass::Unexplained), "{name}");
         }
         assert_eq!(without("cuda_graphs.skips", "reduce-overhead"), Some(FailureClass::Unexplained));
         assert_eq!(without("cuda_graphs.skips", "default"), None, "which replays nothing");

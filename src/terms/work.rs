@@ -356,9 +356,12 @@ mod tests {
             ("compile.graphs", 1.into()),
             ("compile.graph_breaks", 0.into()),
             ("compile.recompile_limit_hits", 0.into()),
+            ("compile.settled", true.into()),
             ("compile.skipped_frames", SignalValue::List(Vec::new())),
             ("compile.suppressed_errors", SignalValue::List(Vec::new())),
+            ("inductor.generated_calls", 4.into()),
             ("profile.generated_share", SignalValue::Float(0.5)),
+            ("profile.passes", 1.into()),
         ]);
         assert_eq!(outcome_of(&cell, &Result { evidence: proven, ..result() }), Outcome::Ok);
     }

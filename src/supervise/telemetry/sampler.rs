@@ -16,8 +16,8 @@ use crate::launch::{VisibleGpus, descends_from};
 /// 20 Hz.
 pub(super) const PERIOD: Duration = Duration::from_millis(50);
 
-/// 10 Hz, of which 40 ms go to the two readings that each block for 20 ms.
-pub(super) const PCIE_PERIOD: Duration = Duration::from_millis(100);
+/// 12.5 Hz, so that what holds a reading up leaves 10: 40 ms of it go to the two readings that each block for 20.
+pub(super) const PCIE_PERIOD: Duration = Duration::from_millis(80);
 
 /// Who is on a GPU is asked with every so manieth sample: once a second.
 const PROCESSES_EVERY: u64 = 20;
