@@ -66,7 +66,7 @@ fn contamination(run: &Run) -> Contamination {
 fn sampled(library: &Path) {
     let (scene, run, ledger) = slow(library, "");
     run.exits(0);
-    let facts = SegmentTelemetry::Sampled { period_ms: 50, pcie_period_ms: 100, absent: vec![[].into()] };
+    let facts = SegmentTelemetry::Sampled { period_ms: 50, pcie_period_ms: 80, absent: vec![[].into()] };
     assert_eq!(header(&ledger).telemetry, Some(facts));
     assert_eq!(header(&ledger).host.as_ref().expect("a measured segment").gpus[0].uuid, "GPU-scripted");
     let rows = rows(&ledger);
