@@ -60,15 +60,21 @@ const NEEDED: [(&str, Shown); 7] = [
     ("compile.suppressed_errors", Shown::List),
 ];
 
-/// What has to be shown beside it: of what generates kernels how often they were called in how many passes, and on a GPU what
-/// Triton the compiler finds, and with CUDA graphs which were left out.
+/// What has to be shown beside it: how many passes were profiled and how often generated kernels were called in them, and on a
+/// GPU what Triton the compiler finds, and with CUDA graphs which were left out.
 fn needed_by(mode: &str, evidence: &Evidence) -> Vec<(&'static str, Shown)> {
     let on_cuda = text(evidence, "device") == Some("cuda");
-    let generating = [("inductor.generated_calls", Shown::Number), ("profile.passes", Shown::Number)];
-    let of_generating = generating.into_iter().filter(|_| mode != AOT_EAGER);
+    let passes = [("profile.passes", Shown::Number)];
+    // Where none are generated, calls of compiled regions are counted: not by the runners of older journals.
+    let calls = (mode != AOT_EAGER).then_some((calls_of(mode), Shown::Number));
     let triton = (on_cuda && mode != AOT_EAGER).then_some(("inductor.sees_triton", Shown::Flag));
     let graphs = (on_cuda && mode == REDUCE_OVERHEAD).then_some(("cuda_graphs.skips", Shown::Number));
-    of_generating.chain(triton).chain(graphs).collect()
+    passes.into_iter().chain(calls).chain(triton).chain(graphs).collect()
+}
+
+/// What counts the calls of compiled code in the profile: of generated kernels, or of regions whose graphs generate none.
+fn calls_of(mode: &str) -> &'static str {
+    if mode == AOT_EAGER { "profile.region_calls" } else { "inductor.generated_calls" }
 }
 
 /// Whether a compile mode asks for anything to be compiled.
@@ -136,11 +142,14 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
             share.map_or(String::new(), |share| format!("; generated kernels had {:.2} % of the time", 100.0 * share));
         return Some((FailureClass::GraphBreakShare, format!("{reason}{share}")));
     }
+    if let Some(message) = uncalled(mode, evidence) {
+        return unexplained(&message);
+    }
     if mode == AOT_EAGER {
         // There are no generated kernels whose share would show how much of the work the graphs did.
         return None;
     }
-    ungenerated(evidence).map(|message| (FailureClass::Unexplained, message)).or_else(|| unreplayed(mode, evidence))
+    ungenerated(share).map(|message| (FailureClass::Unexplained, message)).or_else(|| unreplayed(mode, evidence))
 }
 
 /// What has to be shown and is not.
@@ -152,21 +161,22 @@ fn not_shown(mode: &str, evidence: &Evidence) -> Option<String> {
     Some(format!("{missing} {found}, so what it would tell of is not excluded"))
 }
 
-/// That generated kernels are not shown to have done their part in each profiled pass.
-fn ungenerated(evidence: &Evidence) -> Option<String> {
-    let Some(share) = number(evidence, "profile.generated_share") else {
-        return Some("no profile shows what ran, so nothing proves that generated kernels did".to_owned());
-    };
-    let [calls, passes] = ["inductor.generated_calls", "profile.passes"].map(|name| number(evidence, name));
-    let passes = passes.map(|passes| passes * number(evidence, "profile.iterations").unwrap_or(1.0));
-    match (calls, passes) {
-        _ if share < MIN_GENERATED_SHARE => {
+/// That compiled code was not called in each profiled pass.
+fn uncalled(mode: &str, evidence: &Evidence) -> Option<String> {
+    let calls = number(evidence, calls_of(mode))?;
+    let passes = number(evidence, "profile.passes")? * number(evidence, "profile.iterations").unwrap_or(1.0);
+    let called = if mode == AOT_EAGER { "compiled regions" } else { "generated kernels" };
+    (calls < passes).then(|| format!("{called} were called {calls} times in {passes} profiled passes"))
+}
+
+/// That generated kernels are not shown to have had a part of the work.
+fn ungenerated(share: Option<f64>) -> Option<String> {
+    match share {
+        None => Some("no profile shows what ran, so nothing proves that generated kernels did".to_owned()),
+        Some(share) if share < MIN_GENERATED_SHARE => {
             Some(format!("generated kernels had {:.2} % of the profiled time", 100.0 * share))
         }
-        (Some(calls), Some(passes)) if calls < passes => {
-            Some(format!("generated kernels were called {calls} times in {passes} profiled passes"))
-        }
-        _ => None,
+        Some(_) => None,
     }
 }
 
@@ -252,6 +262,7 @@ mod tests {
             ("inductor.sees_triton", true.into()),
             ("profile.generated_share", SignalValue::Float(0.2)),
             ("profile.passes", 3.into()),
+            ("profile.region_calls", 3.into()),
         ];
         good.into_iter().chain(other.iter().cloned()).map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -278,9 +289,15 @@ mod tests {
         let none = SignalValue::Float(0.0);
         let skipped = SignalValue::List(vec!["a frame".to_owned()]);
         let traced = ("compile.backend", SignalValue::from("aot_eager"));
-        let cases: [Case<'_>; 20] = [
+        let cases: [Case<'_>; 21] = [
             ("aot_eager", &[traced.clone(), ("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
-            ("aot_eager", &[traced, ("compile.skipped_frames", skipped.clone())], FailureClass::GraphBreakShare),
+            (
+                "aot_eager",
+                &[traced.clone(), ("compile.skipped_frames", skipped.clone())],
+                FailureClass::GraphBreakShare,
+            ),
+            // Compiled for the prompt, and each token by the eager model.
+            ("aot_eager", &[traced, ("profile.region_calls", 0.into())], FailureClass::Unexplained),
             // However much of the time generated kernels had, beside a part that was not traced.
             ("default", &[("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
             ("reduce-overhead", &[("compile.skipped_frames", skipped)], FailureClass::GraphBreakShare),
@@ -346,6 +363,12 @@ mod tests {
             let unread = if name == "compile.backend" { SignalValue::from(1) } else { "boom".into() };
             assert_eq!(class("default", &shown(&[(name, unread)])), Some(FailureClass::Unexplained), "{name}");
         }
+        assert_eq!(without("profile.region_calls", "default"), None, "whose kernels are counted");
+        let mut evidence = shown(&[("compile.backend", "aot_eager".into())]);
+        evidence.remove("profile.region_calls");
+        assert_eq!(class("aot_eager", &evidence), None, "as in journals from before they were counted");
+        evidence.remove("profile.passes");
+        assert_eq!(class("aot_eager", &evidence), Some(FailureClass::Unexplained), "nothing was profiled");
         assert_eq!(without("cuda_graphs.skips", "reduce-overhead"), Some(FailureClass::Unexplained));
         assert_eq!(without("cuda_graphs.skips", "default"), None, "which replays nothing");
         let mut evidence = shown(&[]);

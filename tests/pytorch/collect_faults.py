@@ -1,6 +1,6 @@
 """Every planted fault once on this machine's device, and what the runner answered: `collect_faults.py > FILE`, a JSON line each.
 
-The first line says where it ran. The supervisor's rule is held against the answers of a GPU and of a CPU in `tests/measured.rs`.
+The first line says where it ran. The supervisor's rule is held against the answers of a GPU and of a CPU in `tests/seeded_faults.rs`.
 """
 
 import hashlib
@@ -25,6 +25,8 @@ FAULTS = (
     ("dynamo_disabled", "no_fault", "default", {}, {"TORCHDYNAMO_DISABLE": "1"}),
     ("graph_break_share", "graph_break_share", "default", {}, None),
     ("unexplained", "unexplained", "default", {}, None),
+    ("eager_decoding", "eager_decoding", "default", {"phase": "kv_decode", "cache": "static"}, None),
+    ("eager_decoding_aot_eager", "eager_decoding", "aot_eager", {"phase": "kv_decode", "cache": "static"}, None),
 )
 OF_DEVICE = {
     # Inductor's C++ backend needs no Triton, and without CUDA graphs there is the message alone.

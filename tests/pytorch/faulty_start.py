@@ -52,6 +52,29 @@ def graph_break_share(torch, backend):
     model.model.forward = torch._dynamo.disable(model.model.forward, reason="planted")
 
 
+def eager_decoding(torch, backend):
+    """The prompt's pass goes to compiled code, and each token's to the eager model, as after a wrapper that forgets."""
+    honest = backend._cells._compiler.compile
+
+    def compiled(model, settings):
+        called = honest(model, settings)
+        return _Forgetful(called, model)
+
+    backend._cells._compiler.compile = compiled
+
+
+class _Forgetful:
+    """Compiled for prompts alone."""
+
+    def __init__(self, compiled, eager):
+        self._compiled, self._eager = compiled, eager
+
+    def __call__(self, **inputs):
+        """A pass."""
+        is_prompt = inputs["input_ids"].shape[1] > 1
+        return (self._compiled if is_prompt else self._eager)(**inputs)
+
+
 def unexplained(torch, backend):
     """Inductor by name, and it hands back what it was given."""
     torch._TorchCompileInductorWrapper.__call__ = lambda self, graph, inputs: graph.forward

@@ -124,6 +124,17 @@ class Faults(unittest.TestCase):
         self.assertLess(found["profile.generated_share"], LEAST_SHARE)
         self.assertEqual(found["inductor.generated_calls"], 0)
 
+    def test_decoding_by_the_eager_model_shows_no_call_of_compiled_code(self):
+        for mode in ("default", "aot_eager"):
+            for fault, is_called in (("no_fault", True), ("eager_decoding", False)):
+                with self.subTest(mode, fault=fault):
+                    found = evidence(fault, compiled("kv_decode", mode=mode, cache="static"))
+                    self.assertGreater(found["compile.graphs"], 0)
+                    passes = found["profile.passes"] * found["profile.iterations"]
+                    self.assertEqual(found["profile.region_calls"], passes if is_called else 0)
+                    if mode == "default":
+                        self.assertEqual(found["inductor.generated_calls"] >= passes, is_called)
+
     @needs_cuda
     def test_no_triton(self):
         found = evidence("no_triton", compiled())

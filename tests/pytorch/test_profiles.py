@@ -55,6 +55,19 @@ class Shares(unittest.TestCase):
         """Evidence from rows."""
         return profiled._shares(rows, profiled.GENERATED[device.type])
 
+    def test_what_attended_is_named_without_templates_and_what_was_only_fused_beside_it_is_not(self):
+        names = (
+            "void pytorch_flash::flash_fwd_splitkv_kernel<Flash_fwd_kernel_traits<128, 64> >(Flash_fwd_params)",
+            "void (anonymous namespace)::softmax_warp_forward<float, float, 5>(float*)",
+            "fmha_cutlassF_f32_aligned_64x64_rf_sm80(PyTorchMemEffAttention::Params)",
+            "fmha_cutlassF_f32_aligned_64x64_rf_sm80(PyTorchMemEffAttention::Params)",
+            "triton_poi_fused__scaled_dot_product_efficient_attention_add_3",
+            "void gemvx::kernel<int>(int)",
+        )
+        found = profiled._of_attention([(name, 1) for name in names], profiled.GENERATED["cuda"])
+        expected = ["fmha_cutlassF_f32_aligned_64x64_rf_sm80", "pytorch_flash::flash_fwd_splitkv_kernel", "softmax_warp_forward"]
+        self.assertEqual(found, expected)
+
     def test_on_a_gpu_only_what_the_device_ran_counts(self):
         events = [
             Event("triton_red_fused_mean_0", 0, 30, "cuda"),

@@ -184,7 +184,8 @@ fn import(project: &Project, name: &str, input: &str, file: &Path, replace: bool
     let Some(lock) = &found.lock else {
         return Err(Error::usage(format!("lane {name} has no lock that could say what its {input} is"), relock));
     };
-    verify_lock(&found.lane, lock, &found.file_digests(), None)?;
+    // A base is what it is whatever has become of the files that go into the image: `lockstep lock` itself needs it first.
+    verify_lock(&found.lane, lock, &lock.files, None)?;
     let archive = std::fs::read(file).map_err(Error::file("reading the root file system", file))?;
     let image = import_base_image(docker_host().as_deref(), file, archive)?;
     emit(&format!("{}\n  tree {}\n", image.reference, image.tree))?;

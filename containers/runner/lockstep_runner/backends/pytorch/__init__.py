@@ -94,15 +94,13 @@ class PyTorch(Phases):
         cell = self._ready(work, pulse)
         gc.collect()
         pulse.enter(step)
-        job = self._job(cell, work, pulse)
-        self._synchronize()
-        return job
+        return self.begin_iteration(cell, work, pulse)
 
     def _ready(self, work, pulse):
         settings = Settings(self._lane, work.get("axes", {}))
         model = self._weights.model(settings.dtype, settings.attention)
         cache = self._caches.serial(model, settings)
-        return self._cells.ready(model, settings, cache, work, pulse, self._iterate)
+        return self._cells.ready(model, settings, cache, work, pulse, self)
 
     def measure(self, job, pulse):
         """The passes of the phase, and the output's way back to the host."""
@@ -160,22 +158,21 @@ class PyTorch(Phases):
             "cache": sequence.kind(),
             "device": self._device.type,
             "dtype": self._weights.dtype_of(sequence.model),
+            "padded": sequence.padding(),
             "attention": sequence.model.config._attn_implementation,
             "attention.implementation": sequence.model.config._attn_implementation,
             "threads": self._torch.get_num_threads(),
         }
 
-    def _job(self, cell, work, pulse):
+    def begin_iteration(self, cell, work, pulse):
+        """One iteration of the cell, as far as it is untimed."""
         sampling = work["sampling"]
         pick = Seeded(sampling) if sampling["kind"] == "seeded" else None
         job = Job(work, self._caches.sequence(cell.model, cell.settings, work), pick)
         job.cell = cell
         self.prefill_untimed(job, pulse)
+        self._synchronize()
         return job
-
-    def _iterate(self, cell, work, pulse):
-        """One whole iteration, untimed."""
-        self.do_passes(self._job(cell, work, pulse), pulse)
 
     def _event(self):
         if self._device.type != "cuda":

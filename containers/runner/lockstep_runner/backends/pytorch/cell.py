@@ -21,8 +21,8 @@ class Cells:
         self._compiled = None
         self._eager = {}
 
-    def ready(self, model, settings, cache, work, pulse, iterate):
-        """The cell of this work on this static cache; `iterate(cell, work, pulse)` runs it once."""
+    def ready(self, model, settings, cache, work, pulse, backend):
+        """The cell of this work on this static cache; the backend begins an iteration of it and does its passes."""
         key = (settings.key(), cache, work["phase"], len(work["prompt"]), work["new_tokens"])
         if not settings.is_compiled and key in self._eager:
             return self._eager[key]
@@ -32,35 +32,35 @@ class Cells:
             # Whatever fails from here on leaves no cell behind.
             self._compiled = None
         cell = Cell(self._torch, self._device, model, settings, key)
-        self._make_ready(cell, work, pulse, iterate)
+        self._make_ready(cell, work, pulse, backend)
         if settings.is_compiled:
             self._compiled = cell
         else:
             self._eager[key] = cell
         return cell
 
-    def _make_ready(self, cell, work, pulse, iterate):
+    def _make_ready(self, cell, work, pulse, backend):
         kind = "triton" if self._device.type == "cuda" else "cpp"
         compiler = None
         if cell.settings.is_compiled:
             compiler = self._compiler
             before = self._kernels.kernels(kind)
             cell.take(compiler, compiler.compile(cell.model, cell.settings))
-        self._settle(cell, compiler, work, pulse, iterate)
+        self._settle(cell, compiler, work, pulse, backend)
         if compiler is not None:
             name = "triton.new_kernels" if kind == "triton" else "inductor.new_kernels"
             cell.found[name] = len(self._kernels.kernels(kind) - before)
             cell.found.update(stack.inductor_view())
             cell.found.update(stack.triton())
-        self._profile(cell, work, pulse, iterate)
+        self._profile(cell, work, pulse, backend)
 
-    def _settle(self, cell, compiler, work, pulse, iterate):
+    def _settle(self, cell, compiler, work, pulse, backend):
         """Iterates until an iteration compiles nothing."""
         compiling_ns = 0
         for iteration in range(MOST_ITERATIONS):
             before = compiler.mark() if compiler else None
             start = time.perf_counter_ns()
-            iterate(cell, work, pulse)
+            backend.do_passes(backend.begin_iteration(cell, work, pulse), pulse)
             if (compiler.mark() if compiler else None) == before:
                 break
             compiling_ns += time.perf_counter_ns() - start
@@ -69,17 +69,23 @@ class Cells:
         if compiler:
             cell.found["compile.settled"] = compiler.mark() == before
 
-    def _profile(self, cell, work, pulse, iterate):
+    def _profile(self, cell, work, pulse, backend):
         profiled_work = {**work, "new_tokens": min(work["new_tokens"], PROFILED_PASSES)}
+
+        def begin():
+            return backend.begin_iteration(cell, profiled_work, pulse)
+
+        def do_passes(job):
+            backend.do_passes(job, pulse)
+
         try:
-            found = profiled.profile(self._torch, self._device, lambda: iterate(cell, profiled_work, pulse))
+            found = profiled.profile(self._torch, self._device, cell.settings.is_compiled, begin, do_passes)
         except RuntimeError as error:
             # No right to the device's counters, or somebody else has them. What failed in the work itself fails again.
             cell.found["profile.error"] = str(error)[:400]
-            iterate(cell, profiled_work, pulse)
+            do_passes(begin())
             return
         cell.found.update(found)
-        cell.found["profile.passes"] = profiled_work["new_tokens"]
 
 
 class Cell:
@@ -91,6 +97,7 @@ class Cell:
         self.callable = model
         self.found = {}
         self._compiler = None
+        self._calls = self._marks = 0
 
     def take(self, compiler, compiled):
         """What the passes call from now on, and who knows how it was compiled."""
@@ -98,8 +105,10 @@ class Cell:
 
     def call(self, inputs):
         """A pass; the last position's logits, `[1, vocab_size]`."""
+        self._calls += 1
         if self.settings.marks_step:
             self._torch.compiler.cudagraph_mark_step_begin()
+            self._marks += 1
         return self.callable(**inputs).logits[:, -1, :]
 
     def evidence(self):
@@ -107,11 +116,11 @@ class Cell:
         settings = self.settings
         found = {**settings.axes, **self.found}
         # Read from the objects that did the work, not from what was asked for.
-        for axis in ("attention", "cache", "dtype"):
+        for axis in ("attention", "cache", "dtype", "padded"):
             found.pop(axis)
         if self._compiler is not None:
             found.update(self._compiler.evidence())
-            found["compile.mode"] = settings.compile_mode
-            found["compile.target"] = settings.compile_target
-            found["graphs.mark_step"] = settings.marks_step
+            found["compile_target"] = found["compile.target"]
+            found["graphs.mark_step"] = 0 < self._calls == self._marks
+            found["cudagraph_mark_step"] = "true" if found["graphs.mark_step"] else "false"
         return found

@@ -95,6 +95,7 @@ class Compiler:
         found = {
             "compile.dynamo_disabled": self._is_disabled(),
             "compile.suppress_errors": bool(self._torch._dynamo.config.suppress_errors),
+            "compile.target": "model" if isinstance(self._callable, self._torch.nn.Module) else "forward",
             "compile.graphs": counters["stats"]["unique_graphs"],
             "compile.graph_breaks": sum(breaks.values()),
             "compile.break_reasons": _texts(breaks),
@@ -106,6 +107,7 @@ class Compiler:
         backend = self._backend()
         if backend:
             found["compile.backend"] = backend
+            found["compile.mode"] = self._mode(backend)
         if self._device.type == "cuda":
             found["cuda_graphs.captures"] = self.captures()
             found["cuda_graphs.skips"] = counters["inductor"]["cudagraph_skips"]
@@ -124,6 +126,8 @@ class Compiler:
             "compile.recompiles": len(recompiled) - len(limits),
             "compile.recompile_reasons": _texts(one.recompile_reason for one in recompiled),
             "compile.recompile_limit_hits": len(limits),
+            "compile.dynamo_ns": _nanoseconds(one.entire_frame_compile_time_s for one in compilations),
+            "compile.backend_ns": _nanoseconds(one.backend_compile_time_s for one in compilations),
             "compile.suppressed_errors": _texts("%s: %s" % (one.fail_type, one.fail_reason) for one in suppressed),
             "compile.skipped_frames": _texts(one.fail_reason for one in skipped),
         }
@@ -135,6 +139,13 @@ class Compiler:
         if self._settings.compile_target == "model":
             return not isinstance(self._callable, dynamo.OptimizedModule)
         return not hasattr(self._callable, "_torchdynamo_orig_callable")
+
+    def _mode(self, backend):
+        """The mode of what was compiled: Inductor is told of it by its settings alone."""
+        if backend != "inductor":
+            return backend
+        is_replayed = (self._callable.get_compiler_config() or {}).get("triton.cudagraphs")
+        return "reduce-overhead" if is_replayed else "default"
 
     def _backend(self):
         """Who compiled the code that is installed now, from the cache entries of every code object that was looked at."""
@@ -160,6 +171,10 @@ def _names_of_soft_failures(torch):
         names.add(kind.__qualname__)
         kinds.extend(kind.__subclasses__())
     return names
+
+
+def _nanoseconds(seconds):
+    return int(1e9 * sum(one for one in seconds if one))
 
 
 def _texts(found):

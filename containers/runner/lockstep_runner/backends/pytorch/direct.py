@@ -85,7 +85,9 @@ class Direct(PyTorch):
             "stream": "per_agent" if len(streams) == len(walls) else "shared",
         }
         # Of the first agent alone it would say something else than its name.
-        evidence.pop("device_ns", None)
+        if evidence.pop("device_ns", None) is not None:
+            # By CUDA events, each in its agent's own stream.
+            evidence["agents.device_ns"] = [str(output.evidence["device_ns"]) for output in outputs]
         return Output(first.tokens, first.stop, evidence)
 
     def _synchronize(self):
@@ -117,7 +119,7 @@ class Direct(PyTorch):
         """The cell once, untimed, by this thread; it has done no other's planning before."""
         done = (threading.get_ident(), id(job.cell))
         if done not in self._settled:
-            self._iterate(job.cell, job.work, count)
+            self.do_passes(self.begin_iteration(job.cell, job.work, count), count)
             self._settled.add(done)
 
     def wait_for(self, stream):

@@ -1,4 +1,4 @@
-"""Which kernels did the work: a profiled, untimed iteration."""
+"""Which kernels did the work: the passes of an untimed iteration, profiled."""
 
 import re
 from statistics import median
@@ -7,26 +7,47 @@ from statistics import median
 GENERATED = {"cuda": re.compile(r"^triton_"), "cpu": re.compile(r"^(graph_\d+_)?(cpp_fused|cpp_)")}
 # On the CPU: operators have a namespace, and what wraps compiled code has none.
 OPERATOR = re.compile(r"^\w+::\w+")
+# Dynamo's own mark around each call of code that it compiled, whatever the backend.
+REGION = re.compile(r"^Torch-Compiled Region")
+# What attends is a library's kernel by one of these names, or a softmax between two products.
+ATTENTION = re.compile(r"flash|fmha|mem_?eff|sdpa|scaled_dot_product|softmax", re.IGNORECASE)
+# A kernel's name without what its templates were given.
+SHORT_NAME = re.compile(r"(?:void )?(?:\(anonymous namespace\)::)?([\w:]*)")
+SHOWN_KERNELS = 5
 # A GPU's times are its own. On a CPU whatever else runs stretches single calls a thousandfold, so that several are needed.
 ITERATIONS = {"cuda": 1, "cpu": 3}
 
 
-def profile(torch, device, work):
-    """Runs `work` under the profiler; evidence by name."""
-    activity = torch.profiler.ProfilerActivity
-    activities = [activity.CUDA] if device.type == "cuda" else [activity.CPU]
-    with _Replays(torch, device) as replays:
-        with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
-            for _ in range(ITERATIONS[device.type]):
-                work()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-    events = profiler.profiler.kineto_results.events()
-    rows = _on_device(torch, events) if device.type == "cuda" else _typical(_own_times(events))
-    found = _shares(rows, GENERATED[device.type])
+def profile(torch, device, is_compiled, begin, do_passes):
+    """Runs `do_passes(begin())` with the profiler on the passes alone; evidence by name."""
+    activity, on_gpu = torch.profiler.ProfilerActivity, device.type == "cuda"
+    # Beside the kernels of a GPU only the calls of compiled code are looked for.
+    activities = ([activity.CUDA] if on_gpu else []) + ([activity.CPU] if is_compiled or not on_gpu else [])
+    replays, rows, regions = _Replays(torch, device), [], 0
+    for _ in range(ITERATIONS[device.type]):
+        job = begin()
+        with replays, torch.profiler.profile(activities=activities, acc_events=True) as profiler:
+            do_passes(job)
+        events = profiler.profiler.kineto_results.events()
+        rows.extend(_on_device(torch, events) if on_gpu else _own_times(events))
+        regions += sum(1 for event in events if REGION.match(event.name()) and not _is_on_device(torch, event))
+    found = _shares(rows if on_gpu else _typical(rows), GENERATED[device.type])
     if found:
         found["profile.iterations"] = ITERATIONS[device.type]
+        found["profile.passes"] = job.passes
+    if is_compiled:
+        found["profile.region_calls"] = regions
+    kernels = _of_attention(rows, GENERATED[device.type])
+    if kernels:
+        found["attention.kernels"] = kernels
     return {**found, **replays.evidence()}
+
+
+def _of_attention(rows, generated):
+    """Short names of the kernels that attended; on a CPU, of the operators."""
+    # A generated kernel is called by all that was fused into it, also by what only prepares the library's inputs.
+    names = {name for name, _ in rows if ATTENTION.search(name) and not generated.match(name)}
+    return sorted({SHORT_NAME.match(name).group(1) for name in names})[:SHOWN_KERNELS]
 
 
 def _shares(rows, generated):
@@ -49,10 +70,13 @@ def _shares(rows, generated):
 
 def _on_device(torch, events):
     """Kernels and copies, as the device ran them."""
-    cuda = torch.autograd.DeviceType.CUDA
     for event in events:
-        if event.device_type() == cuda and not event.is_user_annotation():
+        if _is_on_device(torch, event) and not event.is_user_annotation():
             yield event.name(), event.duration_ns()
+
+
+def _is_on_device(torch, event):
+    return event.device_type() == torch.autograd.DeviceType.CUDA
 
 
 def _own_times(events):
@@ -90,7 +114,7 @@ def _closed(entry):
 
 
 class _Replays:
-    """Counts replays of CUDA graphs while the profile runs."""
+    """Counts replays of CUDA graphs while it is entered."""
 
     def __init__(self, torch, device):
         self._torch = torch

@@ -1,5 +1,7 @@
 """One sequence: its cache, and the inputs of each pass over it."""
 
+from lockstep_runner.backends.pytorch.settings import PADDING
+
 
 class Caches:
     """Makes caches. One static cache is kept: compiled code is bound to its addresses."""
@@ -98,6 +100,15 @@ class Sequence:
             inputs["attention_mask"] = self._mask if self.settings.cache == "static" else self._mask[:, :end]
             inputs["position_ids"] = self._positions[:, start:end]
         return inputs
+
+    def padding(self):
+        """How the prompt of this sequence was padded, in the words of the axis."""
+        if self._mask is None:
+            return "none"
+        padded = self._prompt.shape[1]
+        pads = padded - int(self._mask[0, :padded].sum())
+        is_multiple = padded % PADDING == 0 and pads < PADDING
+        return "multiple_of_8" if is_multiple and self.settings.padded == "multiple_of_8" else str(padded)
 
     def kind(self):
         """The kind of cache that this really was."""
