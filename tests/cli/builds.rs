@@ -173,6 +173,12 @@ fn broken() {
     }
     let whole = project.write("whole.tar", archive("etc/passwd", 3000)).display().to_string();
     project.lockstep(&["image", "import", "python-gil", "base", &whole]).exits(2).tells(&["docker.sock"]);
+    // Files that changed since the lock are `lock`'s to say, which asks for the base first.
+    project.write("containers/runner/lockstep_runner/loop.py", "changed");
+    let answer = project.lockstep(&["image", "import", "python-gil", "base", &whole]);
+    answer.exits(2).tells(&["docker.sock"]);
+    assert!(!answer.stderr.contains("differ from its lock"), "{answer:?}");
+    project.lockstep(&["image", "build", "python-gil"]).exits(2).tells(&["files differ from its lock"]);
 }
 
 fn archive(name: &str, bytes: usize) -> Vec<u8> {
