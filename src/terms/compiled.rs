@@ -15,6 +15,7 @@ const UNCOMPILED: [&str; 2] = ["none", "eager"];
 
 /// The mode that traces and runs the traced operations one by one.
 const AOT_EAGER: &str = "aot_eager";
+const GENERATED_CALLS: &str = "inductor.generated_calls";
 
 /// The mode whose point is replaying CUDA graphs.
 const REDUCE_OVERHEAD: &str = "reduce-overhead";
@@ -65,16 +66,10 @@ const NEEDED: [(&str, Shown); 7] = [
 fn needed_by(mode: &str, evidence: &Evidence) -> Vec<(&'static str, Shown)> {
     let on_cuda = text(evidence, "device") == Some("cuda");
     let passes = [("profile.passes", Shown::Number)];
-    // Where none are generated, calls of compiled regions are counted: not by the runners of older journals.
-    let calls = (mode != AOT_EAGER).then_some((calls_of(mode), Shown::Number));
+    let calls = (mode != AOT_EAGER).then_some((GENERATED_CALLS, Shown::Number));
     let triton = (on_cuda && mode != AOT_EAGER).then_some(("inductor.sees_triton", Shown::Flag));
     let graphs = (on_cuda && mode == REDUCE_OVERHEAD).then_some(("cuda_graphs.skips", Shown::Number));
     passes.into_iter().chain(calls).chain(triton).chain(graphs).collect()
-}
-
-/// What counts the calls of compiled code in the profile: of generated kernels, or of regions whose graphs generate none.
-fn calls_of(mode: &str) -> &'static str {
-    if mode == AOT_EAGER { "profile.region_calls" } else { "inductor.generated_calls" }
 }
 
 /// Whether a compile mode asks for anything to be compiled.
@@ -149,7 +144,8 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
         // There are no generated kernels whose share would show how much of the work the graphs did.
         return None;
     }
-    ungenerated(share).map(|message| (FailureClass::Unexplained, message)).or_else(|| unreplayed(mode, evidence))
+    let of_generating = ungenerated(share).map(|message| (FailureClass::Unexplained, message));
+    of_generating.or_else(|| unreplayed(mode, evidence)).or_else(|| of_another_mode(mode, evidence))
 }
 
 /// What has to be shown and is not.
@@ -161,12 +157,16 @@ fn not_shown(mode: &str, evidence: &Evidence) -> Option<String> {
     Some(format!("{missing} {found}, so what it would tell of is not excluded"))
 }
 
-/// That compiled code was not called in each profiled pass.
+/// That compiled code was not called in each profiled pass. A pass calls many kernels, so that those of a prompt may be more
+/// than all passes; of compiled regions it calls one or more. They are not counted in journals from before they were.
 fn uncalled(mode: &str, evidence: &Evidence) -> Option<String> {
-    let calls = number(evidence, calls_of(mode))?;
     let passes = number(evidence, "profile.passes")? * number(evidence, "profile.iterations").unwrap_or(1.0);
-    let called = if mode == AOT_EAGER { "compiled regions" } else { "generated kernels" };
-    (calls < passes).then(|| format!("{called} were called {calls} times in {passes} profiled passes"))
+    let kernels = (mode != AOT_EAGER).then_some((GENERATED_CALLS, "generated kernels"));
+    let counted = [("profile.region_calls", "compiled regions")].into_iter().chain(kernels);
+    counted.into_iter().find_map(|(name, called)| {
+        let calls = number(evidence, name).filter(|calls| *calls < passes)?;
+        Some(format!("{called} were called {calls} times in {passes} profiled passes"))
+    })
 }
 
 /// That generated kernels are not shown to have had a part of the work.
@@ -199,6 +199,12 @@ fn unreplayed(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)>
     };
     let why = list(evidence, "cuda_graphs.skip_reasons").first().map_or("no reason is given", String::as_str);
     Some((FailureClass::NoCudaGraph, format!("{found}: {why}")))
+}
+
+/// That what was compiled is of another mode than the one that was asked for.
+fn of_another_mode(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
+    let compiled = text(evidence, "compile.mode").filter(|compiled| *compiled != mode)?;
+    Some((FailureClass::Unexplained, format!("mode {mode} was asked for, and {compiled} is what was compiled")))
 }
 
 /// That a part of the work was not traced, and so ran as eager code, with the reason that was given.
@@ -289,7 +295,7 @@ mod tests {
         let none = SignalValue::Float(0.0);
         let skipped = SignalValue::List(vec!["a frame".to_owned()]);
         let traced = ("compile.backend", SignalValue::from("aot_eager"));
-        let cases: [Case<'_>; 21] = [
+        let cases: [Case<'_>; 23] = [
             ("aot_eager", &[traced.clone(), ("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
             (
                 "aot_eager",
@@ -323,6 +329,9 @@ mod tests {
             // A pass over the prompt that was replayed, and others that were not.
             ("reduce-overhead", &[("cuda_graphs.replays", 2.into())], FailureClass::NoCudaGraph),
             ("default", &[("inductor.generated_calls", 2.into())], FailureClass::Unexplained),
+            // The kernels of a long prompt alone, beside tokens by the eager model.
+            ("default", &[("profile.region_calls", 1.into())], FailureClass::Unexplained),
+            ("default", &[("compile.mode", "reduce-overhead".into())], FailureClass::Unexplained),
             ("default", &[("profile.iterations", 3.into())], FailureClass::Unexplained),
             ("default", &[("compile.settled", false.into())], FailureClass::Unexplained),
             (
@@ -363,7 +372,7 @@ mod tests {
             let unread = if name == "compile.backend" { SignalValue::from(1) } else { "boom".into() };
             assert_eq!(class("default", &shown(&[(name, unread)])), Some(FailureClass::Unexplained), "{name}");
         }
-        assert_eq!(without("profile.region_calls", "default"), None, "whose kernels are counted");
+        assert_eq!(without("profile.region_calls", "default"), None, "from before they were counted");
         let mut evidence = shown(&[("compile.backend", "aot_eager".into())]);
         evidence.remove("profile.region_calls");
         assert_eq!(class("aot_eager", &evidence), None, "as in journals from before they were counted");

@@ -45,7 +45,7 @@ OF_DEVICE = {
 }
 
 
-def _runner_sha256():
+def runner_sha256():
     """Of the runner's files, by name."""
     whole = hashlib.sha256()
     for folder, folders, names in os.walk(RUNNER):
@@ -65,7 +65,7 @@ def _place():
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "runner_sha256": _runner_sha256(),
+        "runner_sha256": runner_sha256(),
         "command": "python3 %s" % os.path.relpath(__file__, os.path.join(HERE, "..", "..")),
         "device": "cpu",
     }
