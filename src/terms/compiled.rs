@@ -15,6 +15,7 @@ const UNCOMPILED: [&str; 2] = ["none", "eager"];
 
 /// The mode that traces and runs the traced operations one by one.
 const AOT_EAGER: &str = "aot_eager";
+const COMPILED_MODE: &str = "compile.mode";
 const GENERATED_CALLS: &str = "inductor.generated_calls";
 
 /// The mode whose point is replaying CUDA graphs.
@@ -51,25 +52,26 @@ impl Shown {
 }
 
 /// What has to be shown of every compiled cell: a runner that does not tell of a mechanism has not excluded it.
-const NEEDED: [(&str, Shown); 7] = [
+const NEEDED: [(&str, Shown); 9] = [
     ("compile.backend", Shown::Text),
     ("compile.dynamo_disabled", Shown::Flag),
     ("compile.graph_breaks", Shown::Number),
+    (COMPILED_MODE, Shown::Text),
     ("compile.recompile_limit_hits", Shown::Number),
     ("compile.settled", Shown::Flag),
     ("compile.skipped_frames", Shown::List),
     ("compile.suppressed_errors", Shown::List),
+    ("profile.passes", Shown::Number),
 ];
 
-/// What has to be shown beside it: how many passes were profiled and how often generated kernels were called in them, and on a
-/// GPU what Triton the compiler finds, and with CUDA graphs which were left out.
+/// What has to be shown beside it: how often generated kernels were called in the profiled passes, and on a GPU what Triton the
+/// compiler finds, and with CUDA graphs which were left out.
 fn needed_by(mode: &str, evidence: &Evidence) -> Vec<(&'static str, Shown)> {
     let on_cuda = text(evidence, "device") == Some("cuda");
-    let passes = [("profile.passes", Shown::Number)];
     let calls = (mode != AOT_EAGER).then_some((GENERATED_CALLS, Shown::Number));
     let triton = (on_cuda && mode != AOT_EAGER).then_some(("inductor.sees_triton", Shown::Flag));
     let graphs = (on_cuda && mode == REDUCE_OVERHEAD).then_some(("cuda_graphs.skips", Shown::Number));
-    passes.into_iter().chain(calls).chain(triton).chain(graphs).collect()
+    calls.into_iter().chain(triton).chain(graphs).collect()
 }
 
 /// Whether a compile mode asks for anything to be compiled.
@@ -140,11 +142,9 @@ fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
     if let Some(message) = uncalled(mode, evidence) {
         return unexplained(&message);
     }
-    if mode == AOT_EAGER {
-        // There are no generated kernels whose share would show how much of the work the graphs did.
-        return None;
-    }
-    let of_generating = ungenerated(share).map(|message| (FailureClass::Unexplained, message));
+    // aot_eager generates no kernels whose share would show how much of the work the graphs did.
+    let of_generating = if mode == AOT_EAGER { None } else { ungenerated(share) };
+    let of_generating = of_generating.map(|message| (FailureClass::Unexplained, message));
     of_generating.or_else(|| unreplayed(mode, evidence)).or_else(|| of_another_mode(mode, evidence))
 }
 
@@ -203,7 +203,7 @@ fn unreplayed(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)>
 
 /// That what was compiled is of another mode than the one that was asked for.
 fn of_another_mode(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
-    let compiled = text(evidence, "compile.mode").filter(|compiled| *compiled != mode)?;
+    let compiled = text(evidence, COMPILED_MODE).filter(|compiled| *compiled != mode)?;
     Some((FailureClass::Unexplained, format!("mode {mode} was asked for, and {compiled} is what was compiled")))
 }
 
@@ -250,11 +250,12 @@ fn number(evidence: &Evidence, name: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// A compiled iteration on a GPU where all is well, but for these.
-    fn shown(other: &[(&str, SignalValue)]) -> Evidence {
+    /// An iteration compiled in this mode on a GPU where all is well, but for these.
+    fn shown(mode: &str, other: &[(&str, SignalValue)]) -> Evidence {
         let good = [
             ("device", SignalValue::from("cuda")),
-            ("compile.backend", "inductor".into()),
+            ("compile.backend", if mode == AOT_EAGER { AOT_EAGER } else { "inductor" }.into()),
+            ("compile.mode", mode.into()),
             ("compile.dynamo_disabled", false.into()),
             ("compile.graphs", 1.into()),
             ("compile.graph_breaks", 0.into()),
@@ -282,10 +283,9 @@ mod tests {
 
     #[test]
     fn compiled_work_is_proven_by_what_it_shows() {
-        for mode in ["default", "reduce-overhead"] {
-            assert_eq!(class(mode, &shown(&[])), None, "{mode}");
+        for mode in ["default", "reduce-overhead", "aot_eager"] {
+            assert_eq!(class(mode, &shown(mode, &[])), None, "{mode}");
         }
-        assert_eq!(class("aot_eager", &shown(&[("compile.backend", "aot_eager".into())])), None);
         assert_eq!(class("eager", &Evidence::default()), None);
     }
 
@@ -294,16 +294,12 @@ mod tests {
         let errors = SignalValue::List(vec!["SubprocException".to_owned()]);
         let none = SignalValue::Float(0.0);
         let skipped = SignalValue::List(vec!["a frame".to_owned()]);
-        let traced = ("compile.backend", SignalValue::from("aot_eager"));
-        let cases: [Case<'_>; 23] = [
-            ("aot_eager", &[traced.clone(), ("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
-            (
-                "aot_eager",
-                &[traced.clone(), ("compile.skipped_frames", skipped.clone())],
-                FailureClass::GraphBreakShare,
-            ),
+        let cases: [Case<'_>; 24] = [
+            ("aot_eager", &[("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
+            ("aot_eager", &[("compile.skipped_frames", skipped.clone())], FailureClass::GraphBreakShare),
             // Compiled for the prompt, and each token by the eager model.
-            ("aot_eager", &[traced, ("profile.region_calls", 0.into())], FailureClass::Unexplained),
+            ("aot_eager", &[("profile.region_calls", 0.into())], FailureClass::Unexplained),
+            ("aot_eager", &[("compile.mode", "default".into())], FailureClass::Unexplained),
             // However much of the time generated kernels had, beside a part that was not traced.
             ("default", &[("compile.graph_breaks", 1.into())], FailureClass::GraphBreakShare),
             ("reduce-overhead", &[("compile.skipped_frames", skipped)], FailureClass::GraphBreakShare),
@@ -334,55 +330,46 @@ mod tests {
             ("default", &[("compile.mode", "reduce-overhead".into())], FailureClass::Unexplained),
             ("default", &[("profile.iterations", 3.into())], FailureClass::Unexplained),
             ("default", &[("compile.settled", false.into())], FailureClass::Unexplained),
-            (
-                "aot_eager",
-                &[("compile.backend", "aot_eager".into()), ("compile.settled", false.into())],
-                FailureClass::Unexplained,
-            ),
+            ("aot_eager", &[("compile.settled", false.into())], FailureClass::Unexplained),
         ];
         for (mode, other, expected) in cases {
-            assert_eq!(class(mode, &shown(other)), Some(expected), "{other:?}");
+            assert_eq!(class(mode, &shown(mode, other)), Some(expected), "{other:?}");
         }
     }
 
     #[test]
     fn what_is_not_shown_is_not_proven() {
         let without = |missing: &str, mode: &str| {
-            let mut evidence = shown(&[]);
+            let mut evidence = shown(mode, &[]);
             evidence.remove(missing);
             class(mode, &evidence)
         };
-        let needed = [
+        let of_every_mode = [
             "compile.backend",
             "compile.dynamo_disabled",
             "compile.graph_breaks",
             "compile.graphs",
+            "compile.mode",
             "compile.recompile_limit_hits",
             "compile.settled",
             "compile.skipped_frames",
             "compile.suppressed_errors",
-            "inductor.generated_calls",
-            "inductor.sees_triton",
-            "profile.generated_share",
             "profile.passes",
         ];
-        for name in needed {
-            assert_eq!(without(name, "default"), Some(FailureClass::Unexplained), "without {name}");
-            // As little as nothing: what cannot be read.
-            let unread = if name == "compile.backend" { SignalValue::from(1) } else { "boom".into() };
-            assert_eq!(class("default", &shown(&[(name, unread)])), Some(FailureClass::Unexplained), "{name}");
+        let of_generating = ["inductor.generated_calls", "inductor.sees_triton", "profile.generated_share"];
+        for (names, modes) in [(&of_every_mode[..], &["default", AOT_EAGER][..]), (&of_generating, &["default"])] {
+            for (name, mode) in names.iter().flat_map(|name| modes.iter().map(move |mode| (*name, *mode))) {
+                assert_eq!(without(name, mode), Some(FailureClass::Unexplained), "{mode} without {name}");
+                // As little as nothing: what cannot be read.
+                let is_text = ["compile.backend", "compile.mode"].contains(&name);
+                let unread = if is_text { SignalValue::from(1) } else { "boom".into() };
+                assert_eq!(class(mode, &shown(mode, &[(name, unread)])), Some(FailureClass::Unexplained), "{name}");
+            }
         }
-        assert_eq!(without("profile.region_calls", "default"), None, "from before they were counted");
-        let mut evidence = shown(&[("compile.backend", "aot_eager".into())]);
-        evidence.remove("profile.region_calls");
-        assert_eq!(class("aot_eager", &evidence), None, "as in journals from before they were counted");
-        evidence.remove("profile.passes");
-        assert_eq!(class("aot_eager", &evidence), Some(FailureClass::Unexplained), "nothing was profiled");
+        assert_eq!(without("profile.region_calls", AOT_EAGER), None, "as in journals from before they were counted");
         assert_eq!(without("cuda_graphs.skips", "reduce-overhead"), Some(FailureClass::Unexplained));
         assert_eq!(without("cuda_graphs.skips", "default"), None, "which replays nothing");
-        let mut evidence = shown(&[]);
-        evidence.remove("cuda_graphs.replays");
-        assert_eq!(class("reduce-overhead", &evidence), Some(FailureClass::NoCudaGraph));
+        assert_eq!(without("cuda_graphs.replays", "reduce-overhead"), Some(FailureClass::NoCudaGraph));
         assert_eq!(class("default", &Evidence::default()), Some(FailureClass::Unexplained));
     }
 }

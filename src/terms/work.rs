@@ -355,6 +355,7 @@ mod tests {
             ("compile.dynamo_disabled", false.into()),
             ("compile.graphs", 1.into()),
             ("compile.graph_breaks", 0.into()),
+            ("compile.mode", "default".into()),
             ("compile.recompile_limit_hits", 0.into()),
             ("compile.settled", true.into()),
             ("compile.skipped_frames", SignalValue::List(Vec::new())),
@@ -362,6 +363,7 @@ mod tests {
             ("inductor.generated_calls", 4.into()),
             ("profile.generated_share", SignalValue::Float(0.5)),
             ("profile.passes", 1.into()),
+            ("profile.region_calls", 1.into()),
         ]);
         assert_eq!(outcome_of(&cell, &Result { evidence: proven, ..result() }), Outcome::Ok);
     }

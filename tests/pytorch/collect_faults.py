@@ -31,6 +31,9 @@ FAULTS = (
 OF_DEVICE = {
     # Inductor's C++ backend needs no Triton, and without CUDA graphs there is the message alone.
     "cpu": (
+        # Dynamo's marks are the same on any device, and a profiler that is not there shows nothing on any.
+        ("eager_decoding_after_prompt", "eager_decoding", "default", {"phase": "e2e_kv", "cache": "static"}, None),
+        ("no_profiler", "no_profiler", "default", {}, None),
         ("cudagraph_overwritten", "overwritten", "default", {}, None),
         ("out_of_memory", "out_of_memory", "default", {}, None),
     ),

@@ -75,6 +75,20 @@ class _Forgetful:
         return (self._compiled if is_prompt else self._eager)(**inputs)
 
 
+def forgotten_marks(torch, backend):
+    """A torch whose function of this name does nothing."""
+    torch.compiler.cudagraph_mark_step_begin = lambda: None
+
+
+def no_profiler(torch, backend):
+    """A torch that was built without it."""
+
+    def fail(*_, **__):
+        raise AssertionError("planted: Kineto is not available")
+
+    torch.profiler.profile = fail
+
+
 def unexplained(torch, backend):
     """Inductor by name, and it hands back what it was given."""
     torch._TorchCompileInductorWrapper.__call__ = lambda self, graph, inputs: graph.forward

@@ -63,6 +63,10 @@ class Agents(unittest.TestCase):
             found = [runner.run(work(agents="4", stream=stream)) for stream in ("shared", "per_agent")]
         self.assertEqual(found[0]["tokens"], found[1]["tokens"])
         self.assertEqual([one["evidence"]["agents.streams"] for one in found], [1, 4])
+        for one in found:
+            spans = [int(text) for text in one["evidence"]["agents.device_ns"]]
+            self.assertEqual(len(spans), 4)
+            self.assertTrue(all(0 < span <= one["wall_ns"] for span in spans), spans)
 
 
 class _Backend:

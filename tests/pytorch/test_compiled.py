@@ -103,6 +103,8 @@ class Compiled(unittest.TestCase):
                 asked = compiled("kv_decode", mode="reduce-overhead", cudagraph_mark_step=mark, **static)
                 found = self.result(runner, asked)
                 self.assertEqual(found["tokens"], eager["tokens"])
+                self.assertEqual(found["evidence"]["compile.mode"], "reduce-overhead")
+                self.assertIs(found["evidence"]["graphs.mark_step"], mark == "true")
                 self.assertGreater(found["evidence"]["cuda_graphs.captures"], 0)
                 self.assertGreater(found["evidence"]["cuda_graphs.replays"], 0)
                 self.assertGreater(found["evidence"]["device_ns"], 0)

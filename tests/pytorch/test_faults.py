@@ -45,8 +45,12 @@ class Faults(unittest.TestCase):
     def test_no_fault_shows_compiled_work(self):
         found = evidence("no_fault", compiled())
         self.assertEqual(found["compile.backend"], "inductor")
+        self.assertEqual((found["compile.mode"], found["compile.target"]), ("default", "model"))
+        self.assertGreater(found["compile.dynamo_ns"], found["compile.backend_ns"])
+        self.assertGreater(found["compile.backend_ns"], 0)
         self.assertEqual(found["compile.graphs"], 1)
         self.assertGreater(found["profile.generated_share"], LEAST_SHARE)
+        self.assertTrue(found["attention.kernels"])
         self.assertGreater(found["inductor.generated_calls"], 0)
         self.assertGreater(found["inductor.generated_kernels"], 0)
         self.assertGreater(found.get("triton.new_kernels", found.get("inductor.new_kernels")), 0)
@@ -97,7 +101,7 @@ class Faults(unittest.TestCase):
 
     def test_aot_eager_is_no_fault_where_it_was_asked_for(self):
         found = evidence("no_fault", compiled(mode="aot_eager"))
-        self.assertEqual(found["compile.backend"], "aot_eager")
+        self.assertEqual((found["compile.backend"], found["compile.mode"]), ("aot_eager", "aot_eager"))
         self.assertEqual(found["compile.graphs"], 1)
 
     def test_dynamo_disabled(self):
@@ -134,6 +138,30 @@ class Faults(unittest.TestCase):
                     self.assertEqual(found["profile.region_calls"], passes if is_called else 0)
                     if mode == "default":
                         self.assertEqual(found["inductor.generated_calls"] >= passes, is_called)
+
+    def test_a_prompt_by_compiled_code_and_its_tokens_by_the_eager_model(self):
+        found = evidence("eager_decoding", compiled("e2e_kv", cache="static"))
+        passes = found["profile.passes"] * found["profile.iterations"]
+        # The prompt's own kernels are more than the passes, so that their number alone tells nothing.
+        self.assertGreater(found["inductor.generated_calls"], passes)
+        self.assertEqual(found["profile.region_calls"], found["profile.iterations"])
+        self.assertEqual(found["compile.target"], "_Forgetful")
+
+    def test_without_a_profiler_nothing_is_said_of_a_profile(self):
+        found = evidence("no_profiler", compiled())
+        self.assertIn("Kineto", found["profile.error"])
+        self.assertEqual([name for name in found if name.startswith("profile.")], ["profile.error"])
+
+    def test_steps_are_marked_by_torch_or_are_not(self):
+        for fault, asked, is_marked in (
+            ("no_fault", "true", True),
+            ("no_fault", "false", False),
+            ("forgotten_marks", "true", False),
+        ):
+            with self.subTest(fault, asked=asked):
+                found = evidence(fault, compiled(mode="aot_eager", cudagraph_mark_step=asked))
+                self.assertIs(found["graphs.mark_step"], is_marked)
+                self.assertEqual(found["cudagraph_mark_step"], "true" if is_marked else "false")
 
     @needs_cuda
     def test_no_triton(self):

@@ -62,10 +62,17 @@ class Shares(unittest.TestCase):
             "fmha_cutlassF_f32_aligned_64x64_rf_sm80(PyTorchMemEffAttention::Params)",
             "fmha_cutlassF_f32_aligned_64x64_rf_sm80(PyTorchMemEffAttention::Params)",
             "triton_poi_fused__scaled_dot_product_efficient_attention_add_3",
+            "void at::native::(anonymous namespace)::cunn_SoftMaxForward<4, float>(float*)",
+            "void at::native::(anonymous namespace)::{lambda(softmax)#1}(float*)",
             "void gemvx::kernel<int>(int)",
         )
         found = profiled._of_attention([(name, 1) for name in names], profiled.GENERATED["cuda"])
-        expected = ["fmha_cutlassF_f32_aligned_64x64_rf_sm80", "pytorch_flash::flash_fwd_splitkv_kernel", "softmax_warp_forward"]
+        expected = [
+            "at::native::cunn_SoftMaxForward",
+            "fmha_cutlassF_f32_aligned_64x64_rf_sm80",
+            "pytorch_flash::flash_fwd_splitkv_kernel",
+            "softmax_warp_forward",
+        ]
         self.assertEqual(found, expected)
 
     def test_on_a_gpu_only_what_the_device_ran_counts(self):

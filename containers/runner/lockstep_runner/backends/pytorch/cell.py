@@ -1,5 +1,6 @@
 """Cells made ready: compiled, settled, and profiled once, before anything of them is timed."""
 
+import inspect
 import time
 
 from lockstep_runner.backends.pytorch import profiled, stack
@@ -80,8 +81,9 @@ class Cells:
 
         try:
             found = profiled.profile(self._torch, self._device, cell.settings.is_compiled, begin, do_passes)
-        except RuntimeError as error:
-            # No right to the device's counters, or somebody else has them. What failed in the work itself fails again.
+        except (AssertionError, RuntimeError) as error:
+            # A torch that was built without its profiler asserts it; or there is no right to the device's counters, or somebody
+            # else has them. What failed in the work itself fails again.
             cell.found["profile.error"] = str(error)[:400]
             do_passes(begin())
             return
@@ -97,18 +99,19 @@ class Cell:
         self.callable = model
         self.found = {}
         self._compiler = None
-        self._calls = self._marks = 0
+        self._marks_step = settings.is_compiled and settings.marks_step
+        self._calls = self._marked_before = 0
 
     def take(self, compiler, compiled):
         """What the passes call from now on, and who knows how it was compiled."""
         self._compiler, self.callable = compiler, compiled
+        self._marked_before = compiler.marked_steps()
 
     def call(self, inputs):
         """A pass; the last position's logits, `[1, vocab_size]`."""
         self._calls += 1
-        if self.settings.marks_step:
+        if self._marks_step:
             self._torch.compiler.cudagraph_mark_step_begin()
-            self._marks += 1
         return self.callable(**inputs).logits[:, -1, :]
 
     def evidence(self):
@@ -120,7 +123,13 @@ class Cell:
             found.pop(axis)
         if self._compiler is not None:
             found.update(self._compiler.evidence())
-            found["compile_target"] = found["compile.target"]
-            found["graphs.mark_step"] = 0 < self._calls == self._marks
+            found["compile_target"] = found["compile.target"] = self._target()
+            found["graphs.mark_step"] = 0 < self._calls == self._compiler.marked_steps() - self._marked_before
             found["cudagraph_mark_step"] = "true" if found["graphs.mark_step"] else "false"
         return found
+
+    def _target(self):
+        """What the passes call: a module, a function, or whatever stands in their place."""
+        if isinstance(self.callable, self._torch.nn.Module):
+            return "model"
+        return "forward" if inspect.isroutine(self.callable) else type(self.callable).__qualname__

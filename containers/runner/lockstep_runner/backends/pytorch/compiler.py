@@ -70,6 +70,12 @@ class Compiler:
 
         return len(utils.get_compilation_metrics()), utils.counters["stats"]["unique_graphs"], self.captures()
 
+    def marked_steps(self):
+        """Steps that were marked for CUDA graphs since torch last forgot them; it counts down."""
+        from torch._inductor import cudagraph_trees
+
+        return -cudagraph_trees.MarkStepBox.mark_step_counter
+
     def captures(self):
         """CUDA graphs recorded since the last reset; None where there can be none."""
         if self._device.type != "cuda":
@@ -95,7 +101,6 @@ class Compiler:
         found = {
             "compile.dynamo_disabled": self._is_disabled(),
             "compile.suppress_errors": bool(self._torch._dynamo.config.suppress_errors),
-            "compile.target": "model" if isinstance(self._callable, self._torch.nn.Module) else "forward",
             "compile.graphs": counters["stats"]["unique_graphs"],
             "compile.graph_breaks": sum(breaks.values()),
             "compile.break_reasons": _texts(breaks),

@@ -11,8 +11,8 @@ OPERATOR = re.compile(r"^\w+::\w+")
 REGION = re.compile(r"^Torch-Compiled Region")
 # What attends is a library's kernel by one of these names, or a softmax between two products.
 ATTENTION = re.compile(r"flash|fmha|mem_?eff|sdpa|scaled_dot_product|softmax", re.IGNORECASE)
-# A kernel's name without what its templates were given.
-SHORT_NAME = re.compile(r"(?:void )?(?:\(anonymous namespace\)::)?([\w:]*)")
+# A kernel's name without what it returns and what its templates were given; anonymous namespaces are taken out before.
+SHORT_NAME = re.compile(r"(?:void )?([\w:]*)")
 SHOWN_KERNELS = 5
 # A GPU's times are its own. On a CPU whatever else runs stretches single calls a thousandfold, so that several are needed.
 ITERATIONS = {"cuda": 1, "cpu": 3}
@@ -47,7 +47,9 @@ def _of_attention(rows, generated):
     """Short names of the kernels that attended; on a CPU, of the operators."""
     # A generated kernel is called by all that was fused into it, also by what only prepares the library's inputs.
     names = {name for name, _ in rows if ATTENTION.search(name) and not generated.match(name)}
-    return sorted({SHORT_NAME.match(name).group(1) for name in names})[:SHOWN_KERNELS]
+    short = {SHORT_NAME.match(name.replace("(anonymous namespace)::", "")).group(1) for name in names}
+    # What is left of a name that has none of its own, such as a lambda's, is the namespace.
+    return sorted(name for name in short if name and not name.endswith("::"))[:SHOWN_KERNELS]
 
 
 def _shares(rows, generated):
