@@ -6,7 +6,7 @@ use super::check_plan::between;
 use super::document::Document;
 use super::{
     AxisDecomposition, Error, FalsificationLadder, HangLedger, Hangs, Licence, MatchedPairs, MeanSide, Need,
-    Precondition, PromotionGates, Ranking, Rule, SingleDelta, TokenParity,
+    Portability, Precondition, PromotionGates, Ranking, Rule, SingleDelta, TokenParity,
 };
 use crate::terms::nearest;
 
@@ -288,7 +288,11 @@ impl RulePlace<'_> {
             Rule::Portability(rule) if rule.sides.len() != 2 => {
                 Err(self.fault("rule.sides", format!("{} sides: expected two", rule.sides.len()), None))
             }
-            Rule::Portability(rule) => self.some("rule.key", rule.key.len()),
+            Rule::Portability(rule) => {
+                self.some("rule.key", rule.key.len())?;
+                share("similar_pct", rule.similar_pct, 0.0, f64::MAX)?;
+                self.cuts(rule)
+            }
             Rule::Reproduction(rule) => {
                 share("power", rule.power, 0.5, 1.0)?;
                 share("target", rule.target, 0.0, f64::MAX)?;
@@ -306,6 +310,17 @@ impl RulePlace<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Cuts that no rate could lie by.
+    fn cuts(&self, Portability { ok_rate, crash_rate, .. }: &Portability) -> Result<(), Error> {
+        let (key, value, least) = match (0.0..=1.0).contains(ok_rate) {
+            false => ("ok_rate", ok_rate, &0.0),
+            true if (*ok_rate..=1.0).contains(crash_rate) => return Ok(()),
+            true => ("crash_rate", crash_rate, ok_rate),
+        };
+        let message = format!("{value} is out of range: expected {least} to 1, as a side is ok up to `ok_rate`");
+        Err(self.fault(&format!("rule.{key}"), message, None))
     }
 
     /// A gate that no delta could pass, and an interval of what is not judged, say nothing.

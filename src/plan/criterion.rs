@@ -226,7 +226,7 @@ pub struct Portability {
     pub mean: String,
     /// A side is ok when its crash rate is at most this.
     pub ok_rate: f64,
-    /// A side crashes when its crash rate is at least this.
+    /// A side that is not ok crashes when its crash rate is at least this; at the least what `ok_rate` is.
     pub crash_rate: f64,
     /// Means that differ by less than this are similar, in percent of the first side's.
     pub similar_pct: f64,

@@ -1,5 +1,6 @@
 //! What plans, lanes and locks say, and how a reader hears what is wrong in one.
 
+mod cuts;
 mod stack;
 mod workload;
 

@@ -211,8 +211,18 @@ fn measured_means_are_similar_or_shifted_where_their_interval_and_their_p_say_so
 }
 
 #[test]
+fn one_cut_leaves_nothing_between_ok_and_crash_and_is_ok_itself() {
+    let side = |hits| Some((hits, 10, Some(1.0)));
+    for (hits, label) in
+        [(0, "portable_similar_latency"), (5, "portable_similar_latency"), (6, "flipped"), (10, "flipped")]
+    {
+        assert_eq!(ruled(0.5, 0.5, &[(side(0), side(hits))]).parts[0].label, label, "{hits} of 10");
+    }
+}
+
+#[test]
 fn impossible_numbers_and_overlapping_cuts_are_invalid() {
-    for (low, high) in [(0.5, 0.5), (-0.1, 0.5), (0.1, 1.1), (f64::NAN, 0.5), (0.0, f64::NAN)] {
+    for (low, high) in [(0.5, 0.4), (-0.1, 0.5), (0.1, 1.1), (f64::NAN, 0.5), (0.0, f64::NAN)] {
         assert_eq!(ruled(low, high, &[(ok(1.0), ok(1.0))]).standing, Standing::Invalid, "{low} {high}");
     }
     for mean in [0.0, -1.0, f64::NAN, f64::INFINITY] {
