@@ -153,17 +153,25 @@ impl RunFolder {
         serde_json::from_slice(&text).map_err(|error| Error::RunFile { path, message: error.to_string() })
     }
 
-    /// Whether the lane is what it was when the run began: manifest and files.
-    pub(super) fn holds(&self, found: &FoundLane) -> Result<bool, Error> {
+    /// What of the lane is not as it was when the run began: its manifest, or the first such file.
+    pub(super) fn changed(&self, found: &FoundLane) -> Result<Option<String>, Error> {
         let path = self.file(&format!("lanes/{}.toml", found.lane.name));
         let text = std::fs::read_to_string(&path).map_err(Error::file("reading", &path))?;
         if Lane::parse(&path.display().to_string(), &text)?.digest() != found.lane.digest() {
-            return Ok(false);
+            return Ok(Some(format!("its manifest says something else than {}", path.display())));
         }
-        let same = |(name, bytes): (&String, &Vec<u8>)| {
-            std::fs::read(self.file(&format!("files/{name}"))).is_ok_and(|then| then == *bytes)
-        };
-        Ok(found.files.iter().all(same))
+        for (name, bytes) in &found.files {
+            let path = self.file(&format!("files/{name}"));
+            match std::fs::read(&path) {
+                Ok(then) if then == *bytes => {}
+                Ok(_) => return Ok(Some(format!("its file {name} differs from {}", path.display()))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Ok(Some(format!("of its file {name} there is no copy {}", path.display())));
+                }
+                Err(error) => return Err(Error::file("reading", &path)(error)),
+            }
+        }
+        Ok(None)
     }
 
     /// The plan as it was run.
@@ -218,4 +226,45 @@ fn fresh_id() -> String {
     let seed = format!("{}:{}", now.as_nanosecond(), std::process::id());
     let tail: String = Digest::of(seed.as_bytes()).hex().chars().take(4).collect();
     format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%S%3fZ"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_of_a_lane_is_named() {
+        let place = tempfile::tempdir().expect("a folder");
+        let project = Project::at(place.path().to_owned());
+        let lane = project.lane("python-reference").expect("a lane that is built in");
+        let folder = RunFolder::aside(place.path().join("run"));
+        let mut facts = RunFacts {
+            schema: 1,
+            run: String::new(),
+            plan_source: String::new(),
+            lane_sources: BTreeMap::new(),
+            model_dir: PathBuf::new(),
+            unlocked: false,
+            no_telemetry: false,
+            confirms: None,
+            bundle: None,
+            executables: BTreeMap::new(),
+        };
+        folder.fill(&mut facts, "", std::slice::from_ref(&lane)).expect("a run's folder");
+        assert_eq!(folder.changed(&lane).expect("it can be read"), None);
+
+        let name = "runner/lockstep_runner/loop.py";
+        let copy = folder.file(&format!("files/{name}"));
+        std::fs::write(&copy, "another").expect("it can be written");
+        let differs = folder.changed(&lane).expect("it can be read");
+        assert_eq!(differs, Some(format!("its file {name} differs from {}", copy.display())));
+        std::fs::remove_file(&copy).expect("it can be removed");
+        let gone = folder.changed(&lane).expect("it can be read");
+        assert_eq!(gone, Some(format!("of its file {name} there is no copy {}", copy.display())));
+
+        let manifest = folder.file("lanes/python-reference.toml");
+        std::fs::write(&manifest, lane.text.replace("measure_s = ", "measure_s = 1")).expect("it can be written");
+        let manifest = format!("its manifest says something else than {}", manifest.display());
+        assert_eq!(folder.changed(&lane).expect("it can be read"), Some(manifest));
+    }
 }

@@ -174,7 +174,10 @@ fn changed_inputs() {
 
     let lane = project.read("lanes/mine.toml");
     project.write("lanes/mine.toml", lane.replace("measure_s = 30", "measure_s = 31"));
-    project.lockstep(&["resume", "latest"]).exits(2).tells(&["lane mine is not what it was"]);
+    project
+        .lockstep(&["resume", "latest"])
+        .exits(2)
+        .tells(&["lane mine is not what it was", "its manifest says something else than"]);
     unchanged("a lane");
     project.write("lanes/mine.toml", &lane);
 

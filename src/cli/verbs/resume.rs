@@ -81,8 +81,8 @@ pub(super) fn again(project: &Project, folder: &RunFolder) -> Result<Again, Erro
     let mut lanes = Vec::with_capacity(plan.lanes.len());
     for lane in &plan.lanes {
         let mut found = project.lane(&lane.name)?;
-        if !folder.holds(&found)? {
-            let found = format!("lane {} is not what it was when run {} began", lane.name, folder.id);
+        if let Some(changed) = folder.changed(&found)? {
+            let found = format!("lane {} is not what it was when run {} began: {changed}", lane.name, folder.id);
             return Err(Error::usage(found, "start a new run, or restore the lane's manifest and files"));
         }
         found.source = facts.lane_sources.get(&lane.name).cloned().unwrap_or(found.source);
