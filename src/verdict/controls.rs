@@ -6,6 +6,7 @@
 //! | of eager arms across lanes, that does not show them equivalent | decides nothing on times |
 //! | of eager arms across blocks, that shows a difference | is void where it speaks of times |
 //! | of eager arms across blocks, that does not show them equivalent | decides nothing on times |
+//! | none, in a plan that holds modes of compiling against eager arms | says so where it speaks of times |
 //!
 //! A hypothesis leans on the controls across lanes that it names, and on those across blocks of its plan.
 
@@ -31,7 +32,13 @@ pub(super) struct Controls {
     shown: BTreeSet<String>,
     /// Controls of eager arms across lanes that do not show them equivalent, with what they came out as.
     open: BTreeMap<String, Finding>,
+    /// The plan holds modes of compiling against eager arms, and none of these against itself or another.
+    is_without: bool,
 }
+
+/// What a hypothesis on times says where nothing would show that the host drifted.
+const WITHOUT: &str = "no negative control stands beside it: the plan holds no eager work against itself (`steady_within_pct` \
+                       of a workload), so that a host that drifted would not show";
 
 impl Controls {
     /// `verdicts` are those of the plan's contrasts, in plan order.
@@ -56,7 +63,12 @@ impl Controls {
                 open.insert(hypothesis.name.clone(), verdict.finding);
             }
         }
-        Ok(Self { blocks: block_controls(plan, table, absent, expectations)?, shown, open })
+        let is_guarded = plan.workloads.iter().any(|workload| workload.steady_within_pct.is_some())
+            || plan.hypotheses.iter().any(is_control);
+        let modes: BTreeSet<_> = table.cells().iter().filter_map(|(_, cell)| cell.axes.get("compile_mode")).collect();
+        let has_arms = modes.len() > 1 && table.cells().iter().any(|(_, cell)| is_eager_arm(cell));
+        let is_without = has_arms && !is_guarded;
+        Ok(Self { blocks: block_controls(plan, table, absent, expectations)?, shown, open, is_without })
     }
 
     /// Takes back what contrasts say, and what voids a rule before it is asked.
@@ -77,6 +89,8 @@ impl Controls {
             } else if let Some(reason) = self.open_to(hypothesis).filter(|_| of_times) {
                 verdict.finding = Finding::CouldNotTell;
                 verdict.reasons.insert(0, reason);
+            } else if self.is_without && of_times {
+                verdict.reasons.push(WITHOUT.to_owned());
             }
         }
     }
@@ -85,6 +99,9 @@ impl Controls {
     pub(super) fn bear_on_ruling(&self, hypothesis: &Hypothesis, rule: &Rule, mut ruling: Ruling) -> Ruling {
         if !reads_times(rule) {
             return ruling;
+        }
+        if self.is_without && rests_on_times(rule, &ruling) {
+            ruling.reasons.push(WITHOUT.to_owned());
         }
         let (word, standing, reason) = match (self.drift(), self.open_to(hypothesis)) {
             (Some(drift), _) => ("invalid", Standing::Invalid, drift.told()),

@@ -182,3 +182,19 @@ fn a_workload_that_has_to_be_steady_guards_a_plan_without_a_control_across_lanes
     let reason = &verdict.hypotheses[0].reasons[0];
     assert!(reason.starts_with("nothing is decided on times: eager work of "), "{reason}");
 }
+
+#[test]
+fn a_plan_of_eager_arms_without_any_control_says_so_where_it_speaks_of_times() {
+    let plan = of_blocks_alone().replace("steady_within_pct = 4.0\n", "");
+    let told = |plan: &str, ms| -> Vec<bool> {
+        let verdict = judged(plan, ms);
+        let says = |one: &HypothesisVerdict| one.reasons.iter().any(|it| it.starts_with("no negative control stands"));
+        verdict.hypotheses.iter().map(says).collect()
+    };
+    assert_eq!(results(&judged(&plan, quiet)), ["faster", "strong_win", "same_outcome"]);
+    assert_eq!(told(&plan, quiet), [true, true, false], "outcomes need none");
+    assert_eq!(told(&of_blocks_alone(), quiet), [false; 3]);
+    assert_eq!(told(PLAN, restless), [false; 4]);
+    let without_arms = plan.replace("compile_mode = [\"eager\"]", "compile_mode = [\"none\"]");
+    assert_eq!(told(&without_arms, quiet), [false; 3]);
+}
