@@ -66,8 +66,17 @@ fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
 fn every_fault_that_was_planted_on_a_processor_is_caught_by_its_name() {
     let (place, found) = planted("cpu");
     assert_eq!(place["device"], "cpu");
-    let (cudagraph, before) = PLANTED.split_last().expect("faults");
-    let anywhere = ["eager_decoding_after_prompt", "no_profiler"].map(|fault| (fault, Some("unexplained")));
-    let of_a_processor = [*cudagraph, ("out_of_memory", Some("out_of_memory"))];
-    assert_eq!(found, named(&[before, &anywhere, &of_a_processor].concat()));
+    // Where there is no CUDA graph none can be replayed.
+    let everywhere =
+        PLANTED.map(|(name, class)| (name, if name == "control_replayed" { Some("no_cuda_graph") } else { class }));
+    let of_a_processor = [
+        ("out_of_memory", "out_of_memory"),
+        ("eager_decoding_after_prompt", "unexplained"),
+        ("no_profiler", "unexplained"),
+        ("late_compilation", "unexplained"),
+        ("another_mode", "unexplained"),
+        ("failure_in_profile", "assertion"),
+    ];
+    let of_a_processor = of_a_processor.map(|(name, class)| (name, Some(class)));
+    assert_eq!(found, named(&[&everywhere[..], &of_a_processor].concat()));
 }

@@ -297,6 +297,7 @@ impl Launch<'_, '_> {
                     floor_ns_per_forward: self.track.floor_ns_per_forward,
                     vocab_size: self.track.inputs.plan.model.vocab_size,
                     min_two_process_speedup: self.track.inputs.plan.run.min_two_process_speedup,
+                    needs_region_calls: true,
                 };
                 let wire::RunResult { wall_ns, tokens, stop, evidence, .. } = result;
                 let evidence = Evidence::from(evidence);

@@ -7,8 +7,9 @@
 use super::{Evidence, FailureClass, SignalValue};
 
 /// The least share of the profiled time that generated kernels must have had. A matrix product stays with the vendor's
-/// library, so the share is far from one where all is well; where nothing was generated it is zero.
-pub const MIN_GENERATED_SHARE: f64 = 0.01;
+/// library, so the share is far from one where all is well, and the wider the model the less of it is left: prefill of wide
+/// models on a processor shows less than a hundredth. Where nothing was generated it is zero.
+pub const MIN_GENERATED_SHARE: f64 = 0.001;
 
 /// Compile modes that ask for nothing to be compiled.
 const UNCOMPILED: [&str; 2] = ["none", "eager"];
@@ -17,6 +18,7 @@ const UNCOMPILED: [&str; 2] = ["none", "eager"];
 const AOT_EAGER: &str = "aot_eager";
 const COMPILED_MODE: &str = "compile.mode";
 const GENERATED_CALLS: &str = "inductor.generated_calls";
+const REGION_CALLS: &str = "profile.region_calls";
 
 /// The mode whose point is replaying CUDA graphs.
 const REDUCE_OVERHEAD: &str = "reduce-overhead";
@@ -118,6 +120,15 @@ fn known_mechanism(mode: &str, evidence: &Evidence) -> Option<(FailureClass, Str
     }
 }
 
+/// That the calls of compiled regions were not counted. Journals from before 2026-11-23 lack them, and the judge still reads those;
+/// whoever measures now has to show them.
+#[must_use]
+pub(super) fn uncounted(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
+    let is_counted = Shown::Number.is_in(evidence, REGION_CALLS);
+    let message = format!("{REGION_CALLS} is not shown, so nothing says that compiled code was called in each pass");
+    (asks_for_compiled_code(mode) && !is_counted).then_some((FailureClass::Unexplained, message))
+}
+
 /// What of the proof is missing.
 fn unproven(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
     let unexplained = |message: &str| Some((FailureClass::Unexplained, message.to_owned()));
@@ -162,7 +173,7 @@ fn not_shown(mode: &str, evidence: &Evidence) -> Option<String> {
 fn uncalled(mode: &str, evidence: &Evidence) -> Option<String> {
     let passes = number(evidence, "profile.passes")? * number(evidence, "profile.iterations").unwrap_or(1.0);
     let kernels = (mode != AOT_EAGER).then_some((GENERATED_CALLS, "generated kernels"));
-    let counted = [("profile.region_calls", "compiled regions")].into_iter().chain(kernels);
+    let counted = [(REGION_CALLS, "compiled regions")].into_iter().chain(kernels);
     counted.into_iter().find_map(|(name, called)| {
         let calls = number(evidence, name).filter(|calls| *calls < passes)?;
         Some(format!("{called} were called {calls} times in {passes} profiled passes"))
@@ -187,12 +198,12 @@ fn unreplayed(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)>
     }
     let replays = number(evidence, "cuda_graphs.replays").unwrap_or(0.0);
     let passes = number(evidence, "profile.passes").unwrap_or(1.0);
-    let on_cpu = text(evidence, "device") == Some("cpu");
     let is_skipped = number(evidence, "cuda_graphs.skips").is_some_and(|skips| skips > 0.0);
+    // Not on a processor either, which has none.
     let found = match () {
-        () if replays > 0.0 && is_skipped => "a part was left out of CUDA graphs".to_owned(),
-        () if !on_cpu && replays == 0.0 => "no CUDA graph was replayed".to_owned(),
-        () if !on_cpu && replays < passes => {
+        () if replays == 0.0 => "no CUDA graph was replayed".to_owned(),
+        () if is_skipped => "a part was left out of CUDA graphs".to_owned(),
+        () if replays < passes => {
             format!("CUDA graphs were replayed {replays} times in {passes} profiled passes")
         }
         () => return None,
@@ -366,7 +377,14 @@ mod tests {
                 assert_eq!(class(mode, &shown(mode, &[(name, unread)])), Some(FailureClass::Unexplained), "{name}");
             }
         }
-        assert_eq!(without("profile.region_calls", AOT_EAGER), None, "as in journals from before they were counted");
+        for mode in ["default", AOT_EAGER] {
+            assert_eq!(without(REGION_CALLS, mode), None, "as in journals from before they were counted");
+            let mut evidence = shown(mode, &[]);
+            assert_eq!(uncounted(mode, &evidence), None);
+            evidence.remove(REGION_CALLS);
+            assert_eq!(uncounted(mode, &evidence).map(|(class, _)| class), Some(FailureClass::Unexplained), "{mode}");
+        }
+        assert_eq!(uncounted("eager", &Evidence::default()), None);
         assert_eq!(without("cuda_graphs.skips", "reduce-overhead"), Some(FailureClass::Unexplained));
         assert_eq!(without("cuda_graphs.skips", "default"), None, "which replays nothing");
         assert_eq!(without("cuda_graphs.replays", "reduce-overhead"), Some(FailureClass::NoCudaGraph));

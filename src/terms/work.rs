@@ -2,6 +2,7 @@
 //! the supervisor's own clock saw and what is physically possible; only then is it `ok`. The supervisor asks when the
 //! answer comes, the judge asks again of every row.
 
+use super::compiled::uncounted;
 use super::{Axes, Cell, Evidence, Failure, FailureClass, Outcome, SignalValue, StopReason, fell_back};
 
 /// Axes that a runner's evidence can contradict: the work was done, and by another path than the declared one.
@@ -42,6 +43,8 @@ pub struct Expectations<'a> {
     pub vocab_size: u32,
     /// What two processes must have gained over one around the repetition.
     pub min_two_process_speedup: Option<f64>,
+    /// Whether calls of compiled regions have to be shown: rows from before they were counted have none.
+    pub needs_region_calls: bool,
 }
 
 /// The outcome of `result`, and what went wrong where something did.
@@ -134,7 +137,9 @@ fn unproven(result: &Answer<'_>, expect: &Expectations<'_>, passes: u64) -> Opti
     if let Some((axis, want, seen)) = contradicted_path(result, expect) {
         return implausible(format!("{axis} is declared {want:?}, and the evidence says {seen:?}"));
     }
-    if let Some(found) = expect.axis("compile_mode").and_then(|mode| fell_back(mode, result.evidence)) {
+    let mode = expect.axis("compile_mode");
+    let uncounted = || mode.filter(|_| expect.needs_region_calls).and_then(|mode| uncounted(mode, result.evidence));
+    if let Some(found) = mode.and_then(|mode| fell_back(mode, result.evidence)).or_else(uncounted) {
         return Some(found);
     }
     match result.evidence.get("forward_passes") {
@@ -249,6 +254,7 @@ mod tests {
             floor_ns_per_forward: 1_000,
             vocab_size: 10,
             min_two_process_speedup: None,
+            needs_region_calls: true,
         };
         assess(&answer, &expect).0
     }
@@ -266,6 +272,7 @@ mod tests {
                 floor_ns_per_forward: 1_000,
                 vocab_size: 10,
                 min_two_process_speedup: None,
+                needs_region_calls: true,
             };
             let outcome = proven.assess(&answer, &expect).0;
             assert_eq!(outcome, assess(&answer, &expect).0, "{cell:?}");
@@ -318,6 +325,7 @@ mod tests {
                 floor_ns_per_forward: 1_000,
                 vocab_size: 10,
                 min_two_process_speedup: Some(1.8),
+                needs_region_calls: true,
             };
             let (outcome, failure) = assess(&answer, &expect);
             (outcome, failure.map(|failure| failure.message).unwrap_or_default())
@@ -365,7 +373,11 @@ mod tests {
             ("profile.passes", 1.into()),
             ("profile.region_calls", 1.into()),
         ]);
+        let mut as_before = proven.clone();
         assert_eq!(outcome_of(&cell, &Result { evidence: proven, ..result() }), Outcome::Ok);
+        as_before.remove("profile.region_calls");
+        let uncounted = Result { evidence: as_before, ..result() };
+        assert_eq!(outcome_of(&cell, &uncounted), Outcome::FellBack, "which a row from before may lack");
     }
 
     #[test]

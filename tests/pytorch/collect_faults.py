@@ -31,11 +31,15 @@ FAULTS = (
 OF_DEVICE = {
     # Inductor's C++ backend needs no Triton, and without CUDA graphs there is the message alone.
     "cpu": (
-        # Dynamo's marks are the same on any device, and a profiler that is not there shows nothing on any.
-        ("eager_decoding_after_prompt", "eager_decoding", "default", {"phase": "e2e_kv", "cache": "static"}, None),
-        ("no_profiler", "no_profiler", "default", {}, None),
+        # Inductor's C++ backend needs no Triton, and without CUDA graphs there is the message alone.
         ("cudagraph_overwritten", "overwritten", "default", {}, None),
         ("out_of_memory", "out_of_memory", "default", {}, None),
+        # The same books and marks of torch on any device: collected where it costs nothing.
+        ("eager_decoding_after_prompt", "eager_decoding", "default", {"phase": "e2e_kv", "cache": "static"}, None),
+        ("no_profiler", "no_profiler", "default", {}, None),
+        ("late_compilation", "late_compilation", "default", {}, None),
+        ("another_mode", "no_fault", "default", {}, {"TORCHINDUCTOR_COORDINATE_DESCENT_TUNING": "1"}),
+        ("failure_in_profile", "failure_in_profile", "default", {}, None),
     ),
     # Nothing is planted in the first: torch itself refuses to read what a later replay overwrote.
     "cuda": (

@@ -1,4 +1,4 @@
-"""Starts the runner with a fault planted: `faulty_start.py FAULT BACKEND`. In each, compiled work is not done.
+"""Starts the runner with a fault planted: `faulty_start.py FAULT BACKEND`: compiled work is not done, or not as it is told.
 
 The fault is planted when the backend has loaded, as an unlucky stack or harness would have it from the start.
 """
@@ -78,6 +78,38 @@ class _Forgetful:
 def forgotten_marks(torch, backend):
     """A torch whose function of this name does nothing."""
     torch.compiler.cudagraph_mark_step_begin = lambda: None
+
+
+def late_compilation(torch, backend):
+    """What was compiled is thrown away just before the clock starts."""
+    honest = backend.measure
+
+    def measure(job, pulse):
+        torch._dynamo.reset()
+        honest(job, pulse)
+
+    backend.measure = measure
+
+
+def symbolic_shapes(torch, backend):
+    """A harness that asks for dynamic shapes, whatever it is asked for."""
+    honest = torch.compile
+    torch.compile = lambda model, **options: honest(model, **{**options, "dynamic": True})
+
+
+def failure_in_profile(torch, backend):
+    """The work itself fails while it is profiled, and only then."""
+    honest, profile = backend.do_passes, torch.profiler.profile
+
+    def profiling(*arguments, **options):
+        def fail(*_):
+            backend.do_passes = honest
+            raise AssertionError("planted: the work failed")
+
+        backend.do_passes = fail
+        return profile(*arguments, **options)
+
+    torch.profiler.profile = profiling
 
 
 def no_profiler(torch, backend):

@@ -62,6 +62,17 @@ class Compiled(unittest.TestCase):
         self.assertNotEqual(first["evidence"]["compile.wall_ns"], again["evidence"]["compile.wall_ns"])
         self.assertEqual(again["evidence"]["compile.recompiles"], 0)
 
+    def test_outputs_that_end_by_themselves_are_cells_of_their_own(self):
+        asked = {"cache": "static", "compile_mode": "aot_eager", "dynamic": "false", "ignore_eos": False}
+        with Runner() as runner:
+            self.loaded(runner)
+            first = self.result(runner, work("kv_decode", **asked))
+            other = self.result(runner, work("kv_decode", prompt=(2, 7, 1, 8, 2), **asked))
+            again = self.result(runner, work("kv_decode", prompt=(2, 7, 1, 8, 2), **asked))
+        self.assertNotEqual(first["evidence"]["compile.wall_ns"], other["evidence"]["compile.wall_ns"])
+        self.assertEqual(other["evidence"]["compile.wall_ns"], again["evidence"]["compile.wall_ns"])
+        self.assertIs(again["evidence"]["compile.settled"], True)
+
     def test_one_graph_serves_a_growing_cache_where_shapes_are_dynamic(self):
         asked = {"cache": "dynamic", "new_tokens": 6, "compile_mode": "default"}
         with Runner() as runner:
@@ -71,6 +82,7 @@ class Compiled(unittest.TestCase):
         self.assertEqual(found["tokens"], eager["tokens"])
         self.assertEqual(found["evidence"]["compile.recompile_limit_hits"], 0)
         self.assertEqual(found["evidence"]["dynamic"], "true")
+        self.assertIs(found["evidence"]["compile.symbolic_shapes"], True)
         self.assertLessEqual(found["evidence"]["compile.graphs"], 4)
 
     def test_the_kernel_cache_is_private_and_goes_with_its_process(self):

@@ -152,6 +152,36 @@ class Faults(unittest.TestCase):
         self.assertIn("Kineto", found["profile.error"])
         self.assertEqual([name for name in found if name.startswith("profile.")], ["profile.error"])
 
+    def test_work_that_fails_while_it_is_profiled_fails(self):
+        for mode in ("eager", "aot_eager"):
+            with self.subTest(mode):
+                found = answer("failure_in_profile", compiled(mode=mode))
+                self.assertEqual((found["type"], found.get("class")), ("failed", "assertion"))
+
+    def test_what_compiles_while_the_clock_runs_has_not_settled(self):
+        found = evidence("late_compilation", compiled(mode="aot_eager"))
+        self.assertGreater(found["compile.graphs"], 0)
+        self.assertIs(found["compile.settled"], False)
+
+    def test_shapes_are_symbolic_or_are_not(self):
+        for fault, is_symbolic in (("no_fault", False), ("symbolic_shapes", True)):
+            with self.subTest(fault):
+                found = evidence(fault, compiled(mode="aot_eager"))
+                self.assertIs(found["compile.symbolic_shapes"], is_symbolic)
+                self.assertEqual(found["dynamic"], "true" if is_symbolic else "false")
+
+    def test_a_mode_that_a_variable_alters_is_another_mode(self):
+        for variable, mode in (
+            ("TORCHINDUCTOR_COORDINATE_DESCENT_TUNING", "coordinate_descent_tuning"),
+            ("TORCHINDUCTOR_MAX_AUTOTUNE", "max_autotune"),
+        ):
+            with self.subTest(variable):
+                self.assertEqual(evidence("no_fault", compiled(), {variable: "1"})["compile.mode"], mode)
+
+    def test_32_bits_that_are_multiplied_in_fewer_are_told(self):
+        found = evidence("no_fault", compiled(mode="eager"), {"TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1"})
+        self.assertEqual(found["dtype"], "f32 at high precision")
+
     def test_steps_are_marked_by_torch_or_are_not(self):
         for fault, asked, is_marked in (
             ("no_fault", "true", True),

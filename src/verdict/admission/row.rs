@@ -26,6 +26,7 @@ pub(super) fn contradiction(
         floor_ns_per_forward: plan.run.floor_ns_per_forward,
         vocab_size: plan.model.vocab_size,
         min_two_process_speedup: plan.run.min_two_process_speedup,
+        needs_region_calls: false,
     };
     let outcome = row.outcome;
     match (outcome, answer(row)) {

@@ -25,6 +25,9 @@ class Cells:
     def ready(self, model, settings, cache, work, pulse, backend):
         """The cell of this work on this static cache; the backend begins an iteration of it and does its passes."""
         key = (settings.key(), cache, work["phase"], len(work["prompt"]), work["new_tokens"])
+        if not work["ignore_eos"]:
+            # How many passes there are is the output's to say.
+            key += (tuple(work["prompt"]), tuple(sorted(work["sampling"].items())))
         if not settings.is_compiled and key in self._eager:
             return self._eager[key]
         if settings.is_compiled and self._compiled is not None and self._compiled.key == key:
@@ -54,6 +57,7 @@ class Cells:
             cell.found.update(stack.inductor_view())
             cell.found.update(stack.triton())
         self._profile(cell, work, pulse, backend)
+        cell.begin_timed()
 
     def _settle(self, cell, compiler, work, pulse, backend):
         """Iterates until an iteration compiles nothing."""
@@ -81,12 +85,8 @@ class Cells:
 
         try:
             found = profiled.profile(self._torch, self._device, cell.settings.is_compiled, begin, do_passes)
-        except (AssertionError, RuntimeError) as error:
-            # A torch that was built without its profiler asserts it; or there is no right to the device's counters, or somebody
-            # else has them. What failed in the work itself fails again.
-            cell.found["profile.error"] = str(error)[:400]
-            do_passes(begin())
-            return
+        except profiled.Unavailable as error:
+            found = {"profile.error": str(error)[:400]}
         cell.found.update(found)
 
 
@@ -101,11 +101,16 @@ class Cell:
         self._compiler = None
         self._marks_step = settings.is_compiled and settings.marks_step
         self._calls = self._marked_before = 0
+        self._mark = None
 
     def take(self, compiler, compiled):
         """What the passes call from now on, and who knows how it was compiled."""
         self._compiler, self.callable = compiler, compiled
         self._marked_before = compiler.marked_steps()
+
+    def begin_timed(self):
+        """From here on nothing may be compiled any more."""
+        self._mark = self._compiler.mark() if self._compiler is not None else None
 
     def call(self, inputs):
         """A pass; the last position's logits, `[1, vocab_size]`."""
@@ -115,7 +120,7 @@ class Cell:
         return self.callable(**inputs).logits[:, -1, :]
 
     def evidence(self):
-        """How this cell was compiled, as torch's books have it now, and what its profile showed."""
+        """How this cell was compiled, as torch's books have it after a repetition, and what its profile showed."""
         settings = self.settings
         found = {**settings.axes, **self.found}
         # Read from the objects that did the work, not from what was asked for.
@@ -123,9 +128,15 @@ class Cell:
             found.pop(axis)
         if self._compiler is not None:
             found.update(self._compiler.evidence())
+            if self._compiler.mark() != self._mark:
+                # In the timed part, perhaps; of the next repetition that is another question.
+                found["compile.settled"] = False
+                self.begin_timed()
+            if found["compile.symbolic_shapes"]:
+                found["dynamic"] = "true"
             found["compile_target"] = found["compile.target"] = self._target()
-            found["graphs.mark_step"] = 0 < self._calls == self._compiler.marked_steps() - self._marked_before
-            found["cudagraph_mark_step"] = "true" if found["graphs.mark_step"] else "false"
+            found["cudagraph_mark_step"] = self._marked()
+            found["graphs.mark_step"] = found["cudagraph_mark_step"] == "true"
         return found
 
     def _target(self):
@@ -133,3 +144,10 @@ class Cell:
         if isinstance(self.callable, self._torch.nn.Module):
             return "model"
         return "forward" if inspect.isroutine(self.callable) else type(self.callable).__qualname__
+
+    def _marked(self):
+        """Whether each pass was marked as a step, or none, or how many."""
+        marked = self._compiler.marked_steps() - self._marked_before
+        if marked in (0, self._calls):
+            return "true" if marked else "false"
+        return "%d marks in %d passes" % (marked, self._calls)

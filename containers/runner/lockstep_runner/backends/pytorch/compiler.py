@@ -1,16 +1,19 @@
 """Compiles for exactly one cell, and reads from torch what came of it.
 
 Everything here is read after the fact from torch's own books (torch 2.11: `torch._dynamo.utils`, the code objects' cache
-entries, `torch._inductor.cudagraph_trees`); nothing is derived from what was asked for.
+entries, the settings of what `torch.compile` gave back, `torch._inductor.cudagraph_trees`).
 """
 
 import logging
+import re
 
 # Texts of evidence are for people, and stand in every row: of each kind the first few and the last tell enough.
 SHOWN_TEXTS = 5
 SHOWN_CHARACTERS = 300
 LIMIT_HIT = "Dynamo recompile limit exceeded"
 CUDAGRAPH_LOGGERS = ("torch._inductor.cudagraph_utils.__cudagraphs", "torch._inductor.cudagraph_trees.__cudagraphs")
+# What Dynamo calls a size that it left open, among the shapes of a graph.
+SYMBOL = re.compile(r"'s\d+")
 # More than any cell compiles; torch keeps 64.
 KEPT_COMPILATIONS = 4096
 
@@ -128,6 +131,7 @@ class Compiler:
         suppressed = [one for one in compilations if one.fail_type and one.fail_type not in soft]
         skipped = [one for one in compilations if one.fail_type in soft and one not in limits]
         return {
+            "compile.symbolic_shapes": any(SYMBOL.search(one.graph_node_shapes or "") for one in compilations),
             "compile.recompiles": len(recompiled) - len(limits),
             "compile.recompile_reasons": _texts(one.recompile_reason for one in recompiled),
             "compile.recompile_limit_hits": len(limits),
@@ -146,11 +150,16 @@ class Compiler:
         return not hasattr(self._callable, "_torchdynamo_orig_callable")
 
     def _mode(self, backend):
-        """The mode of what was compiled: Inductor is told of it by its settings alone."""
+        """The mode of what was compiled: Inductor is told of it by its settings alone, which a variable may set, too."""
         if backend != "inductor":
             return backend
-        is_replayed = (self._callable.get_compiler_config() or {}).get("triton.cudagraphs")
-        return "reduce-overhead" if is_replayed else "default"
+        from torch._inductor import list_mode_options
+
+        modes = {name: set(list_mode_options(name)) for name in ("default", "reduce-overhead", "max-autotune")}
+        settings = self._callable.get_compiler_config() or {}
+        switched_on = {key for keys in modes.values() for key in keys if settings.get(key)}
+        named = [name for name, keys in modes.items() if keys == switched_on]
+        return named[0] if named else "+".join(sorted(switched_on))
 
     def _backend(self):
         """Who compiled the code that is installed now, from the cache entries of every code object that was looked at."""

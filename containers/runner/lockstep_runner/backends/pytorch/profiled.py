@@ -18,16 +18,24 @@ SHOWN_KERNELS = 5
 ITERATIONS = {"cuda": 1, "cpu": 3}
 
 
+class Unavailable(Exception):
+    """There is no profile to be had here."""
+
+
 def profile(torch, device, is_compiled, begin, do_passes):
-    """Runs `do_passes(begin())` with the profiler on the passes alone; evidence by name."""
+    """Runs `do_passes(begin())` with the profiler on the passes alone; evidence by name, or `Unavailable`."""
     activity, on_gpu = torch.profiler.ProfilerActivity, device.type == "cuda"
     # Beside the kernels of a GPU only the calls of compiled code are looked for.
     activities = ([activity.CUDA] if on_gpu else []) + ([activity.CPU] if is_compiled or not on_gpu else [])
     replays, rows, regions = _Replays(torch, device), [], 0
     for _ in range(ITERATIONS[device.type]):
         job = begin()
-        with replays, torch.profiler.profile(activities=activities, acc_events=True) as profiler:
-            do_passes(job)
+        profiler = _started(torch, activities)
+        try:
+            with replays:
+                do_passes(job)
+        finally:
+            profiler.stop()
         events = profiler.profiler.kineto_results.events()
         rows.extend(_on_device(torch, events) if on_gpu else _own_times(events))
         regions += sum(1 for event in events if REGION.match(event.name()) and not _is_on_device(torch, event))
@@ -41,6 +49,17 @@ def profile(torch, device, is_compiled, begin, do_passes):
     if kernels:
         found["attention.kernels"] = kernels
     return {**found, **replays.evidence()}
+
+
+def _started(torch, activities):
+    try:
+        profiler = torch.profiler.profile(activities=activities, acc_events=True)
+        profiler.start()
+    except (AssertionError, RuntimeError) as error:
+        # A torch that was built without its profiler asserts it; or there is no right to the device's counters, or somebody else
+        # has them.
+        raise Unavailable(str(error)) from error
+    return profiler
 
 
 def _of_attention(rows, generated):

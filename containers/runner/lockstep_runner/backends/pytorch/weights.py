@@ -59,9 +59,13 @@ class Weights:
         return model.to(self._device).eval()
 
     def dtype_of(self, model):
-        """The format that the model's weights really have."""
+        """The format that the model's weights really have, and that 32 bits are multiplied in where that is another."""
         names = {getattr(self._torch, name): short for short, name in DTYPES.items()}
         found = {parameter.dtype for parameter in model.parameters()}
+        precision = self._torch.get_float32_matmul_precision()
+        if precision != "highest":
+            # TF32, or bf16 in parts: a variable of torch or of cuBLAS may switch it on.
+            names[self._torch.float32] = "f32 at %s precision" % precision
         return "+".join(sorted(names.get(dtype, str(dtype)) for dtype in found))
 
 
