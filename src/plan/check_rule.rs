@@ -312,15 +312,16 @@ impl RulePlace<'_> {
         }
     }
 
-    /// Cuts that no rate could lie by.
+    /// Cuts that leave no rate ok, or none that crashes.
     fn cuts(&self, Portability { ok_rate, crash_rate, .. }: &Portability) -> Result<(), Error> {
-        let (key, value, least) = match (0.0..=1.0).contains(ok_rate) {
-            false => ("ok_rate", ok_rate, &0.0),
-            true if (*ok_rate..=1.0).contains(crash_rate) => return Ok(()),
-            true => ("crash_rate", crash_rate, ok_rate),
-        };
-        let message = format!("{value} is out of range: expected {least} to 1, as a side is ok up to `ok_rate`");
-        Err(self.fault(&format!("rule.{key}"), message, None))
+        if !(0.0..1.0).contains(ok_rate) {
+            return Err(self.fault("rule.ok_rate", format!("{ok_rate} is out of range: expected 0 to below 1"), None));
+        }
+        if !(*ok_rate..=1.0).contains(crash_rate) {
+            let message = format!("{crash_rate} is out of range: expected `ok_rate`, {ok_rate}, to 1");
+            return Err(self.fault("rule.crash_rate", message, None));
+        }
+        Ok(())
     }
 
     /// A gate that no delta could pass, and an interval of what is not judged, say nothing.

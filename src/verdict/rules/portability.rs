@@ -105,7 +105,7 @@ enum Class {
 /// | ok | ok, a mean is missing | `portable_latency_unknown` |
 /// | crash | crash | `confirmed_crash_both` |
 /// | ok | crash, or the other way round | `flipped` |
-/// | either side between the two rates, which may be one and the same | | `unstable` |
+/// | either side between the two rates (nothing, where they are one and the same) | | `unstable` |
 /// | covered | absent | `missing_` and the absent side's name in small letters, as `missing_ada`; `missing_both` |
 ///
 /// The report gives no rate that separates ok from crash, and has no name for a condition that flips. A condition is
@@ -138,10 +138,10 @@ pub fn portability(input: &Portability) -> Ruling {
 
 fn rule(input: &Portability) -> Ruling {
     let Portability { ok_rate, crash_rate, similar_pct, .. } = *input;
-    if !(ok_rate >= 0.0 && ok_rate <= crash_rate && crash_rate <= 1.0) {
+    if !((0.0..1.0).contains(&ok_rate) && (ok_rate..=1.0).contains(&crash_rate)) {
         return Ruling::invalid(format!(
-            "a side is ok up to a rate of {ok_rate} and crashes from {crash_rate}; both must lie in 0 to 1, the second not below \
-             the first"
+            "a side is ok up to a rate of {ok_rate} and crashes from {crash_rate}; the first must lie in 0 to below 1, the \
+             second from there to 1"
         ));
     }
     if !(similar_pct > 0.0 && similar_pct.is_finite()) {

@@ -222,7 +222,7 @@ fn one_cut_leaves_nothing_between_ok_and_crash_and_is_ok_itself() {
 
 #[test]
 fn impossible_numbers_and_overlapping_cuts_are_invalid() {
-    for (low, high) in [(0.5, 0.4), (-0.1, 0.5), (0.1, 1.1), (f64::NAN, 0.5), (0.0, f64::NAN)] {
+    for (low, high) in [(0.5, 0.4), (1.0, 1.0), (-0.1, 0.5), (0.1, 1.1), (f64::NAN, 0.5), (0.0, f64::NAN)] {
         assert_eq!(ruled(low, high, &[(ok(1.0), ok(1.0))]).standing, Standing::Invalid, "{low} {high}");
     }
     for mean in [0.0, -1.0, f64::NAN, f64::INFINITY] {
