@@ -6,7 +6,7 @@
 //! | of eager arms across lanes, that does not show them equivalent | decides nothing on times |
 //! | of eager arms across blocks, that shows a difference | is void where it speaks of times |
 //! | of eager arms across blocks, that does not show them equivalent | decides nothing on times |
-//! | none, in a plan that holds modes of compiling against eager arms | says so where it speaks of times |
+//! | none, in a plan that holds modes of compiling against eager arms | decides nothing on times |
 //!
 //! A hypothesis leans on the controls across lanes that it names, and on those across blocks of its plan.
 
@@ -19,7 +19,7 @@ use super::reduce::Table;
 use super::rules::{Ruling, Standing};
 use super::{Error, Finding, HypothesisVerdict};
 use crate::plan::{Hypothesis, HypothesisKind, Plan, Rule};
-use crate::terms::words;
+use crate::terms::{asks_for_compiled_code, words};
 
 /// The columns of times.
 const TIMES: [(&str, &str); 4] = [("launches", "ms"), ("cells", "mean_ms"), ("cells", "sd_ms"), ("cells", "cv")];
@@ -37,8 +37,29 @@ pub(super) struct Controls {
 }
 
 /// What a hypothesis on times says where nothing would show that the host drifted.
-const WITHOUT: &str = "no negative control stands beside it: the plan holds no eager work against itself (`steady_within_pct` \
-                       of a workload), so that a host that drifted would not show";
+const WITHOUT: &str = "nothing is decided on times, since no negative control stands beside them: the plan holds no eager work \
+                       against itself (`steady_within_pct` of a workload), so that a host that drifted would not show";
+
+/// The hypotheses that decide nothing, whatever is measured, because the plan has modes of compiling, eager arms and no
+/// negative control.
+pub fn undecided_without_control(plan: &Plan) -> Vec<&str> {
+    let of_times = |hypothesis: &&Hypothesis| match &hypothesis.kind {
+        HypothesisKind::Contrast(_) | HypothesisKind::PhaseSeparation(_) => true,
+        HypothesisKind::Ruled { rule, .. } => reads_times(rule) && !matches!(**rule, Rule::Portability(_)),
+        _ => false,
+    };
+    let undecided = plan.hypotheses.iter().filter(|_| is_without(plan)).filter(of_times);
+    undecided.map(|hypothesis| hypothesis.name.as_str()).collect()
+}
+
+/// Whether the plan holds modes of compiling against eager arms, and none of these against itself or another.
+fn is_without(plan: &Plan) -> bool {
+    let is_guarded = plan.workloads.iter().any(|workload| workload.steady_within_pct.is_some())
+        || plan.hypotheses.iter().any(is_control);
+    let modes: BTreeSet<_> =
+        plan.workloads.iter().filter_map(|workload| workload.axes.get("compile_mode")).flatten().collect();
+    !is_guarded && modes.len() > 1 && modes.iter().any(|mode| !asks_for_compiled_code(mode))
+}
 
 impl Controls {
     /// `verdicts` are those of the plan's contrasts, in plan order.
@@ -63,12 +84,8 @@ impl Controls {
                 open.insert(hypothesis.name.clone(), verdict.finding);
             }
         }
-        let is_guarded = plan.workloads.iter().any(|workload| workload.steady_within_pct.is_some())
-            || plan.hypotheses.iter().any(is_control);
-        let modes: BTreeSet<_> = table.cells().iter().filter_map(|(_, cell)| cell.axes.get("compile_mode")).collect();
-        let has_arms = modes.len() > 1 && table.cells().iter().any(|(_, cell)| is_eager_arm(cell));
-        let is_without = has_arms && !is_guarded;
-        Ok(Self { blocks: block_controls(plan, table, absent, expectations)?, shown, open, is_without })
+        let blocks = block_controls(plan, table, absent, expectations)?;
+        Ok(Self { blocks, shown, open, is_without: is_without(plan) })
     }
 
     /// Takes back what contrasts say, and what voids a rule before it is asked.
@@ -90,7 +107,8 @@ impl Controls {
                 verdict.finding = Finding::CouldNotTell;
                 verdict.reasons.insert(0, reason);
             } else if self.is_without && of_times {
-                verdict.reasons.push(WITHOUT.to_owned());
+                verdict.finding = Finding::CouldNotTell;
+                verdict.reasons.insert(0, WITHOUT.to_owned());
             }
         }
     }
@@ -100,12 +118,10 @@ impl Controls {
         if !reads_times(rule) {
             return ruling;
         }
-        if self.is_without && rests_on_times(rule, &ruling) {
-            ruling.reasons.push(WITHOUT.to_owned());
-        }
         let (word, standing, reason) = match (self.drift(), self.open_to(hypothesis)) {
             (Some(drift), _) => ("invalid", Standing::Invalid, drift.told()),
             (None, Some(reason)) => ("inconclusive", Standing::Inconclusive, reason),
+            (None, None) if self.is_without => ("inconclusive", Standing::Inconclusive, WITHOUT.to_owned()),
             (None, None) => return ruling,
         };
         if ruling.standing == Standing::Decided && rests_on_times(rule, &ruling) {

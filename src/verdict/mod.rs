@@ -49,6 +49,7 @@ pub use crate::journal::{Calibration, CalibrationState, Detections, LaneState};
 pub use crate::plan::Replication;
 pub use block_controls::BlockControl;
 pub use calibration::{CalibrationFacts, PAIRS_NEEDED, PairFinding, calibration, pair_finding};
+pub use controls::undecided_without_control;
 pub use error::Error;
 pub use expected_value::{ExpectationStanding, ExpectedFailureVerdict};
 pub use judge::{judge, judge_file};

@@ -21,6 +21,7 @@ pub const TRIALS: &[Named] = &[
     Named("broken_files_of_a_run_are_named", Needs::Nothing, broken_runs),
     Named("a_broken_snapshot_is_named", Needs::Nothing, broken_snapshot),
     Named("bytes_that_are_no_text_are_refused", Needs::Nothing, no_text),
+    Named("a_plan_that_would_decide_nothing_on_times_says_so", Needs::Nothing, want_of_control),
     Named("a_run_is_found_by_its_head_and_latest_only_where_that_is_clear", Needs::Nothing, run_names),
 ];
 
@@ -255,4 +256,17 @@ fn run_names() {
     // Both began in this century.
     refused(&project.lockstep(&["report", "20"]), &["the head of 2 runs", "give more of the id"]);
     project.lockstep(&["report", &first.id]).exits(0).prints(&[&first.id]);
+}
+
+fn want_of_control() {
+    let project = Project::new();
+    let told = "has no negative control, so that nothing will be decided on times, whatever is measured: ";
+    let without = project.lockstep(&["plan", "pattern-qwen2.5-0.5b"]);
+    without.exits(0).prints(&[told, "default-prefill, reduce-overhead-prefill, ", "`steady_within_pct`"]);
+    // The first has one; the second asks for no times.
+    for plan in ["compile-boundary", "matrix-decode"] {
+        let ended = project.lockstep(&["plan", plan]);
+        ended.exits(0);
+        assert!(!ended.stdout.contains(told), "{plan}: {ended:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! `lockstep plan PLAN`.
 
+use super::run::want_of_control;
 use crate::cli::assemble::check_cells;
 use crate::cli::output::{Format, emit, emit_json, style};
 use crate::cli::{Error, Exit, Project};
@@ -144,6 +145,9 @@ fn text(plan: &Plan, source: &str, cells: &[Cell], schedule: &Schedule) -> Strin
         let expected = serde_json::to_string(&hypothesis.expect).unwrap_or_default().replace(['[', ']', '"'], "");
         let expected = if expected.is_empty() { "whatever it is".to_owned() } else { expected };
         text.push_str(&format!("  {}: {} (expected: {expected})\n", hypothesis.name, hypothesis.claim));
+    }
+    if let Some(told) = want_of_control(plan) {
+        text.push_str(&format!("\n{told}\n"));
     }
     for expected in &plan.expected_failures {
         let ExpectedFailure { lane, outcome, reason, expires, .. } = expected;

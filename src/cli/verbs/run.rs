@@ -18,6 +18,7 @@ use crate::cli::{Error, Exit, Project};
 use crate::plan::Plan;
 use crate::supervise::{self, LaneExecutable};
 use crate::terms::Digest;
+use crate::verdict::undecided_without_control;
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -166,6 +167,19 @@ fn executables(
     Ok(executables)
 }
 
+/// What will stay undecided for want of a negative control, told before time is spent on it.
+pub(super) fn want_of_control(plan: &Plan) -> Option<String> {
+    let undecided = undecided_without_control(plan);
+    (!undecided.is_empty()).then(|| {
+        format!(
+            "plan {} has no negative control, so that nothing will be decided on times, whatever is measured: {}; to try: give \
+             a workload of eager cells, whose time the device decides, `steady_within_pct`",
+            plan.name,
+            undecided.join(", ")
+        )
+    })
+}
+
 /// What differs between the ways to begin a run.
 pub(super) struct Start {
     pub plan_source: String,
@@ -199,6 +213,9 @@ pub(super) fn begin(project: &Project, experiment: Experiment, start: Start) -> 
     };
     let folder = RunFolder::create(project, &mut facts, &experiment.text, &lanes)?;
     note(&format!("run {} of plan {} ({})", folder.id, experiment.plan.name, facts.plan_source));
+    if let Some(told) = want_of_control(&experiment.plan) {
+        note(&told);
+    }
     let assembly = Assembly {
         unlocked,
         telemetry: !no_telemetry,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::verdict::rules::Standing;
+use crate::verdict::undecided_without_control;
 
 const PLAN: &str = r#"
 schema = 1
@@ -85,8 +86,12 @@ crash_rate = 0.7
 similar_pct = 5.0
 "#;
 
+fn parsed(plan: &str) -> Plan {
+    Plan::parse("ablation.toml", plan).unwrap()
+}
+
 fn judged(plan: &str, ms: fn(&str, usize, u32) -> f64) -> Verdict {
-    let plan = Plan::parse("ablation.toml", plan).unwrap();
+    let plan = parsed(plan);
     let cells: BTreeMap<_, _> = plan.cells().unwrap().into_iter().map(|cell| (cell.id(), cell)).collect();
     let fixture = Fixture { ms, tokens: |_, _| vec![7; 4], ..Fixture::default() };
     let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..6))).records;
@@ -184,17 +189,25 @@ fn a_workload_that_has_to_be_steady_guards_a_plan_without_a_control_across_lanes
 }
 
 #[test]
-fn a_plan_of_eager_arms_without_any_control_says_so_where_it_speaks_of_times() {
-    let plan = of_blocks_alone().replace("steady_within_pct = 4.0\n", "");
-    let told = |plan: &str, ms| -> Vec<bool> {
-        let verdict = judged(plan, ms);
-        let says = |one: &HypothesisVerdict| one.reasons.iter().any(|it| it.starts_with("no negative control stands"));
-        verdict.hypotheses.iter().map(says).collect()
-    };
-    assert_eq!(results(&judged(&plan, quiet)), ["faster", "strong_win", "same_outcome"]);
-    assert_eq!(told(&plan, quiet), [true, true, false], "outcomes need none");
-    assert_eq!(told(&of_blocks_alone(), quiet), [false; 3]);
-    assert_eq!(told(PLAN, restless), [false; 4]);
-    let without_arms = plan.replace("compile_mode = [\"eager\"]", "compile_mode = [\"none\"]");
-    assert_eq!(told(&without_arms, quiet), [false; 3]);
+fn a_plan_of_eager_arms_without_any_control_decides_nothing_on_times() {
+    let without = of_blocks_alone().replace("steady_within_pct = 4.0\n", "");
+    let verdict = judged(&without, quiet);
+    assert_eq!(results(&verdict), ["could_not_tell", "inconclusive", "same_outcome"], "outcomes need none");
+    let [gain, band, crashes] = &verdict.hypotheses[..] else { panic!("three hypotheses") };
+    let told = "nothing is decided on times, since no negative control stands beside them: ";
+    assert!(gain.reasons[0].starts_with(told), "{gain:?}");
+    assert!(band.reasons[0].starts_with(told), "{band:?}");
+    assert!(band.reasons[0].ends_with("; without that it would be strong win"), "{band:?}");
+    assert_eq!(band.ruling.as_ref().unwrap().standing, Standing::Inconclusive);
+    assert!(crashes.reasons.last().unwrap().starts_with(told), "its means decide nothing: {crashes:?}");
+    assert_eq!(undecided_without_control(&parsed(&without)), ["gain", "band"]);
+    let without_arms = without.replace("compile_mode = [\"eager\"]", "compile_mode = [\"none\"]");
+    for (text, expected) in [
+        (of_blocks_alone(), ["faster", "strong_win", "same_outcome"]),
+        (without_arms, ["faster", "strong_win", "same_outcome"]),
+    ] {
+        assert_eq!(results(&judged(&text, quiet)), expected);
+        assert!(undecided_without_control(&parsed(&text)).is_empty());
+    }
+    assert!(undecided_without_control(&parsed(PLAN)).is_empty());
 }
