@@ -3,7 +3,7 @@
 use std::fs::read_to_string;
 use std::path::Path;
 
-use lockstep::terms::{Evidence, fell_back};
+use lockstep::terms::{Digest, Evidence, fell_back};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -76,7 +76,40 @@ fn every_fault_that_was_planted_on_a_processor_is_caught_by_its_name() {
         ("late_compilation", "unexplained"),
         ("another_mode", "unexplained"),
         ("failure_in_profile", "assertion"),
+        ("compiled_eager", "unexplained"),
     ];
     let of_a_processor = of_a_processor.map(|(name, class)| (name, Some(class)));
     assert_eq!(found, named(&[&everywhere[..], &of_a_processor].concat()));
+}
+
+/// The runner's files below `folder` by name, as `tests/pytorch/collect_faults.py` lists them.
+fn listed(folder: &Path, below: &str, list: &mut String) {
+    let entries = std::fs::read_dir(folder).expect("the runner is there").map(|entry| entry.expect("it can be listed"));
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for entry in entries.filter(|entry| entry.file_name() != "__pycache__") {
+        let is_folder = entry.file_type().expect("a type").is_dir();
+        let name = entry.file_name().into_string().expect("UTF-8");
+        if is_folder { &mut folders } else { &mut files }.push(name);
+    }
+    files.sort();
+    folders.sort();
+    for name in files {
+        let digest = Digest::of(&std::fs::read(folder.join(&name)).expect("a file")).to_string();
+        list.push_str(&format!("{below}{name} {}\n", digest.trim_start_matches("sha256:")));
+    }
+    for name in folders {
+        listed(&folder.join(&name), &format!("{below}{name}/"), list);
+    }
+}
+
+/// Where this fails, the runner has changed: `collect_faults.py > tests/journals/cpu/planted-faults.jsonl`, where torch is.
+#[test]
+fn the_processors_answers_are_of_the_runner_as_it_is() {
+    let mut list = String::new();
+    listed(&root().join("containers/runner/lockstep_runner"), "", &mut list);
+    let (place, _) = planted("cpu");
+    assert_eq!(
+        format!("sha256:{}", place["runner_sha256"].as_str().expect("a digest")),
+        Digest::of(list.as_bytes()).to_string()
+    );
 }

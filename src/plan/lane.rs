@@ -82,7 +82,7 @@ pub enum GateTest {
 pub struct Limits {
     /// Inactivity while starting and loading, in seconds.
     pub load_s: f64,
-    /// Inactivity while compiling, in seconds.
+    /// How long one compilation may take, in seconds: beats alone do not prolong it.
     pub compile_s: f64,
     /// Inactivity in a warmup repetition, in seconds.
     pub warmup_s: f64,

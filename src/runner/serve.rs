@@ -1,5 +1,6 @@
 //! The loop: greet, then answer one request at a time.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -198,6 +199,7 @@ impl<B: Backend, W: Write> Session<'_, B, W> {
                 out_of_memory: error.is_out_of_memory(),
                 class: None,
                 message: bounded(&error),
+                evidence: BTreeMap::new(),
             },
         }
     }

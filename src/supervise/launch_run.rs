@@ -195,7 +195,7 @@ impl Launch<'_, '_> {
             for index in cells {
                 let Some(cell) = self.track.cells.get(*index) else { continue };
                 self.cell = Some(*index);
-                if let Answer::Failed { class, message } = session.repetition(self.request(cell, true)).await? {
+                if let Answer::Failed { class, message, .. } = session.repetition(self.request(cell, true)).await? {
                     let failure = Failure::new(class, format!("in warmup: {message}"));
                     return Err(Halt::Broken(Outcome::Crashed, failure).into());
                 }
@@ -310,7 +310,10 @@ impl Launch<'_, '_> {
                 row.stop = Some(stop);
                 row.evidence = evidence;
             }
-            Answer::Failed { class, message } => row.failure = Some(Failure::new(class, message)),
+            Answer::Failed { class, message, evidence } => {
+                row.failure = Some(Failure::new(class, message));
+                row.evidence = evidence;
+            }
         }
         let outcome = row.outcome;
         self.recorder.row(row)?;

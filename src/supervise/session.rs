@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::stop::Stop;
 use crate::launch::{self, Engine, Exit, LaneInput, LaneOutput, LaunchRequest, Launched};
 use crate::plan::Limits;
-use crate::terms::{Failure, FailureClass, Outcome, Signal, Stage};
+use crate::terms::{Evidence, Failure, FailureClass, Outcome, Signal, Stage};
 use crate::wire::{
     self, Conversation, FailureKind, Greeting, LineDecoder, Meaning, Reply, Request, RunRequest, RunResult, Step,
     encode,
@@ -51,8 +51,8 @@ pub(super) enum Halt {
 pub(super) enum Answer {
     /// It was done; the time between request and answer on our clock.
     Done { result: RunResult, outside_ns: u64 },
-    /// It failed.
-    Failed { class: FailureClass, message: String },
+    /// It failed; the evidence is what was known of the work by then.
+    Failed { class: FailureClass, message: String, evidence: Evidence },
 }
 
 /// A lane of which nothing is left.
@@ -161,8 +161,8 @@ impl Session {
             Reply::Result(result) => {
                 Ok(Answer::Done { result, outside_ns: u64::try_from(outside.as_nanos()).unwrap_or(u64::MAX) })
             }
-            Reply::Failed { out_of_memory, class, message, .. } => {
-                Ok(Answer::Failed { class: class_of(out_of_memory, class), message })
+            Reply::Failed { out_of_memory, class, message, evidence, .. } => {
+                Ok(Answer::Failed { class: class_of(out_of_memory, class), message, evidence: evidence.into() })
             }
             // The conversation takes no other answer to `run`.
             other => Err(self.violation(&format!("{other:?} is no answer to `run`"))),
@@ -213,8 +213,8 @@ impl Session {
             let (reply, meaning) = self.next(&mut budget).await?;
             match meaning {
                 Meaning::Answered => return Ok((reply, started.elapsed())),
-                // A load or a compile has no count that must grow; a repetition has.
-                Meaning::Beat { step, advanced } if advanced || matches!(step, Step::Load | Step::Compile) => {
+                // A load has no count that must grow. A compilation that hangs beats on, and counts nothing.
+                Meaning::Beat { step, advanced } if advanced || step == Step::Load => {
                     budget.renew(step, &self.limits);
                 }
                 Meaning::Left => return Err(self.left(&reply)),

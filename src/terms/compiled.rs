@@ -86,9 +86,16 @@ pub fn asks_for_compiled_code(mode: &str) -> bool {
 #[must_use]
 pub fn fell_back(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
     if !asks_for_compiled_code(mode) {
-        return None;
+        return compiled_all_the_same(mode, evidence);
     }
     known_mechanism(mode, evidence).or_else(|| unproven(mode, evidence))
+}
+
+/// Compiled code where none was asked for: an eager arm that is none makes every gain over it vanish.
+fn compiled_all_the_same(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
+    let calls = |name| number(evidence, name).filter(|calls| *calls > 0.0).map(|calls| (name, calls));
+    let (name, calls) = calls(GENERATED_CALLS).or_else(|| calls(REGION_CALLS))?;
+    Some((FailureClass::Unexplained, format!("mode {mode} compiles nothing, and {name} is {calls}")))
 }
 
 /// A mechanism that left a trace of its own.
@@ -120,8 +127,8 @@ fn known_mechanism(mode: &str, evidence: &Evidence) -> Option<(FailureClass, Str
     }
 }
 
-/// That the calls of compiled regions were not counted. Journals from before 2026-11-23 lack them, and the judge still reads those;
-/// whoever measures now has to show them.
+/// That the calls of compiled regions were not counted. Segments from before 2026-11-23T04:00Z lack them, and the judge still reads
+/// those; whoever measures now has to show them.
 #[must_use]
 pub(super) fn uncounted(mode: &str, evidence: &Evidence) -> Option<(FailureClass, String)> {
     let is_counted = Shown::Number.is_in(evidence, REGION_CALLS);
@@ -297,7 +304,14 @@ mod tests {
         for mode in ["default", "reduce-overhead", "aot_eager"] {
             assert_eq!(class(mode, &shown(mode, &[])), None, "{mode}");
         }
-        assert_eq!(class("eager", &Evidence::default()), None);
+        for mode in ["eager", "none"] {
+            let calls = |name: &str, count: i64| Evidence::from([(name.to_owned(), count.into())]);
+            assert_eq!(class(mode, &Evidence::default()), None);
+            for name in ["inductor.generated_calls", "profile.region_calls"] {
+                assert_eq!(class(mode, &calls(name, 0)), None, "{mode} {name}");
+                assert_eq!(class(mode, &calls(name, 1)), Some(FailureClass::Unexplained), "{mode} {name}");
+            }
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) struct Controls {
 
 /// What a hypothesis on times says where nothing would show that the host drifted.
 const WITHOUT: &str = "nothing is decided on times, since no negative control stands beside them: the plan holds no eager work \
-                       against itself (`steady_within_pct` of a workload), so that a host that drifted would not show";
+                       against itself (`steady_within_pct` of a workload), so that a device that drifted would not show";
 
 /// The hypotheses that decide nothing, whatever is measured, because the plan has modes of compiling, eager arms and no
 /// negative control.

@@ -165,6 +165,10 @@ impl Told {
         if self.logits.is_none() && row.outcome == Outcome::Ok {
             self.logits = Logits::of(&row.evidence);
         }
+        if row.outcome == Outcome::Crashed {
+            // How long it had compiled when it failed is no time of compiling.
+            return;
+        }
         // A launch compiles a cell once, and every row of the cell tells of it.
         let (Some(launch), Some(SignalValue::Int(ns))) = (row.launch, row.evidence.get("compile.wall_ns")) else {
             return;

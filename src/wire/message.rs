@@ -113,6 +113,9 @@ pub enum Reply {
         class: Option<FailureKind>,
         /// What was found.
         message: String,
+        /// What was known of the work when it failed.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        evidence: BTreeMap<String, SignalValue>,
     },
     /// The runner cannot go on: it says why and leaves.
     Fatal {

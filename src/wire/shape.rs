@@ -50,7 +50,7 @@ impl Message for Reply {
         shape("progress", &["step", "done"]),
         shape("loaded", &["wall_ns"]),
         shape("result", &["id", "cell", "wall_ns", "tokens", "stop", "evidence"]),
-        shape("failed", &["id", "cell", "out_of_memory", "class", "message"]),
+        shape("failed", &["id", "cell", "out_of_memory", "class", "message", "evidence"]),
         shape("fatal", &["message"]),
         shape("bye", &[]),
     ];

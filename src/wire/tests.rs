@@ -76,6 +76,7 @@ fn replies() -> Vec<Reply> {
             out_of_memory: false,
             class: Some(FailureKind::InductorError),
             message: "no".into(),
+            evidence: BTreeMap::from([("compile.graphs".to_owned(), SignalValue::Int(1))]),
         },
         Reply::Fatal { message: "no".into() },
         Reply::Bye,
@@ -300,6 +301,7 @@ fn an_answer_must_repeat_what_was_asked() {
         out_of_memory: true,
         class: Some(FailureKind::OutOfMemory),
         message: String::new(),
+        evidence: BTreeMap::new(),
     };
     assert_eq!(talk.reply(&failed), Err(Error::WrongId { expected: 1, found: 2 }));
 

@@ -40,6 +40,7 @@ OF_DEVICE = {
         ("late_compilation", "late_compilation", "default", {}, None),
         ("another_mode", "no_fault", "default", {}, {"TORCHINDUCTOR_COORDINATE_DESCENT_TUNING": "1"}),
         ("failure_in_profile", "failure_in_profile", "default", {}, None),
+        ("compiled_eager", "compiled_eager", "eager", {}, None),
     ),
     # Nothing is planted in the first: torch itself refuses to read what a later replay overwrote.
     "cuda": (
@@ -48,6 +49,7 @@ OF_DEVICE = {
         ("no_cuda_graph", "no_cuda_graph", "reduce-overhead", {"phase": "kv_decode", "cache": "static"}, None),
         ("out_of_memory", "out_of_memory", "default", {}, None),
         ("illegal_access", "illegal_access", "default", {}, None),
+        ("compiled_eager", "compiled_eager", "eager", {}, None),
     ),
 }
 

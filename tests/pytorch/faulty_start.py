@@ -46,6 +46,18 @@ def no_cuda_graph(torch, backend):
     torch.compile = lambda model, mode=None, **options: honest(model, **options)
 
 
+def compiled_eager(torch, backend):
+    """A harness that left the model compiled for the eager arm, too."""
+    model = backend._weights.model("f32", "sdpa")
+    model.forward = torch.compile(model.forward)
+
+
+def static_all_the_same(torch, backend):
+    """A harness that loses what it is told of sizes."""
+    honest = torch.compile
+    torch.compile = lambda model, dynamic=None, **options: honest(model, dynamic=False, **options)
+
+
 def graph_break_share(torch, backend):
     """All but the output layer stays out of the graph."""
     model = backend._weights.model("f32", "sdpa")
@@ -155,7 +167,7 @@ def overwritten(torch, backend):
             "Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run."
         )
 
-    backend._cells._compiler.compile = lambda model, settings: fail
+    _in_place_of_compiled(backend, lambda device: fail())
 
 
 def out_of_memory(torch, backend):
@@ -176,7 +188,10 @@ def illegal_access(torch, backend):
 
 def _in_place_of_compiled(backend, work):
     """Calls this with the model's device where a compiled model would be called."""
-    def compiled(model, _):
+    honest = backend._cells._compiler.compile
+
+    def compiled(model, settings):
+        honest(model, settings)
         device = next(model.parameters()).device
         return lambda *_, **__: work(device)
 

@@ -78,6 +78,22 @@ class Faults(unittest.TestCase):
         found = answer("inductor_error", compiled())
         self.assertEqual((found["type"], found.get("class")), ("failed", "inductor_error"))
         self.assertIs(found["out_of_memory"], False)
+        known = found["evidence"]
+        self.assertIn("planted: no code can be generated", " ".join(known["compile.errors"]))
+        self.assertNotIn("compile.suppressed_errors", known)
+        self.assertNotIn("compile.settled", known)
+        self.assertEqual((known["compile.graphs"], known["compile.target"], known["device"]), (0, "model", lane()["device"]))
+        self.assertGreater(known["compile.dynamo_ns"], 0)
+
+    def test_what_is_known_of_work_that_failed_is_of_that_work(self):
+        with Runner("pytorch", "failure_in_profile") as runner:
+            runner.load(checkpoint("llama"), lane())
+            failed = runner.run(compiled())
+            self.assertEqual((failed["type"], failed.get("class")), ("failed", "assertion"))
+            self.assertEqual((failed["evidence"]["compile.graphs"], failed["evidence"]["compile.mode"]), (1, "default"))
+            # It comes to no cell.
+            failed = runner.run({**compiled(), "prompt": [1 << 20]})
+            self.assertEqual((failed["type"], failed.get("evidence")), ("failed", None))
 
     def test_an_overwritten_output_fails_by_its_class(self):
         found = answer("overwritten", compiled())
@@ -162,6 +178,23 @@ class Faults(unittest.TestCase):
         found = evidence("late_compilation", compiled(mode="aot_eager"))
         self.assertGreater(found["compile.graphs"], 0)
         self.assertIs(found["compile.settled"], False)
+
+    def test_an_eager_arm_that_is_compiled_shows_it(self):
+        for fault, is_compiled in (("no_fault", False), ("compiled_eager", True)):
+            with self.subTest(fault):
+                found = evidence(fault, compiled(mode="eager"))
+                # On a GPU what is called is not looked at in eager cells, and a generated kernel shows by its name.
+                calls = found["inductor.generated_calls"] + found.get("profile.region_calls", 0)
+                self.assertEqual(calls > 0, is_compiled)
+
+    def test_dynamic_is_what_the_compiler_was_told(self):
+        for fault, expected in (("no_fault", "true"), ("static_all_the_same", "false")):
+            for target in ("model", "forward"):
+                with self.subTest(fault, target=target):
+                    # Decoding over a static cache leaves nothing symbolic, whatever is asked for.
+                    asked = {"cache": "static", "compile_mode": "default", "compile_target": target}
+                    found = evidence(fault, work("kv_decode", dynamic="true", **asked))
+                    self.assertEqual(found["dynamic"], expected)
 
     def test_shapes_are_symbolic_or_are_not(self):
         for fault, is_symbolic in (("no_fault", False), ("symbolic_shapes", True)):

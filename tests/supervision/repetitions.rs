@@ -1,7 +1,7 @@
 //! Faults that strike while a cell is measured.
 
 use lockstep::journal::{LaunchEnd, Record};
-use lockstep::terms::{FailureClass, Outcome};
+use lockstep::terms::{FailureClass, Outcome, SignalValue};
 use lockstep::verdict::{Conclusion, Finding};
 
 use crate::project::{Lane, Ledger, PlanText, Project};
@@ -25,6 +25,7 @@ const FATAL: &[(&str, Outcome, FailureClass, &str)] = &[
     ("hang", Outcome::Hung, FailureClass::Inactive, "no progress for 1.0 s"),
     ("hang --ignore-term", Outcome::Hung, FailureClass::Inactive, "no progress for 1.0 s"),
     ("stuck-beats", Outcome::Hung, FailureClass::Inactive, "no progress for 1.0 s"),
+    ("stuck-compile", Outcome::Hung, FailureClass::Inactive, "no progress for 1.0 s in step compile"),
 ];
 
 /// Fault, outcome, words of the message. These strike at the third and the fourth repetition; the process lives on.
@@ -53,10 +54,11 @@ pub fn trials() -> Vec<Named> {
         };
         trials.push((format!("{}_is_{outcome}_and_never_ok", named(fault)), Box::new(test)));
     }
-    let more: [(&str, fn()); 10] = [
+    let more: [(&str, fn()); 11] = [
         ("a_hung_process_is_asked_to_end_and_a_deaf_one_is_killed", hung_processes_end),
         ("what_ended_a_crashed_process_is_on_record", how_it_died),
         ("the_end_of_standard_error_is_kept_with_the_failure", stderr_tail),
+        ("what_was_known_of_failed_work_stands_in_its_row", known_of_failed_work),
         ("a_process_that_crashes_once_costs_one_row", crash_once),
         ("cells_that_do_nothing_but_hang_are_given_up_for_the_run", hopeless_cells),
         ("wrong_tokens_fail_the_plan_and_name_the_cells", wrong_tokens),
@@ -91,7 +93,11 @@ fn named(fault: &str) -> String {
 fn lane(fault: &str) -> Lane {
     let lane = Lane::faulty("faulty", &format!("{fault} --at 3"));
     let hangs = fault.starts_with("hang") || fault == "stuck-beats";
-    if hangs { lane.limit("measure_s", 1.0).limit("grace_s", 0.2) } else { lane }
+    match fault {
+        "stuck-compile" => lane.limit("compile_s", 1.0).limit("grace_s", 0.2),
+        _ if hangs => lane.limit("measure_s", 1.0).limit("grace_s", 0.2),
+        _ => lane,
+    }
 }
 
 fn launch_ends(ledger: &Ledger) -> Vec<&LaunchEnd> {
@@ -128,6 +134,16 @@ fn how_it_died() {
             let end = launch_ends(&ledger).into_iter().find(|end| Some(end.launch) == row.launch);
             assert_eq!(end.map(|end| (end.exit_status, end.signal)), Some((status, signal)), "{fault}");
         }
+    }
+}
+
+fn known_of_failed_work() {
+    let (_, ledger) = run_beside_healthy(&Project::new(), &lane("fail"));
+    let rows = ledger.rows_of("faulty");
+    let failed: Vec<_> = rows.iter().filter(|row| row.outcome == Outcome::Crashed).collect();
+    assert_eq!(failed.len(), 3);
+    for row in failed {
+        assert_eq!(row.evidence.get("compile.graphs"), Some(&SignalValue::Int(2)), "{row:?}");
     }
 }
 

@@ -235,8 +235,10 @@ fn reply() -> impl Strategy<Value = Reply> {
                 Reply::Result(RunResult { id, cell, wall_ns, tokens, stop, evidence })
             }
         ),
-        (number(), cell(), any::<bool>(), proptest::option::of(kind), ".{0,8}").prop_map(
-            |(id, cell, out_of_memory, class, message)| Reply::Failed { id, cell, out_of_memory, class, message }
+        (number(), cell(), any::<bool>(), proptest::option::of(kind), ".{0,8}", signals()).prop_map(
+            |(id, cell, out_of_memory, class, message, evidence)| {
+                Reply::Failed { id, cell, out_of_memory, class, message, evidence }
+            }
         ),
         ".{0,8}".prop_map(|message| Reply::Fatal { message }),
         Just(Reply::Bye),

@@ -205,15 +205,25 @@ class Runner:
         except backends.Refused as error:
             raise Fatal("cell %s: %s" % (request["cell"], _describe(error))) from error
         except Exception as error:
-            return _failed(echo, error)
+            return self._failed(echo, error)
         return {"type": "result", **echo, "wall_ns": wall_ns, **output.fields()}
 
+    def _failed(self, echo, error):
+        kind = failures.kind_of(error)
+        answer = {"type": "failed", **echo, "out_of_memory": kind == failures.OUT_OF_MEMORY, "message": _describe(error)}
+        if kind != failures.EXCEPTION:
+            # A plain exception is what `failed` says anyway.
+            answer["class"] = kind
+        known = _known(self._backend)
+        return {**answer, "evidence": known} if known else answer
 
-def _failed(echo, error):
-    kind = failures.kind_of(error)
-    answer = {"type": "failed", **echo, "out_of_memory": kind == failures.OUT_OF_MEMORY, "message": _describe(error)}
-    # A plain exception is what `failed` says anyway.
-    return answer if kind == failures.EXCEPTION else {**answer, "class": kind}
+
+def _known(backend):
+    """What the backend knows of work that failed; after some failures it cannot be asked any more."""
+    try:
+        return backend.left_behind()
+    except Exception as error:
+        return {"evidence.error": _describe(error)}
 
 
 def _slowdown(pct):

@@ -55,6 +55,10 @@ class Phases:
         """`cache`, `dtype`, `threads`, and whatever else shows which path did the work."""
         raise NotImplementedError
 
+    def left_behind(self):
+        """After a failure: what is known of the work by then."""
+        return {}
+
     def close(self):
         """The runner leaves: removes what was written for this process alone."""
 

@@ -218,7 +218,9 @@ impl<'a> Admission<'a> {
         }
         let wrong = |what: String| Error::Row { line, lane: row.lane.clone(), cell: row.cell.clone(), what };
         let of_gpus = || telemetry::contradiction(self.header.as_ref()?, planned, row);
-        if let Some(what) = row::contradiction(self.plan, declared, cell, row, &mut known.proven).or_else(of_gpus) {
+        let started_at = self.header.as_ref().and_then(|header| header.started_at.as_deref());
+        let of_row = row::contradiction(self.plan, started_at, declared, cell, row, &mut known.proven);
+        if let Some(what) = of_row.or_else(of_gpus) {
             return Err(wrong(what));
         }
         let is_given_up = row.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Launch);

@@ -1,12 +1,18 @@
 //! A row's outcome against its own numbers.
 
+use jiff::Timestamp;
+
 use crate::journal::{LaneDeclaration, LaneState, Row};
 use crate::plan::Plan;
 use crate::terms::{Answer, Cell, Expectations, Outcome, Proven};
 
-/// What in `row` contradicts its outcome, its lane or its cell, if anything does.
+/// Since when runners count the calls of compiled regions: rows of segments from before lack them. 2026-11-23T04:00:00Z.
+const REGION_CALLS_SINCE: Timestamp = Timestamp::constant(1_795_406_400, 0);
+
+/// What in `row` contradicts its outcome, its lane or its cell, if anything does. Its segment began at `started_at`.
 pub(super) fn contradiction(
     plan: &Plan,
+    started_at: Option<&str>,
     declared: &LaneDeclaration,
     cell: &Cell,
     row: &Row,
@@ -26,7 +32,7 @@ pub(super) fn contradiction(
         floor_ns_per_forward: plan.run.floor_ns_per_forward,
         vocab_size: plan.model.vocab_size,
         min_two_process_speedup: plan.run.min_two_process_speedup,
-        needs_region_calls: false,
+        needs_region_calls: needs_region_calls(started_at),
     };
     let outcome = row.outcome;
     match (outcome, answer(row)) {
@@ -43,6 +49,11 @@ pub(super) fn contradiction(
         }
         (_, _) => row.failure.is_none().then(|| format!("is {outcome} and does not say why")),
     }
+}
+
+fn needs_region_calls(started_at: Option<&str>) -> bool {
+    let started_at = started_at.and_then(|at| at.parse::<Timestamp>().ok());
+    started_at.is_none_or(|at| at >= REGION_CALLS_SINCE)
 }
 
 /// What is wrong with a row that names no launch, or stands in a lane that takes no part.

@@ -74,6 +74,10 @@ class Exec:
         }
         return Run([argument.format(**places) for argument in self._arguments], self._directory)
 
+    def left_behind(self):
+        """The program's own words stand in the message."""
+        return {}
+
     def measure(self, job, pulse):
         """The program, from its start to its end."""
         job.run(pulse)

@@ -86,6 +86,7 @@ class PyTorch(Phases):
 
     def prepare(self, work, pulse):
         """The cell compiled and profiled, if this process has not done so; then a fresh cache, and the untimed prefill."""
+        self._cells.tried = None
         self.check_cell(work.get("axes", {}))
         self.check_prompt(work["prompt"])
         step = pulse.step
@@ -126,6 +127,17 @@ class PyTorch(Phases):
         if job.started is not None:
             output.evidence["device_ns"] = int(1e6 * job.started.elapsed_time(job.ended))
         return output
+
+    def left_behind(self):
+        """What is known of the cell that failed, where it came so far."""
+        cell = self._cells.tried
+        if cell is None:
+            return {}
+        found = {"device": self._device.type, **cell.evidence()}
+        if "compile.suppressed_errors" in found:
+            # That one of them was not suppressed is why we are here.
+            found["compile.errors"] = found.pop("compile.suppressed_errors")
+        return found
 
     def advance(self, job, tokens, pulse):
         """A pass, and the pick of its token: greedy on the device, where the next pass needs it."""

@@ -21,6 +21,8 @@ class Cells:
         self._compiler = Compiler(torch, device)
         self._compiled = None
         self._eager = {}
+        # What was last made ready, or tried to.
+        self.tried = None
 
     def ready(self, model, settings, cache, work, pulse, backend):
         """The cell of this work on this static cache; the backend begins an iteration of it and does its passes."""
@@ -28,14 +30,15 @@ class Cells:
         if not work["ignore_eos"]:
             # How many passes there are is the output's to say.
             key += (tuple(work["prompt"]), tuple(sorted(work["sampling"].items())))
-        if not settings.is_compiled and key in self._eager:
-            return self._eager[key]
+        self.tried = self._eager.get(key)
         if settings.is_compiled and self._compiled is not None and self._compiled.key == key:
-            return self._compiled
+            self.tried = self._compiled
+        if self.tried is not None:
+            return self.tried
         if settings.is_compiled:
             # Whatever fails from here on leaves no cell behind.
             self._compiled = None
-        cell = Cell(self._torch, self._device, model, settings, key)
+        self.tried = cell = Cell(self._torch, self._device, model, settings, key)
         self._make_ready(cell, work, pulse, backend)
         if settings.is_compiled:
             self._compiled = cell
@@ -120,7 +123,7 @@ class Cell:
         return self.callable(**inputs).logits[:, -1, :]
 
     def evidence(self):
-        """How this cell was compiled, as torch's books have it after a repetition, and what its profile showed."""
+        """How this cell was compiled, as torch's books have it now, and what its profile showed."""
         settings = self.settings
         found = {**settings.axes, **self.found}
         # Read from the objects that did the work, not from what was asked for.
@@ -128,12 +131,11 @@ class Cell:
             found.pop(axis)
         if self._compiler is not None:
             found.update(self._compiler.evidence())
-            if self._compiler.mark() != self._mark:
+            if self._mark is not None and self._compiler.mark() != self._mark:
                 # In the timed part, perhaps; of the next repetition that is another question.
                 found["compile.settled"] = False
                 self.begin_timed()
-            if found["compile.symbolic_shapes"]:
-                found["dynamic"] = "true"
+            found["dynamic"] = "true" if found["compile.symbolic_shapes"] else self._compiler.told_dynamic() or found["dynamic"]
             found["compile_target"] = found["compile.target"] = self._target()
             found["cudagraph_mark_step"] = self._marked()
             found["graphs.mark_step"] = found["cudagraph_mark_step"] == "true"

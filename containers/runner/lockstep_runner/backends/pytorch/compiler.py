@@ -4,6 +4,7 @@ Everything here is read after the fact from torch's own books (torch 2.11: `torc
 entries, the settings of what `torch.compile` gave back, `torch._inductor.cudagraph_trees`).
 """
 
+import inspect
 import logging
 import re
 
@@ -72,6 +73,15 @@ class Compiler:
         from torch._dynamo import utils
 
         return len(utils.get_compilation_metrics()), utils.counters["stats"]["unique_graphs"], self.captures()
+
+    def told_dynamic(self):
+        """What torch.compile was told of sizes, as what it gave back keeps it; None where that keeps nothing."""
+        context = getattr(self._callable, "dynamo_ctx", None)
+        if context is None and inspect.isfunction(self._callable):
+            context = inspect.getclosurevars(self._callable).nonlocals.get("self")
+        if not hasattr(context, "_dynamic"):
+            return None
+        return {True: "true", False: "false"}.get(context._dynamic, "none")
 
     def marked_steps(self):
         """Steps that were marked for CUDA graphs since torch last forgot them; it counts down."""

@@ -43,7 +43,8 @@ def profile(torch, device, is_compiled, begin, do_passes):
     if found:
         found["profile.iterations"] = ITERATIONS[device.type]
         found["profile.passes"] = job.passes
-    if is_compiled:
+    if activity.CPU in activities:
+        # An eager cell, too, has to show that it called none.
         found["profile.region_calls"] = regions
     kernels = _of_attention(rows, GENERATED[device.type])
     if kernels:
