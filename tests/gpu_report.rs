@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 
 use gpu_runs::{file, names, plan_and_journal};
+use lockstep::journal::Row;
+use lockstep::terms::Outcome;
 
 fn report() -> String {
     read_to_string(file("REPORT", "md")).expect("there is a report")
@@ -81,4 +83,57 @@ fn every_cell_that_the_report_names_has_rows_in_a_run_that_is_named_beside_it() 
         }
     }
     assert!(found > 500, "{found}");
+}
+
+/// A time in milliseconds as the report's tables have it.
+fn shown_ms(wall_ns: u64) -> String {
+    let ms = wall_ns as f64 / 1.0e6;
+    match ms {
+        ms if ms < 100.0 => format!("{ms:.1}"),
+        ms if ms < 1_000.0 => format!("{ms:.0}"),
+        ms => {
+            let whole = format!("{ms:.0}");
+            let (thousands, rest) = whole.split_at(whole.len() - 3);
+            format!("{thousands},{rest}")
+        }
+    }
+}
+
+/// A row as a field of such a table: what it took, `F` before it where it fell back, `C` where it crashed.
+fn field(row: &Row) -> String {
+    let took = || shown_ms(row.wall_ns.expect("a time"));
+    match row.outcome {
+        Outcome::Ok => took(),
+        Outcome::FellBack => format!("F {}", took()),
+        Outcome::Crashed => "C".to_owned(),
+        other => panic!("{other} has no field"),
+    }
+}
+
+#[test]
+fn every_field_of_the_tables_of_single_rows_is_what_its_row_says() {
+    let rows: Vec<Row> = ["matrix-prefill", "matrix-decode", "matrix-decode-aot-eager", "matrix-e2e", "matrix-axes"]
+        .into_iter()
+        .flat_map(|name| plan_and_journal(name).1.rows().map(|(_, row)| row.clone()).collect::<Vec<_>>())
+        .collect();
+    let (mut checked, mut is_in_table) = (0, false);
+    let report = report();
+    for line in report.lines() {
+        if line.starts_with("| tokens | eager, dynamic") || line.starts_with("| scenario | prompt |") {
+            is_in_table = true;
+        }
+        is_in_table &= line.starts_with('|');
+        for one in line.split('|').filter(|_| is_in_table) {
+            let Some((told, cell)) =
+                one.split_once(" (").and_then(|(told, cell)| Some((told.trim(), cell.split_once(')')?.0)))
+            else {
+                continue;
+            };
+            let found: Vec<&Row> = rows.iter().filter(|row| row.cell.to_string() == cell).collect();
+            let [row] = found[..] else { panic!("{cell} has {} rows", found.len()) };
+            assert_eq!(told, field(row), "{cell}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 3 * 64 + 4 * 6, "fields of the four tables");
 }
