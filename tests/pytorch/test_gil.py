@@ -50,8 +50,8 @@ class Agents(unittest.TestCase):
             around = [found["control.before"], found["control.after"]]
             self.assertEqual(found["control.two_process_speedup"], min(around))
             self.assertGreaterEqual(found["control.looks"], 1)
-            # Two processes never do more than two processors could, and always something.
-            self.assertTrue(all(0 < value <= 2.5 for value in around), around)
+            # How much more than one they do is the host's to say, and whatever else runs there.
+            self.assertTrue(all(value > 0 for value in around), around)
 
     def test_a_sample_waits_for_an_idle_host_and_not_for_ever(self):
         busy, idle = [1.1, 1.2, 1.9, 1.0], [1.85, 1.0]
