@@ -83,3 +83,22 @@ fn answer(row: &Row) -> Result<Answer<'_>, &'static str> {
         evidence,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_segments_from_before_they_were_counted_may_lack_the_calls_of_compiled_regions() {
+        for (started_at, needs) in [
+            (Some("2026-11-23T01:50:00Z"), false),
+            (Some("2026-11-23T03:59:59Z"), false),
+            (Some("2026-11-23T04:00:00Z"), true),
+            (Some("2040-01-01T00:00:00Z"), true),
+            (Some("some day"), true),
+            (None, true),
+        ] {
+            assert_eq!(needs_region_calls(started_at), needs, "{started_at:?}");
+        }
+    }
+}
