@@ -105,8 +105,8 @@ fn told(plan: &Plan, journal: &Journal) -> BTreeMap<Asked, Came> {
 }
 
 /// Runs whose compiled rows show the calls of compiled regions.
-const WITH_REGION_CALLS: [&str; 4] =
-    ["compile-boundary", "matrix-decode", "matrix-decode-aot-eager", "weight-parity-bf16"];
+const WITH_REGION_CALLS: [&str; 5] =
+    ["compile-boundary", "matrix-decode", "matrix-decode-aot-eager", "staticcache-rescue", "weight-parity-bf16"];
 
 /// Of the others those with rows of `aot_eager`, which nothing but this count holds to having been called in each pass.
 const AOT_EAGER_WITHOUT: [&str; 4] = ["backend-matrix", "matrix-e2e", "matrix-prefill", "weight-parity-modes"];

@@ -58,7 +58,13 @@ fn every_fault_that_was_planted_on_the_gpu_is_caught_by_its_name() {
     let runner = place["runner_sha256"].as_str().expect("a digest");
     let report = read_to_string(root().join("tests/journals/h200/REPORT.md")).expect("there is a report");
     assert!(report.contains(runner), "the report does not name the runner that answered, {runner}");
-    let of_a_gpu = ["no_triton", "no_cuda_graph", "out_of_memory", "illegal_access"].map(|fault| (fault, Some(fault)));
+    let of_a_gpu = [
+        ("no_triton", Some("no_triton")),
+        ("no_cuda_graph", Some("no_cuda_graph")),
+        ("out_of_memory", Some("out_of_memory")),
+        ("illegal_access", Some("illegal_access")),
+        ("compiled_eager", Some("unexplained")),
+    ];
     assert_eq!(found, named(&[&PLANTED[..], &of_a_gpu].concat()));
 }
 

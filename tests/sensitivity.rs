@@ -80,12 +80,23 @@ fn eager_held(name: &str) -> Option<Plan> {
             Some(workload) if workload.contains("\"eager\"") && !workload.contains("steady_within_pct") => {
                 format!("workload]]\nsteady_within_pct = 5.0\n{workload}")
             }
-            _ => part.to_owned(),
+            // Wider than that: what the plan lets drift.
+            Some(workload) => format!("workload]]\n{}", within_5(workload)),
+            None => part.to_owned(),
         };
         held.push_str("\n[[");
         held.push_str(&guard);
     }
     (held != text).then(|| Plan::parse(name, &held).expect("a plan"))
+}
+
+/// The workload's own limit, where it states one, at 5 % at most.
+fn within_5(workload: &str) -> String {
+    let limit = |line: &str| line.strip_prefix("steady_within_pct = ").and_then(|limit| limit.parse::<f64>().ok());
+    let held = |line: &str| {
+        if limit(line).is_some_and(|pct| pct > 5.0) { "steady_within_pct = 5.0".to_owned() } else { line.to_owned() }
+    };
+    workload.split('\n').map(held).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
