@@ -62,6 +62,23 @@ class Compiled(unittest.TestCase):
         self.assertNotEqual(first["evidence"]["compile.wall_ns"], again["evidence"]["compile.wall_ns"])
         self.assertEqual(again["evidence"]["compile.recompiles"], 0)
 
+    def test_a_static_cache_is_as_long_as_its_own_cell_whatever_else_is_to_come(self):
+        # More tokens than are profiled: the profile is of the same cache.
+        asked = compiled("kv_decode", cache="static", new_tokens=66)
+        longer = work("kv_decode", cache="static", prompt=range(1, 8), new_tokens=80)
+        found = []
+        for max_positions in (96, 128):
+            with Runner() as runner:
+                self.assertEqual(runner.load(checkpoint("llama"), lane(), max_positions)["type"], "loaded")
+                found.append(self.result(runner, asked))
+                self.assertEqual(self.result(runner, longer)["evidence"]["cache.positions"], 87)
+                self.assertNotIn("cache.positions", self.result(runner, work(cache="dynamic"))["evidence"])
+        self.assertEqual(found[0]["tokens"], found[1]["tokens"])
+        for one in found:
+            self.assertEqual(one["evidence"]["cache.positions"], len(asked["prompt"]) + 66)
+            self.assertIs(one["evidence"]["compile.settled"], True)
+            self.assertEqual(one["evidence"]["compile.graphs"], 2)
+
     def test_outputs_that_end_by_themselves_are_cells_of_their_own(self):
         asked = {"cache": "static", "compile_mode": "aot_eager", "dynamic": "false", "ignore_eos": False}
         with Runner() as runner:

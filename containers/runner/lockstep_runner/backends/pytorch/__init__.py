@@ -54,7 +54,7 @@ class PyTorch(Phases):
                 "the longest cell needs %d positions, the model has %d" % (max_positions, config.max_position_embeddings)
             )
         self._weights.model(settings.dtype, settings.attention)
-        self._caches = Caches(torch, self._device, max_positions)
+        self._caches = Caches(torch, self._device)
         self._cells = Cells(torch, self._device, kernels)
         self._kernels = kernels
         # What is loaded stays: without this, every full collection would walk it inside somebody's timed loop.
@@ -100,7 +100,7 @@ class PyTorch(Phases):
     def _ready(self, work, pulse):
         settings = Settings(self._lane, work.get("axes", {}))
         model = self._weights.model(settings.dtype, settings.attention)
-        cache = self._caches.serial(model, settings)
+        cache = self._caches.serial(model, settings, settings.positions(work))
         return self._cells.ready(model, settings, cache, work, pulse, self)
 
     def measure(self, job, pulse):
@@ -166,8 +166,10 @@ class PyTorch(Phases):
 
     def evidence(self, sequence):
         """What is read from the objects that did the work."""
+        positions = sequence.positions()
         return {
             "cache": sequence.kind(),
+            **({"cache.positions": positions} if positions is not None else {}),
             "device": self._device.type,
             "dtype": self._weights.dtype_of(sequence.model),
             "padded": sequence.padding(),
@@ -180,7 +182,7 @@ class PyTorch(Phases):
         """One iteration of the cell, as far as it is untimed."""
         sampling = work["sampling"]
         pick = Seeded(sampling) if sampling["kind"] == "seeded" else None
-        job = Job(work, self._caches.sequence(cell.model, cell.settings, work), pick)
+        job = Job(work, self._caches.sequence(cell.model, cell.settings, work, cell.positions), pick)
         job.cell = cell
         self.prefill_untimed(job, pulse)
         self._synchronize()

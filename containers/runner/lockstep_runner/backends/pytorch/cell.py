@@ -38,7 +38,7 @@ class Cells:
         if settings.is_compiled:
             # Whatever fails from here on leaves no cell behind.
             self._compiled = None
-        self.tried = cell = Cell(self._torch, self._device, model, settings, key)
+        self.tried = cell = Cell(self._torch, model, settings, settings.positions(work), key)
         self._make_ready(cell, work, pulse, backend)
         if settings.is_compiled:
             self._compiled = cell
@@ -96,9 +96,11 @@ class Cells:
 class Cell:
     """One cell, ready to be timed."""
 
-    def __init__(self, torch, device, model, settings, key):
+    def __init__(self, torch, model, settings, positions, key):
         self._torch = torch
         self.model, self.settings, self.key = model, settings, key
+        # What its longest sequence takes: the profile may be of a shorter one, over the same cache.
+        self.positions = positions
         self.callable = model
         self.found = {}
         self._compiler = None

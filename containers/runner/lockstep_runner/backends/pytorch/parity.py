@@ -63,7 +63,7 @@ class Parity(PyTorch):
         if len(known) < passes:
             settings = Settings({"attention": job.cell.settings.attention, "dtype": "f32"}, {})
             model = self._weights.model("f32", settings.attention)
-            sequence = self._caches.sequence(model, settings, job.work)
+            sequence = self._caches.sequence(model, settings, job.work, settings.positions(job.work))
             inputs, known = sequence.prompt_inputs(), []
             while len(known) < passes:
                 known.append(model(**inputs).logits[:, -1, :])

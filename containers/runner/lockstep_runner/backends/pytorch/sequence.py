@@ -4,48 +4,45 @@ from lockstep_runner.backends.pytorch.settings import PADDING
 
 
 class Caches:
-    """Makes caches. One static cache is kept: compiled code is bound to its addresses."""
+    """Makes caches. One static cache is kept: compiled code is bound to its addresses.
 
-    def __init__(self, torch, device, max_positions):
+    A static cache is read whole, so its length is the cell's own: what else a plan holds changes nothing of a cell.
+    """
+
+    def __init__(self, torch, device):
         self._torch, self._device = torch, device
-        self._max_positions = max_positions
         self._static_for = None
         self._static = None
         self._made = 0
 
-    def serial(self, model, settings):
-        """Which static cache this cell works on, the first being 1; 0 where it has none."""
+    def serial(self, model, settings, length):
+        """Which static cache a cell of this length works on, the first being 1; 0 where it has none."""
         if settings.cache == "dynamic":
             return 0
-        wanted = (id(model), self.static_length(settings))
+        wanted = (id(model), length)
         if self._static_for != wanted:
             # Before the next is made, so that there are never two.
             self._static_for, self._static = None, None
-            self._static = self._make_static(model, wanted[1])
+            self._static = self._make_static(model, length)
             self._static_for = wanted
             self._made += 1
         return self._made
 
-    def fresh(self, model, settings):
+    def fresh(self, model, settings, length):
         """An empty cache."""
         from transformers import DynamicCache
 
-        if not self.serial(model, settings):
+        if not self.serial(model, settings, length):
             return DynamicCache(config=model.config)
         self._static.reset()
         return self._static
 
-    def sequence(self, model, settings, work):
-        """The sequence of one repetition."""
-        cache = self.fresh(model, settings)
-        length = self.static_length(settings) if settings.cache == "static" else None
-        sequence = Sequence(self._torch, self._device, settings, cache, work["prompt"], work["new_tokens"], length)
+    def sequence(self, model, settings, work, length):
+        """The sequence of one repetition of a cell that takes this many positions."""
+        cache = self.fresh(model, settings, length)
+        sequence = Sequence(self._torch, self._device, settings, cache, work["prompt"], length)
         sequence.model = model
         return sequence
-
-    def static_length(self, settings):
-        """Positions of a static cache: what `load` announced, and what padding may add."""
-        return self._max_positions + settings.most_padding()
 
     def _make_static(self, model, length):
         from transformers import StaticCache
@@ -67,7 +64,7 @@ class Caches:
 class Sequence:
     """The passes of one repetition: first the whole prompt, then one token after another."""
 
-    def __init__(self, torch, device, settings, cache, prompt, new_tokens, static_length):
+    def __init__(self, torch, device, settings, cache, prompt, length):
         self.settings = settings
         self.cache = cache
         self.finite = []
@@ -78,10 +75,9 @@ class Sequence:
         self._mask = None
         if settings.is_padded:
             # On the left, so that the last position is the prompt's last token.
-            total = static_length if settings.cache == "static" else self._length + new_tokens
-            self._mask = torch.ones((1, total), dtype=torch.long, device=device)
+            self._mask = torch.ones((1, length), dtype=torch.long, device=device)
             self._mask[:, :pads] = 0
-            self._positions = (torch.arange(total, device=device) - pads).clamp(min=0).unsqueeze(0)
+            self._positions = (torch.arange(length, device=device) - pads).clamp(min=0).unsqueeze(0)
 
     def prompt_inputs(self):
         """The inputs of the pass over the prompt."""
@@ -100,6 +96,11 @@ class Sequence:
             inputs["attention_mask"] = self._mask if self.settings.cache == "static" else self._mask[:, :end]
             inputs["position_ids"] = self._positions[:, start:end]
         return inputs
+
+    def positions(self):
+        """How many positions there are in a cache that does not grow; None in one that does."""
+        lengths = {layer.keys.shape[-2] for layer in self.cache.layers if hasattr(layer, "max_cache_len")}
+        return max(lengths, default=None)
 
     def padding(self):
         """How the prompt of this sequence was padded, in the words of the axis."""

@@ -70,11 +70,9 @@ class Settings:
             raise Refused("padded = %r is shorter than the prompt of %d tokens" % (self.padded, length))
         return int(self.padded)
 
-    def most_padding(self):
-        """How many positions padding may add."""
-        if not self.is_padded:
-            return 0
-        return PADDING - 1 if self.padded == "multiple_of_8" else int(self.padded)
+    def positions(self, work):
+        """How many positions a sequence of this work takes."""
+        return self.padded_length(len(work["prompt"])) + work["new_tokens"]
 
     def key(self):
         """Equal for cells that can share what was compiled."""
