@@ -19,7 +19,7 @@ use super::reduce::Table;
 use super::rules::{Ruling, Standing};
 use super::{Error, Finding, HypothesisVerdict};
 use crate::plan::{Hypothesis, HypothesisKind, Plan, Rule};
-use crate::terms::{asks_for_compiled_code, words};
+use crate::terms::{Axes, asks_for_compiled_code, words};
 
 /// The columns of times.
 const TIMES: [(&str, &str); 4] = [("launches", "ms"), ("cells", "mean_ms"), ("cells", "sd_ms"), ("cells", "cv")];
@@ -41,23 +41,27 @@ const WITHOUT: &str = "nothing is decided on times, since no negative control st
                        against itself (`steady_within_pct` of a workload), so that a device that drifted would not show";
 
 /// The hypotheses that decide nothing, whatever is measured, because the plan has modes of compiling, eager arms and no
-/// negative control.
-pub fn undecided_without_control(plan: &Plan) -> Vec<&str> {
+/// negative control; `lanes` holds what its lanes declare.
+pub fn undecided_without_control<'a>(plan: &'a Plan, lanes: &[&Axes]) -> Vec<&'a str> {
     let of_times = |hypothesis: &&Hypothesis| match &hypothesis.kind {
         HypothesisKind::Contrast(_) | HypothesisKind::PhaseSeparation(_) => true,
         HypothesisKind::Ruled { rule, .. } => reads_times(rule) && !matches!(**rule, Rule::Portability(_)),
         _ => false,
     };
-    let undecided = plan.hypotheses.iter().filter(|_| is_without(plan)).filter(of_times);
+    let undecided = plan.hypotheses.iter().filter(|_| is_without(plan, lanes)).filter(of_times);
     undecided.map(|hypothesis| hypothesis.name.as_str()).collect()
 }
 
-/// Whether the plan holds modes of compiling against eager arms, and none of these against itself or another.
-fn is_without(plan: &Plan) -> bool {
+/// Whether the plan holds modes of compiling against eager arms, and none of these against itself or another. A cell has the
+/// mode that its workload fixes, and else that of its lane.
+fn is_without(plan: &Plan, lanes: &[&Axes]) -> bool {
     let is_guarded = plan.workloads.iter().any(|workload| workload.steady_within_pct.is_some())
         || plan.hypotheses.iter().any(is_control);
-    let modes: BTreeSet<_> =
-        plan.workloads.iter().filter_map(|workload| workload.axes.get("compile_mode")).flatten().collect();
+    let fixed: Vec<_> = plan.workloads.iter().map(|workload| workload.axes.get("compile_mode")).collect();
+    let mut modes: BTreeSet<_> = fixed.iter().flatten().copied().flatten().collect();
+    if fixed.iter().any(Option::is_none) {
+        modes.extend(lanes.iter().filter_map(|declared| declared.get("compile_mode")));
+    }
     !is_guarded && modes.len() > 1 && modes.iter().any(|mode| !asks_for_compiled_code(mode))
 }
 
@@ -65,7 +69,7 @@ impl Controls {
     /// `verdicts` are those of the plan's contrasts, in plan order.
     pub(super) fn of(
         plan: &Plan,
-        table: &Table,
+        (table, lanes): (&Table, &[&Axes]),
         absent: &BTreeMap<String, String>,
         expectations: &Expectations,
         verdicts: &[HypothesisVerdict],
@@ -85,7 +89,7 @@ impl Controls {
             }
         }
         let blocks = block_controls(plan, table, absent, expectations)?;
-        Ok(Self { blocks, shown, open, is_without: is_without(plan) })
+        Ok(Self { blocks, shown, open, is_without: is_without(plan, lanes) })
     }
 
     /// Takes back what contrasts say, and what voids a rule before it is asked.

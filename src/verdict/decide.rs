@@ -12,7 +12,7 @@ use super::separation::{decide_separation, phase_pairs};
 use super::{ContrastCell, Error, Finding, HypothesisVerdict, NoiseFloor, grounds, parallel};
 use crate::plan::{Contrast, Hypothesis, HypothesisKind, Plan};
 use crate::stats::Alpha;
-use crate::terms::{Cell, CellId, Phase};
+use crate::terms::{Axes, Cell, CellId, Phase};
 
 /// What contrasts and comparisons of tokens come to.
 pub(super) struct Decisions {
@@ -25,10 +25,11 @@ pub(super) struct Decisions {
 }
 
 /// Decides the plan's hypotheses; those of a decision rule are left to `row_rules`. `absent` holds the lanes that took no part, with
-/// the reason, `of_rules` what the rules add to the plan's family; the journal has so many `segments`.
+/// the reason, `of_rules` what the rules add to the plan's family; the journal has so many `segments`, and its lanes
+/// declare these axes.
 pub(super) fn decide(
     plan: &Plan,
-    (table, segments): (&Table, usize),
+    (table, lanes_declare, segments): (&Table, &[&Axes], usize),
     absent: &BTreeMap<String, String>,
     expectations: &Expectations,
     of_rules: &OtherTests,
@@ -90,7 +91,7 @@ pub(super) fn decide(
         verdict.reasons.extend(left_out(hypothesis, table, expectations));
         verdicts.push(verdict);
     }
-    let controls = Controls::of(plan, table, absent, expectations, &verdicts)?;
+    let controls = Controls::of(plan, (table, lanes_declare), absent, expectations, &verdicts)?;
     controls.bear_on(plan, &mut verdicts);
     super::settle::settle(plan, &comparisons.families, &mut verdicts)?;
     Ok(Decisions { family: comparisons.family(&guards), verdicts, controls })

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::journal::{Header, Journal, LaneState, Record, stream_file};
 use crate::plan::Plan;
-use crate::terms::{Cell, CellId, Outcome, words};
+use crate::terms::{Axes, Cell, CellId, Outcome, words};
 
 /// Format version of [`Verdict`].
 const FORMAT: u32 = 1;
@@ -66,10 +66,11 @@ fn conclude(taken: Taken<'_>) -> Result<Verdict, Error> {
     let absent = absent(&header, &lanes);
     let of_agents = agents.tables(plan, &table, &lanes, &disowned)?;
     let asked = RowRules::of(plan, &table, of_agents, &lanes, &absent, &expectations)?;
+    let declared: Vec<&Axes> = lanes.iter().map(|lane| &lane.declared).collect();
     // Where a part of the one leaves a processor idle, the other has it.
     let (decided, (gaps, cells)) = parallel::both(
         table.threads,
-        || decide(plan, (&table, facts.segments.len()), &absent, &expectations, &asked.family()),
+        || decide(plan, (&table, &declared, facts.segments.len()), &absent, &expectations, &asked.family()),
         || (coverage_gaps(plan, &table, &lanes, &expectations), cells(plan, &table)),
     );
     let Decisions { verdicts: mut hypotheses, family, controls } = decided?;

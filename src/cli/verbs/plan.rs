@@ -3,6 +3,7 @@
 use super::run::want_of_control;
 use crate::cli::assemble::check_cells;
 use crate::cli::output::{Format, emit, emit_json, style};
+use crate::cli::project::FoundLane;
 use crate::cli::{Error, Exit, Project};
 use crate::plan::{ExpectedFailure, Plan, PlanFile, PlannedLaunch, Schedule};
 use crate::report;
@@ -55,7 +56,7 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             cells: cells.iter().map(|cell| (cell.id().to_string(), cell)).collect(),
             launches: schedule.launches.iter().map(summary).collect(),
         })?,
-        Format::Text => emit(&text(&plan, &found.source, &cells, &schedule))?,
+        Format::Text => emit(&text(&plan, &found.source, &lanes, (&cells, &schedule)))?,
     }
     Ok(Exit::AsExpected)
 }
@@ -93,7 +94,7 @@ fn summary(launch: &PlannedLaunch) -> (u32, u32, String, usize) {
     (launch.block, launch.position, launch.lane.clone(), launch.repetitions.len())
 }
 
-fn text(plan: &Plan, source: &str, cells: &[Cell], schedule: &Schedule) -> String {
+fn text(plan: &Plan, source: &str, lanes: &[FoundLane], (cells, schedule): (&[Cell], &Schedule)) -> String {
     let mut text = format!("plan {} ({source})\n{}\n{}\n\n", plan.name, plan.description, plan.digest());
     let rows: Vec<Vec<String>> = cells
         .iter()
@@ -146,7 +147,7 @@ fn text(plan: &Plan, source: &str, cells: &[Cell], schedule: &Schedule) -> Strin
         let expected = if expected.is_empty() { "whatever it is".to_owned() } else { expected };
         text.push_str(&format!("  {}: {} (expected: {expected})\n", hypothesis.name, hypothesis.claim));
     }
-    if let Some(told) = want_of_control(plan) {
+    if let Some(told) = want_of_control(plan, lanes) {
         text.push_str(&format!("\n{told}\n"));
     }
     for expected in &plan.expected_failures {

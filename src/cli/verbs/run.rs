@@ -17,7 +17,7 @@ use crate::cli::run_folder::{ExecutableFacts, RunFacts, RunFolder};
 use crate::cli::{Error, Exit, Project};
 use crate::plan::Plan;
 use crate::supervise::{self, LaneExecutable};
-use crate::terms::Digest;
+use crate::terms::{Axes, Digest};
 use crate::verdict::undecided_without_control;
 
 /// Options of `run`.
@@ -168,12 +168,14 @@ fn executables(
 }
 
 /// What will stay undecided for want of a negative control, told before time is spent on it.
-pub(super) fn want_of_control(plan: &Plan) -> Option<String> {
-    let undecided = undecided_without_control(plan);
+pub(super) fn want_of_control(plan: &Plan, lanes: &[FoundLane]) -> Option<String> {
+    let declared: Vec<&Axes> = lanes.iter().map(|found| &found.lane.axes).collect();
+    let undecided = undecided_without_control(plan, &declared);
     (!undecided.is_empty()).then(|| {
         format!(
             "plan {} has no negative control, so that nothing will be decided on times, whatever is measured: {}; to try: give \
-             a workload of eager cells, whose time the device decides, `steady_within_pct`",
+             a workload of eager cells, whose time the device decides, `steady_within_pct`, or compare two lanes of one eager stack \
+             as a `negative_control`",
             plan.name,
             undecided.join(", ")
         )
@@ -213,7 +215,7 @@ pub(super) fn begin(project: &Project, experiment: Experiment, start: Start) -> 
     };
     let folder = RunFolder::create(project, &mut facts, &experiment.text, &lanes)?;
     note(&format!("run {} of plan {} ({})", folder.id, experiment.plan.name, facts.plan_source));
-    if let Some(told) = want_of_control(&experiment.plan) {
+    if let Some(told) = want_of_control(&experiment.plan, &lanes) {
         note(&told);
     }
     let assembly = Assembly {

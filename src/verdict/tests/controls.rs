@@ -1,6 +1,7 @@
 //! Eager arms, and the hypotheses that lean on them: an ablation is worth what its controls show.
 
 use super::*;
+use crate::terms::{Axes, SignalValue};
 use crate::verdict::rules::Standing;
 use crate::verdict::undecided_without_control;
 
@@ -200,14 +201,74 @@ fn a_plan_of_eager_arms_without_any_control_decides_nothing_on_times() {
     assert!(band.reasons[0].ends_with("; without that it would be strong win"), "{band:?}");
     assert_eq!(band.ruling.as_ref().unwrap().standing, Standing::Inconclusive);
     assert!(crashes.reasons.last().unwrap().starts_with(told), "its means decide nothing: {crashes:?}");
-    assert_eq!(undecided_without_control(&parsed(&without)), ["gain", "band"]);
+    assert_eq!(undecided_without_control(&parsed(&without), &[]), ["gain", "band"]);
     let without_arms = without.replace("compile_mode = [\"eager\"]", "compile_mode = [\"none\"]");
     for (text, expected) in [
         (of_blocks_alone(), ["faster", "strong_win", "same_outcome"]),
         (without_arms, ["faster", "strong_win", "same_outcome"]),
     ] {
         assert_eq!(results(&judged(&text, quiet)), expected);
-        assert!(undecided_without_control(&parsed(&text)).is_empty());
+        assert!(undecided_without_control(&parsed(&text), &[]).is_empty());
     }
-    assert!(undecided_without_control(&parsed(PLAN)).is_empty());
+    assert!(undecided_without_control(&parsed(PLAN), &[]).is_empty());
+}
+
+/// What a repetition in the mode `aot_eager` shows that was compiled.
+fn proof() -> [(String, SignalValue); 12] {
+    let none = || SignalValue::List(Vec::new());
+    let shown = [
+        ("compile_mode", "aot_eager".into()),
+        ("compile.backend", "aot_eager".into()),
+        ("compile.mode", "aot_eager".into()),
+        ("compile.dynamo_disabled", false.into()),
+        ("compile.graphs", 1.into()),
+        ("compile.graph_breaks", 0.into()),
+        ("compile.recompile_limit_hits", 0.into()),
+        ("compile.settled", true.into()),
+        ("compile.skipped_frames", none()),
+        ("compile.suppressed_errors", none()),
+        ("profile.passes", 4.into()),
+        ("profile.region_calls", 4.into()),
+    ];
+    shown.map(|(name, value): (&str, SignalValue)| (name.to_owned(), value))
+}
+
+/// The verdict where these lanes declare these modes, and those of `aot_eager` show that they are.
+fn judged_where_lanes_declare(plan: &str, modes: [&str; 3]) -> Verdict {
+    let plan = parsed(plan);
+    let fixture = Fixture { ms: quiet, tokens: |_, _| vec![7; 4], ..Fixture::default() };
+    let mut records = fixture.journal_of(&plan, std::slice::from_ref(&(0..6))).records;
+    for record in &mut records {
+        match record {
+            Record::Header(header) => {
+                for (lane, mode) in header.lanes.iter_mut().zip(modes) {
+                    lane.declared.insert("compile_mode".to_owned(), mode.to_owned());
+                }
+            }
+            Record::Row(row) if row.lane == "other" => row.evidence.extend(proof()),
+            _ => {}
+        }
+    }
+    judge(&plan, &journal::read(&journal::encode(&records).unwrap()).unwrap()).unwrap()
+}
+
+#[test]
+fn lanes_that_declare_the_modes_need_a_control_as_cells_do_that_fix_them() {
+    let fixed_by_none = PLAN.replace("axes = { compile_mode = [\"eager\"] }\n", "");
+    let fixed_by_none = fixed_by_none.replace("axes = { compile_mode = [\"none\"] }\n", "");
+    let (before, control) = fixed_by_none.split_once("[[hypothesis]]\nname = \"eager-same\"").unwrap();
+    let (_, after) = control.split_once("[[hypothesis]]").unwrap();
+    let without = format!("{before}[[hypothesis]]{}", after.replace("controls = [\"eager-same\"]\n", ""));
+    let modes = ["eager", "eager", "aot_eager"];
+    assert_eq!(
+        results(&judged_where_lanes_declare(&without, modes)),
+        ["could_not_tell", "inconclusive", "same_outcome"]
+    );
+    let declared = modes.map(|mode| Axes::from([("compile_mode".to_owned(), mode.to_owned())]));
+    let lanes = declared.each_ref();
+    assert_eq!(undecided_without_control(&parsed(&without), &lanes), ["gain", "band"]);
+    assert!(undecided_without_control(&parsed(&without), &lanes[..2]).is_empty(), "one mode");
+    assert!(undecided_without_control(&parsed(&fixed_by_none), &lanes).is_empty(), "a control across lanes");
+    let fixed = of_blocks_alone().replace("steady_within_pct = 4.0\n", "").replace("\"eager\"]", "\"none\"]");
+    assert!(undecided_without_control(&parsed(&fixed), &lanes).is_empty(), "what cells fix, lanes do not change");
 }
