@@ -79,6 +79,16 @@ class Compiled(unittest.TestCase):
             self.assertIs(one["evidence"]["compile.settled"], True)
             self.assertEqual(one["evidence"]["compile.graphs"], 2)
 
+    def test_decoding_over_a_growing_cache_outgrows_torch_s_limit_of_graphs_at_eight_tokens(self):
+        with Runner() as runner:
+            self.loaded(runner)
+            for mode in ("default", "aot_eager"):
+                for tokens, hits in ((7, 0), (8, 1)):
+                    asked = compiled("kv_decode", mode=mode, cache="dynamic", new_tokens=tokens)
+                    found = self.result(runner, asked)["evidence"]
+                    # One for the prompt and one for each length after it, as far as the limit goes.
+                    self.assertEqual((found["compile.graphs"], found["compile.recompile_limit_hits"]), (8, hits), mode)
+
     def test_outputs_that_end_by_themselves_are_cells_of_their_own(self):
         asked = {"cache": "static", "compile_mode": "aot_eager", "dynamic": "false", "ignore_eos": False}
         with Runner() as runner:
