@@ -89,6 +89,17 @@ class Compiled(unittest.TestCase):
                     # One for the prompt and one for each length after it, as far as the limit goes.
                     self.assertEqual((found["compile.graphs"], found["compile.recompile_limit_hits"]), (8, hits), mode)
 
+    def test_eager_work_over_another_static_cache_is_not_made_ready_again(self):
+        short, long = (work(cache="static", new_tokens=tokens) for tokens in (4, 9))
+        with Runner() as runner:
+            self.loaded(runner)
+            first, other, again = (self.result(runner, one) for one in (short, long, short))
+        # A profile is made once, and never takes the same time twice.
+        self.assertEqual(first["evidence"]["profile.kernels_ns"], again["evidence"]["profile.kernels_ns"])
+        self.assertNotEqual(first["evidence"]["profile.kernels_ns"], other["evidence"]["profile.kernels_ns"])
+        self.assertEqual(first["evidence"]["cache.positions"], again["evidence"]["cache.positions"])
+        self.assertEqual(first["tokens"], again["tokens"])
+
     def test_outputs_that_end_by_themselves_are_cells_of_their_own(self):
         asked = {"cache": "static", "compile_mode": "aot_eager", "dynamic": "false", "ignore_eos": False}
         with Runner() as runner:

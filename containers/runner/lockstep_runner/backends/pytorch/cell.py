@@ -26,7 +26,9 @@ class Cells:
 
     def ready(self, model, settings, cache, work, pulse, backend):
         """The cell of this work on this static cache; the backend begins an iteration of it and does its passes."""
-        key = (settings.key(), cache, work["phase"], len(work["prompt"]), work["new_tokens"])
+        # What is compiled is bound to the addresses of its cache, and eager work is not.
+        bound = cache if settings.is_compiled else None
+        key = (settings.key(), bound, work["phase"], len(work["prompt"]), work["new_tokens"])
         if not work["ignore_eos"]:
             # How many passes there are is the output's to say.
             key += (tuple(work["prompt"]), tuple(sorted(work["sampling"].items())))
