@@ -70,33 +70,15 @@ fn results(plan: &Plan, journal: &Journal) -> Vec<String> {
     verdict.hypotheses.iter().map(|hypothesis| hypothesis.result().to_owned()).collect()
 }
 
-/// The plan where eager work has to hold still over the blocks, or nothing where the plan has none.
-fn eager_held(name: &str) -> Option<Plan> {
-    let text = read_to_string(root().join("plans").join(format!("{name}.toml"))).expect("its plan is shipped");
-    let mut parts = text.split("\n[[");
-    let mut held = parts.next().expect("a head").to_owned();
-    for part in parts {
-        let guard = match part.strip_prefix("workload]]\n") {
-            Some(workload) if workload.contains("\"eager\"") && !workload.contains("steady_within_pct") => {
-                format!("workload]]\nsteady_within_pct = 5.0\n{workload}")
-            }
-            // Wider than that: what the plan lets drift.
-            Some(workload) => format!("workload]]\n{}", within_5(workload)),
-            None => part.to_owned(),
-        };
-        held.push_str("\n[[");
-        held.push_str(&guard);
+/// The plan where eager work has to hold still over the blocks, or nothing where that asks for no more than it does.
+fn eager_held(plan: &Plan) -> Option<Plan> {
+    let mut held = plan.clone();
+    for workload in &mut held.workloads {
+        if workload.axes.get("compile_mode").is_some_and(|modes| modes.iter().any(|mode| mode == "eager")) {
+            workload.steady_within_pct = Some(workload.steady_within_pct.map_or(5.0, |limit| limit.min(5.0)));
+        }
     }
-    (held != text).then(|| Plan::parse(name, &held).expect("a plan"))
-}
-
-/// The workload's own limit, where it states one, at 5 % at most.
-fn within_5(workload: &str) -> String {
-    let limit = |line: &str| line.strip_prefix("steady_within_pct = ").and_then(|limit| limit.parse::<f64>().ok());
-    let held = |line: &str| {
-        if limit(line).is_some_and(|pct| pct > 5.0) { "steady_within_pct = 5.0".to_owned() } else { line.to_owned() }
-    };
-    workload.split('\n').map(held).collect::<Vec<_>>().join("\n")
+    (held != *plan).then_some(held)
 }
 
 #[test]
@@ -125,7 +107,7 @@ fn how_far_each_verdict_depends_on_trim_warm_up_seed_and_a_control_over_blocks_i
                 results(&fewer, &without_first(&journal, repetitions))
             }
         };
-        let held = eager_held(&name).map_or_else(|| all("no eager work"), |held| results(&held, &journal));
+        let held = eager_held(&plan).map_or_else(|| all("no eager work"), |held| results(&held, &journal));
         let columns =
             [results(&plan, &journal), results(&means, &journal), without_first, results(&seed, &journal), held];
         for (number, hypothesis) in plan.hypotheses.iter().enumerate() {
