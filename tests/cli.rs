@@ -27,6 +27,8 @@ mod locks;
 mod models;
 #[path = "cli/own_models.rs"]
 mod own_models;
+#[path = "cli/own_scripts.rs"]
+mod own_scripts;
 #[path = "cli/patches.rs"]
 mod patches;
 #[path = "cli/places.rs"]
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         locks::TRIALS,
         models::TRIALS,
         own_models::TRIALS,
+        own_scripts::TRIALS,
         patches::TRIALS,
         places::TRIALS,
         schemas::TRIALS,

@@ -119,7 +119,7 @@ fn lane_input(
     let (files, stderr) = (folder.file("files"), folder.file("stderr"));
     let digests = found.file_digests();
     let files_dir = match &found.lane.launcher {
-        crate::plan::Launcher::Process(process) => process.files.as_ref().map(|name| files.join(name)),
+        crate::plan::Launcher::Process(_) => Some(files),
         crate::plan::Launcher::Docker(_) => None,
     };
     let overlay = found.lock.as_ref().and_then(Lock::overlay);

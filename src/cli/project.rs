@@ -10,7 +10,7 @@ use super::assemble::search_path;
 use crate::journal::Journal;
 use crate::launch::TreeCache;
 use crate::lock::{ArchiveCache, OverlayCache, Statements};
-use crate::plan::{Design, Input, Lane, Lock, Plan, PlanFile};
+use crate::plan::{Design, Input, Lane, Launcher, Lock, Plan, PlanFile};
 use crate::terms::{Digest, nearest};
 use crate::verdict::imported_columns;
 
@@ -225,6 +225,7 @@ impl Project {
         for folder in lane.launcher.folders() {
             files.extend(self.files(folder)?);
         }
+        self.check_arguments(&lane, &files)?;
         for path in lane.inputs.values().filter_map(Input::files) {
             // That it is missing is told where the lane is locked or verified, with the lane's name.
             if let Some(bytes) = self.shipped(&path)? {
@@ -242,6 +243,41 @@ impl Project {
             trees: self.trees(),
             models_root: self.models_root(),
         })
+    }
+
+    /// Whether what the lane's arguments name is in the folders that they name, so that a lock is never of a lane that
+    /// cannot start.
+    fn check_arguments(&self, lane: &Lane, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+        let Launcher::Process(process) = &lane.launcher else { return Ok(()) };
+        for (word, _, folder) in process.folders() {
+            let Some(folder) = folder else { continue };
+            let named = process.arguments.iter().filter_map(|argument| argument.strip_prefix(word)?.strip_prefix('/'));
+            for name in named {
+                let path = format!("{folder}/{name}");
+                if files.keys().any(|file| Path::new(file).starts_with(&path)) {
+                    continue;
+                }
+                let hint = if self.base().join("containers").join(folder).is_dir()
+                    && CONTAINERS.get_dir(folder).is_some()
+                {
+                    format!(
+                        "your folder `containers/{folder}` is taken whole in place of the built-in one: move your own files \
+                         to a folder of their own, and name that as `own_files`"
+                    )
+                } else {
+                    let there: Vec<&str> =
+                        files.keys().map(String::as_str).filter(|file| Path::new(file).starts_with(folder)).collect();
+                    match nearest(&path, there.iter().copied()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("there is: {}", there.join(", ")),
+                    }
+                };
+                let found =
+                    format!("the lane {} starts `{word}/{name}`, and there is no `containers/{path}`", lane.name);
+                return Err(Error::usage(found, hint));
+            }
+        }
+        Ok(())
     }
 
     /// The names of a kind: those of the project and those built in.

@@ -296,19 +296,20 @@ fn arguments(
     process: &ProcessLane,
     address: Option<SocketAddr>,
 ) -> Result<Vec<String>, Error> {
-    let needs_files = process.arguments.iter().any(|argument| argument.contains("{files}"));
-    let files = match request.files_dir {
-        Some(folder) => folder.to_string_lossy().into_owned(),
-        None if needs_files => {
+    let mut arguments = process.arguments.clone();
+    for (word, _, folder) in process.folders() {
+        if !arguments.iter().any(|argument| argument.contains(word)) {
+            continue;
+        }
+        let Some(path) = request.files_dir.zip(folder).map(|(files, folder)| files.join(folder)) else {
             return Err(Error::Request {
                 lane: request.lane.name.clone(),
                 missing: "the folder that its files were written to",
                 remedy: "write the lane's files out before it starts",
             });
-        }
-        None => String::new(),
-    };
-    let arguments: Vec<String> = process.arguments.iter().map(|argument| argument.replace("{files}", &files)).collect();
+        };
+        arguments = arguments.iter().map(|argument| argument.replace(word, &path.to_string_lossy())).collect();
+    }
     Ok(match address {
         Some(address) => Server::filled(&arguments, address.port(), &request.model_dir.to_string_lossy()),
         None => arguments,

@@ -20,7 +20,8 @@ pub struct LaunchRequest<'a> {
     pub model_dir: &'a Path,
     /// Files of the lane's own models, each where its container finds it.
     pub models: &'a [ModelMount],
-    /// The host folder that the lane's `files` were written to; `{files}` in arguments becomes it.
+    /// The host folder that the folders which the lane executes from were written to; `{files}` in arguments becomes the one
+    /// of them that its `files` names, and `{own_files}` that of its `own_files`.
     pub files_dir: Option<&'a Path>,
     /// The folder that is put in front of a process lane's Python packages.
     pub overlay_dir: Option<&'a Path>,

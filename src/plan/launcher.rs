@@ -27,10 +27,21 @@ pub enum Launcher {
 pub struct ProcessLane {
     /// What is executed.
     pub program: Program,
-    /// Its arguments; `{files}` stands for the folder of `files` on the host.
+    /// Its arguments; `{files}` and `{own_files}` stand for the folders of `files` and `own_files` on the host.
     pub arguments: Vec<String>,
     /// A shipped folder below `containers/` that the lane executes from, for example `runner`; pinned by the lock.
     pub files: Option<String>,
+    /// A further folder below `containers/`, for what is the user's own beside the shipped one; pinned by the lock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_files: Option<String>,
+}
+
+impl ProcessLane {
+    /// What an argument may name: the word, the key that gives it a meaning, and the folder below `containers/`.
+    #[must_use]
+    pub fn folders(&self) -> [(&'static str, &'static str, Option<&str>); 2] {
+        [("{files}", "files", self.files.as_deref()), ("{own_files}", "own_files", self.own_files.as_deref())]
+    }
 }
 
 /// What a process lane executes.
@@ -149,7 +160,7 @@ impl Launcher {
     #[must_use]
     pub fn folders(&self) -> Vec<&str> {
         match self {
-            Self::Process(process) => process.files.as_deref().into_iter().collect(),
+            Self::Process(process) => process.folders().into_iter().filter_map(|(_, _, folder)| folder).collect(),
             Self::Docker(_) => self
                 .build()
                 .map(|build| {
@@ -251,7 +262,7 @@ fn check_build(document: &Document<'_>, build: Build) -> Result<Build, Error> {
 }
 
 fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane, Error> {
-    let RawProcess { program, arguments, files, minimum_version } = raw;
+    let RawProcess { program, arguments, files, own_files, minimum_version } = raw;
     let program = match program.as_str() {
         "" => return Err(document.fault("process.program", "is empty", Some("give a program, or `self`".to_owned()))),
         "self" if minimum_version.is_some() => {
@@ -263,10 +274,14 @@ fn check_process(document: &Document<'_>, raw: RawProcess) -> Result<ProcessLane
     if let Program::Interpreter { minimum_version: Some(version), .. } = &program {
         check_version(document, "process.minimum_version", version)?;
     }
-    if let Some(folder) = &files {
-        check_plan::name(document, "process.files", folder)?;
-    } else if arguments.iter().any(|argument| argument.contains("{files}")) {
-        return Err(document.fault("process.arguments", "`{files}` is used, and the lane names no `files`", None));
+    let process = ProcessLane { program, arguments, files, own_files };
+    for (word, key, folder) in process.folders() {
+        if let Some(folder) = folder {
+            check_plan::name(document, &format!("process.{key}"), folder)?;
+        } else if process.arguments.iter().any(|argument| argument.contains(word)) {
+            let message = format!("`{word}` is used, and the lane names no `{key}`");
+            return Err(document.fault("process.arguments", message, None));
+        }
     }
-    Ok(ProcessLane { program, arguments, files })
+    Ok(process)
 }

@@ -56,6 +56,8 @@ pub(super) struct RawProcess {
     #[serde(default)]
     pub files: Option<String>,
     #[serde(default)]
+    pub own_files: Option<String>,
+    #[serde(default)]
     pub minimum_version: Option<String>,
 }
 

@@ -71,7 +71,7 @@ pub struct LaneInput {
     pub source: String,
     /// Files that it executes, by path below `containers/`.
     pub files: BTreeMap<String, Digest>,
-    /// The folder those files were written to.
+    /// The folder that those of a process were written to.
     pub files_dir: Option<PathBuf>,
     /// Whether it may run without a lock.
     pub unlocked: bool,

@@ -217,12 +217,13 @@ async fn what_cannot_start_is_a_typed_error() {
 #[tokio::test]
 async fn the_files_folder_is_put_into_the_arguments() {
     let text = "schema = 1\nname = \"files\"\nlauncher = \"process\"\nrunner = \"test\"\n[process]\n\
-                program = \"echo\"\narguments = [\"-n\", \"{files}/main.py\"]\nfiles = \"runner\"";
+                program = \"echo\"\narguments = [\"-n\", \"{files}/main.py\", \"{own_files}/mine.py\"]\n\
+                files = \"runner\"\nown_files = \"mine\"";
     let lane = Lane::parse("lanes/files.toml", text).unwrap();
     let with_files = LaunchRequest { files_dir: Some(Path::new("/srv/files")), ..request(&lane, "files") };
     let mut launched = start(&with_files, None).await.unwrap();
     let mut text = String::new();
     launched.take_stdout().unwrap().read_to_string(&mut text).await.unwrap();
-    assert_eq!(text, "/srv/files/main.py");
+    assert_eq!(text, "/srv/files/runner/main.py /srv/files/mine/mine.py");
     assert_eq!(launched.model_dir_inside(), Path::new("/nowhere/model"));
 }
