@@ -1,6 +1,7 @@
 """Every planted fault once on this machine's device, and what the runner answered: `collect_faults.py > FILE`, a JSON line each.
 
-The first line says where it ran. The supervisor's rule is held against the answers of a GPU and of a CPU in `tests/seeded_faults.rs`.
+The first line says where it ran; `collect_faults.py --after FILE >> FILE` goes on where that was cut off, and says where again.
+The supervisor's rule is held against the answers of a GPU and of a CPU in `tests/seeded_faults.rs`.
 """
 
 import hashlib
@@ -75,7 +76,7 @@ def _place():
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "runner_sha256": runner_sha256(),
-        "command": "python3 %s" % os.path.relpath(__file__, os.path.join(HERE, "..", "..")),
+        "command": " ".join(["python3", os.path.relpath(__file__, os.path.join(HERE, "..", ".."))] + sys.argv[1:]),
         "device": "cpu",
     }
     if torch.cuda.is_available():
@@ -86,13 +87,29 @@ def _place():
     return found
 
 
-def main():
-    """Writes to standard output."""
-    print(json.dumps(_place()), flush=True)
+def _answered(path, place):
+    """Names of the faults that the file holds an answer to, all of this very runner."""
+    with open(path, encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    of_runners = {line["runner_sha256"] for line in lines if "name" not in line}
+    if of_runners != {place["runner_sha256"]}:
+        raise SystemExit("%s holds answers of another runner, %s: begin anew without --after" % (path, sorted(of_runners)))
+    return {line["name"] for line in lines if "name" in line}
+
+
+def main(arguments):
+    """Writes to standard output; with `--after FILE` what that file does not hold yet."""
+    place = _place()
+    if arguments and (arguments[0] != "--after" or len(arguments) != 2):
+        raise SystemExit("usage: collect_faults.py [--after FILE]")
+    done = _answered(arguments[1], place) if arguments else set()
+    print(json.dumps(place), flush=True)
     for name, fault, mode, asked, environment in FAULTS + OF_DEVICE[lane()["device"]]:
+        if name in done:
+            continue
         found = answer(fault, compiled(mode=mode, **asked), environment)
         print(json.dumps({"name": name, "mode": mode, "answer": found}), flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
