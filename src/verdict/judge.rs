@@ -9,6 +9,7 @@ use super::decide::{Decisions, decide, is_control};
 use super::expected::Expectations;
 use super::inspect::Inspector;
 use super::judging::{Judging, Taken};
+use super::measured_tables::launches_of;
 use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::round;
 use super::row_rules::RowRules;
@@ -170,13 +171,14 @@ fn coverage_gaps(plan: &Plan, table: &Table, lanes: &[LaneVerdict], expectations
             gaps.push(CoverageGap { lane: name.clone(), cell: None, message });
         }
         for (id, cell) in table.cells() {
-            let launches = table.entry(name, id).map_or(0, Entry::replicates);
+            let entry = table.entry(name, id);
+            let (launches, what) = match plan.coverage.takes_failures() {
+                true => (entry.map_or(0, |entry| launches_of(entry, "attempted_launches")), "launches tried it"),
+                false => (entry.map_or(0, Entry::replicates), "launches in segments of at least two gave an ok row"),
+            };
             let floor = u64::from(plan.coverage.min_launches);
             if launches < floor && expectations.excused(name, id) == 0 {
-                let message = format!(
-                    "lane {name}, {id} {}: {launches} launches in segments of at least two gave an ok row, floor {floor}",
-                    cell.phase
-                );
+                let message = format!("lane {name}, {id} {}: {launches} {what}, floor {floor}", cell.phase);
                 gaps.push(CoverageGap { lane: name.clone(), cell: Some(id.clone()), message });
             }
         }

@@ -263,7 +263,7 @@ impl Marked<'_> {
                 None => (mark.outcome, mark.class),
             };
             *entry.outcomes.entry(outcome).or_insert(0) += 1;
-            if let Some(launch) = place.launch.filter(|_| has_rules) {
+            if let Some(launch) = place.launch.filter(|_| has_rules || plan.coverage.takes_failures()) {
                 let launch = entry.attempts.entry((place.segment, launch)).or_default();
                 *launch.entry(outcome).or_insert(0) += 1;
             }
@@ -345,7 +345,7 @@ pub(super) struct Entry {
     pub time: Option<TimeSummary>,
     /// One number per launch, in journal order.
     pub launches: Vec<LaunchTime>,
-    /// Every attempt by launch (segment and number); kept where the plan has decision rules, which read it.
+    /// Every attempt by launch (segment and number); kept where the plan has decision rules or takes failures, which read it.
     pub attempts: BTreeMap<(u32, u32), BTreeMap<Outcome, u64>>,
     /// What the cell's logits were, where the lane tells of them; kept where the plan has decision rules.
     pub logits: Option<Box<Logits>>,

@@ -162,3 +162,24 @@ fn the_places_of_an_axis_are_tests_of_the_plan_and_a_question_that_is_asked_twic
     assert_eq!(again("cut = 0.5"), ["4"; 4]);
     assert_eq!(again("cut = 0.4"), ["8"; 4]);
 }
+
+/// A cell that crashes in each launch has been covered by as many, where the plan needs no row to be ok.
+#[test]
+fn a_plan_that_takes_failures_counts_the_launches_that_tried_a_cell_as_its_coverage() {
+    let fate: Fate = |lane, cell, _| (lane == "other" && cell == 0).then_some(Outcome::Crashed);
+    let gaps = |min_ok_share: f64, launches: u32| {
+        let plan = plan(CRASHES);
+        let coverage = crate::plan::Coverage { min_ok_share, min_launches: 3 };
+        let plan = Plan { coverage, ..plan };
+        let unfinished = Fixture { sealed: false, ..fixture() };
+        let verdict = judged(&plan, &unfinished, fate, std::slice::from_ref(&(0..launches)));
+        let of_other = verdict.coverage_gaps.into_iter().filter(|gap| gap.lane == "other" && gap.cell.is_some());
+        of_other.map(|gap| gap.message).collect::<Vec<_>>()
+    };
+    let crashed = gaps(0.1, 8);
+    assert_eq!(crashed.len(), 1, "{crashed:?}");
+    assert!(crashed[0].ends_with("0 launches in segments of at least two gave an ok row, floor 3"), "{crashed:?}");
+    assert_eq!(gaps(0.0, 8), [""; 0]);
+    let few = gaps(0.0, 2);
+    assert!(!few.is_empty() && few.iter().all(|gap| gap.ends_with("2 launches tried it, floor 3")), "{few:?}");
+}
