@@ -55,6 +55,19 @@ fn tags_in(part: &str) -> Vec<&str> {
     bracketed.map(|inside| inside.split_once(", ").map_or(inside, |(tag, _)| tag)).collect()
 }
 
+/// What was measured carries its cells; [F] has none, and how the runs are put together is told of all of them.
+#[test]
+fn every_bullet_names_the_cells_that_it_rests_on() {
+    let report = report();
+    let (said, of_choices) = report.split_once("## How far the verdicts depend on choices").expect("the section");
+    let bare = parts(said).into_iter().filter(|part| {
+        let rests = !cells_in(part).is_empty() || part.contains("(the table's") || part.contains("[F]");
+        part.starts_with("- ") && !rests
+    });
+    assert_eq!(bare.collect::<Vec<_>>(), [""; 0]);
+    assert!(!cells_in(of_choices).is_empty());
+}
+
 #[test]
 fn every_committed_run_has_its_letters() {
     let report = report();
@@ -136,4 +149,21 @@ fn every_field_of_the_tables_of_single_rows_is_what_its_row_says() {
         }
     }
     assert_eq!(checked, 3 * 64 + 4 * 6, "fields of the four tables");
+}
+
+/// Of one prompt each, which token comes of it and which eight follow: eager and compiled, over either cache, in 32 bits.
+#[test]
+fn at_the_gpt_2s_every_way_gives_the_tokens_of_eager_work() {
+    for name in ["pattern-gpt2-25m", "pattern-gpt2-50m", "pattern-gpt2-100m"] {
+        let (_, journal) = plan_and_journal(name);
+        let mut given: BTreeMap<usize, (BTreeSet<&[u32]>, BTreeSet<String>, usize)> = BTreeMap::new();
+        for (_, row) in journal.rows().filter(|(_, row)| row.outcome != Outcome::Crashed && !row.tokens.is_empty()) {
+            let (tokens, cells, rows) = given.entry(row.tokens.len()).or_default();
+            tokens.insert(&row.tokens);
+            cells.insert(row.cell.to_string());
+            *rows += 1;
+        }
+        let came = given.iter().map(|(len, (tokens, cells, rows))| (*len, tokens.len(), cells.len(), *rows));
+        assert_eq!(came.collect::<Vec<_>>(), [(1, 1, 3, 27), (8, 1, 5, 45)], "{name}");
+    }
 }

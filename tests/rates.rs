@@ -1,0 +1,119 @@
+//! How often work of the base slice crashed or fell back on the GPU, of every committed run together: by phase, cache, mode and
+//! length, counted by launch, with exact intervals.
+
+mod committed;
+mod gpu_runs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use gpu_runs::{file, names, plan_and_journal};
+use lockstep::plan::Plan;
+use lockstep::stats::{Confidence, Proportion, clopper_pearson};
+use lockstep::terms::{Cell, CellId, Outcome, Phase};
+
+/// The slice that the matrix begins with: bfloat16, nothing open, nothing marked, nothing padded.
+const BASE: [(&str, &str); 3] = [("dtype", "bf16"), ("dynamic", "false"), ("cudagraph_mark_step", "false")];
+const MODES: [&str; 4] = ["eager", "aot_eager", "default", "reduce-overhead"];
+
+/// Phase, cache, place of the mode, and tokens: of the prompt for prefill, else new ones.
+type Place = (Phase, String, usize, u32);
+
+/// What the launches of all runs came to.
+#[derive(Default)]
+struct Came {
+    launches: u64,
+    crashed: u64,
+    fell_back: u64,
+    cells: BTreeSet<CellId>,
+}
+
+fn is_of_the_model(plan: &Plan) -> bool {
+    plan.model.name == "qwen2.5-1.5b-dimensions" && plan.model.synthetic.as_ref().is_some_and(|spec| spec.layers == 28)
+}
+
+fn place(cell: &Cell) -> Option<Place> {
+    let is_base = BASE.iter().all(|(axis, value)| cell.axes.get(*axis).is_some_and(|fixed| fixed == value));
+    let mode = MODES.iter().position(|mode| cell.axes.get("compile_mode").is_some_and(|fixed| fixed == mode))?;
+    let cache = cell.axes.get("cache")?.to_owned();
+    let tokens = if cell.phase == Phase::Prefill { cell.prompt.len() as u32 } else { cell.new_tokens };
+    (is_base && cell.axes.len() == BASE.len() + 2).then_some((cell.phase, cache, mode, tokens))
+}
+
+fn counted() -> BTreeMap<Place, Came> {
+    let mut found: BTreeMap<Place, Came> = BTreeMap::new();
+    for name in names() {
+        let (plan, journal) = plan_and_journal(&name);
+        if !is_of_the_model(&plan) {
+            continue;
+        }
+        let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+        let mut by_launch: BTreeMap<_, BTreeSet<Outcome>> = BTreeMap::new();
+        for (segment, row) in journal.rows() {
+            let tried = !matches!(row.outcome, Outcome::Refused | Outcome::Skipped);
+            if let Some(launch) = row.launch.filter(|_| tried) {
+                by_launch.entry((&row.cell, segment, launch)).or_default().insert(row.outcome);
+            }
+        }
+        for ((id, ..), outcomes) in by_launch {
+            let Some(place) = place(&cells[id]) else { continue };
+            let came = found.entry(place).or_default();
+            came.launches += 1;
+            came.crashed += u64::from(outcomes.contains(&Outcome::Crashed));
+            came.fell_back += u64::from(outcomes.contains(&Outcome::FellBack));
+            came.cells.insert(id.clone());
+            let known = [Outcome::Ok, Outcome::Crashed, Outcome::FellBack];
+            assert!(outcomes.iter().all(|outcome| known.contains(outcome)), "{name} {id}: {outcomes:?}");
+        }
+    }
+    found
+}
+
+fn rate(hits: u64, launches: u64) -> String {
+    let proportion = Proportion::new(hits, launches).expect("launches");
+    let exact = clopper_pearson(proportion, Confidence::new(0.95).expect("a level")).expect("an interval");
+    format!("{hits} of {launches} [{:.2}, {:.2}]", exact.low, exact.high)
+}
+
+#[test]
+fn the_table_of_rates_is_what_the_rows_of_all_runs_give() {
+    let mut text = String::from(
+        "| phase | cache | mode | tokens | launches that crashed | that fell back | cells |\n|---|---|---|---|---|---|---|\n",
+    );
+    for ((phase, cache, mode, tokens), came) in counted() {
+        let (crashed, fell_back) = (rate(came.crashed, came.launches), rate(came.fell_back, came.launches));
+        let cells: Vec<String> = came.cells.iter().map(ToString::to_string).collect();
+        let mode = MODES[mode];
+        writeln!(text, "| {phase} | {cache} | {mode} | {tokens} | {crashed} | {fell_back} | {} |", cells.join(", "))
+            .expect("text");
+    }
+    committed::follows(&file("rates", "md"), &text);
+}
+
+/// The whole of the base slice was run, and failures stand over the growing cache alone.
+#[test]
+fn the_base_slice_is_complete_and_nothing_fails_over_a_static_cache_or_in_one_pass() {
+    let found = counted();
+    for phase in [Phase::Prefill, Phase::KvDecode, Phase::E2eKv] {
+        for cache in ["dynamic", "static"] {
+            for mode in 0..MODES.len() {
+                for tokens in [1, 8, 32, 64, 96, 128, 256, 512] {
+                    let place = (phase, cache.to_owned(), mode, tokens);
+                    let came = found.get(&place).unwrap_or_else(|| panic!("{place:?} was not run"));
+                    let passes = match phase {
+                        Phase::Prefill => 1,
+                        Phase::KvDecode => tokens + 1,
+                        Phase::E2eKv => tokens,
+                    };
+                    let (crashes, falls_back) = match (cache, MODES[mode]) {
+                        ("dynamic", "reduce-overhead") => (passes > 1, false),
+                        ("dynamic", "default" | "aot_eager") => (false, passes > 8),
+                        _ => (false, false),
+                    };
+                    let expected = [crashes, falls_back].map(|fails| if fails { came.launches } else { 0 });
+                    assert_eq!([came.crashed, came.fell_back], expected, "{place:?}");
+                }
+            }
+        }
+    }
+}
