@@ -39,6 +39,8 @@ mod prepared;
 mod project;
 #[path = "cli/schemas.rs"]
 mod schemas;
+#[path = "cli/sensitivities.rs"]
+mod sensitivities;
 #[path = "cli/skipped.rs"]
 mod skipped;
 #[path = "cli/streams.rs"]
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         patches::TRIALS,
         places::TRIALS,
         schemas::TRIALS,
+        sensitivities::TRIALS,
         skipped::TRIALS,
         streams::TRIALS,
     ];

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Error;
 use crate::snapshot::{Comparison, RunComparison};
-use crate::verdict::{PublishedVerdict, Verdict};
+use crate::verdict::{PublishedVerdict, Sensitivity, Verdict};
 
 /// The verdict: what stands in `verdict.json`.
 ///
@@ -36,6 +36,14 @@ pub fn comparison_json(comparison: &Comparison) -> Result<String, Error> {
 /// [`Error::Json`] when a value has no JSON form.
 pub fn run_comparison_json(comparison: &RunComparison) -> Result<String, Error> {
     pretty("the comparison", comparison)
+}
+
+/// How far the results of a run depend on choices.
+///
+/// # Errors
+/// [`Error::Json`] when a value has no JSON form.
+pub fn sensitivity_json(found: &[Sensitivity]) -> Result<String, Error> {
+    pretty("the sensitivity", &found)
 }
 
 fn pretty(what: &'static str, value: &impl Serialize) -> Result<String, Error> {

@@ -21,6 +21,7 @@ mod page;
 mod plain;
 mod published_page;
 mod sections;
+mod sensitivity_page;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -32,8 +33,9 @@ pub use cell_page::cell_text;
 pub use comparison_junit::{comparison_junit, missing_snapshot_junit};
 pub use comparison_pages::{comparison_text, run_comparison_text};
 pub use error::Error;
-pub use json::{comparison_json, json, published_json, run_comparison_json};
+pub use json::{comparison_json, json, published_json, run_comparison_json, sensitivity_json};
 pub use junit::junit;
 pub use published_page::{published_markdown, published_text};
+pub use sensitivity_page::{sensitivity_markdown, sensitivity_text};
 pub use terminal::{Style, table};
 pub use verdict_pages::{markdown, text};

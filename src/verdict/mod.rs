@@ -37,6 +37,7 @@ mod reduce;
 mod rounding;
 mod row_rules;
 pub mod rules;
+mod sensitivity;
 mod separation;
 mod settle;
 mod stack_tables;
@@ -56,6 +57,7 @@ pub use judge::{judge, judge_file};
 pub use published::{
     AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile, imported_columns, judge_published,
 };
+pub use sensitivity::{Choice, Kept, Sensitivity, sensitivity};
 pub use value::{
     CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, Finding, HypothesisVerdict, JournalFacts,
     LaneCell, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts, TimeSummary, Verdict,

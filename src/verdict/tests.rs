@@ -10,6 +10,7 @@ mod gpus;
 mod logit_rows;
 mod processes;
 mod row_rules;
+mod sensitivity;
 
 use std::collections::BTreeMap;
 

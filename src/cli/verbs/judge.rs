@@ -8,12 +8,13 @@ use crate::cli::{Error, Exit, Project};
 use crate::journal::read_file;
 use crate::plan::PlanFile;
 use crate::report;
-use crate::verdict::{judge_file, judge_published};
+use crate::verdict::{judge_file, judge_published, sensitivity};
 
 /// Options of `judge`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  lockstep judge runs/ID/plan.toml runs/ID/journal.jsonl --format json\n  \
                         lockstep judge quickstart runs/ID/journal.jsonl\n  \
+                        lockstep judge quickstart runs/ID/journal.jsonl --sensitivity\n  \
                         lockstep judge tr165 tests/journals/tr165.jsonl.xz --format md")]
 pub(in crate::cli) struct Options {
     /// The file of a plan or of a published report's design, or else its name.
@@ -23,6 +24,10 @@ pub(in crate::cli) struct Options {
     /// How the verdict is printed; `json` is byte for byte what a run's verdict.json holds.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
+    /// Show, in place of the verdict, what each result would have been with one choice made otherwise: the statistic of a launch,
+    /// the first repetition, the seed of resampling, and how still eager work has to hold.
+    #[arg(long)]
+    sensitivity: bool,
 }
 
 /// Forms of a verdict.
@@ -39,6 +44,19 @@ enum Form {
 pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Exit, Error> {
     let (plan, found) = project.plan_file_at(&options.plan)?;
     let (text, conclusion) = match plan {
+        PlanFile::Published(_) if options.sensitivity => {
+            let found = format!("{} is the design of a published report, which holds no repetitions", options.plan);
+            return Err(Error::usage(found, "leave --sensitivity out: it judges the rows of a run again"));
+        }
+        PlanFile::Measured(plan) if options.sensitivity => {
+            let found = sensitivity(&plan, &read_file(&options.journal)?)?;
+            emit(&match options.format {
+                Form::Json => report::sensitivity_json(&found)?,
+                Form::Md => report::sensitivity_markdown(&found),
+                Form::Text => report::sensitivity_text(&found, style()),
+            })?;
+            return Ok(Exit::AsExpected);
+        }
         PlanFile::Measured(plan) => {
             let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
             let verdict = judge_file(&plan, &options.journal, threads)?;

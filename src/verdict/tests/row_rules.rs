@@ -215,7 +215,7 @@ similar_pct = 5.0
     assert_eq!(told.settled_by, Some(49), "the least n with 1 - 0.00625^(1/n) <= 0.1");
 }
 
-const BAND: &str = r#"
+pub(super) const BAND: &str = r#"
 [[hypothesis]]
 name = "band"
 [hypothesis.rule]

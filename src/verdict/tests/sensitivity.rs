@@ -1,0 +1,55 @@
+//! What each choice does to a result that rests on it.
+
+use super::row_rules::{BAND, fixture, plan};
+use super::*;
+use crate::plan::CellOrder;
+use crate::verdict::{Choice, Kept, Sensitivity, sensitivity};
+
+/// The one hypothesis over eight launches, each row's time multiplied by what `slowed` says of lane, block and repetition.
+fn found(hypothesis: &str, slowed: fn(&str, u32, u32) -> u64) -> Sensitivity {
+    found_in(CellOrder::CellByCell, hypothesis, slowed)
+}
+
+fn found_in(order: CellOrder, hypothesis: &str, slowed: fn(&str, u32, u32) -> u64) -> Sensitivity {
+    let mut plan = plan(hypothesis);
+    plan.run.order = order;
+    let mut records = fixture().journal_of(&plan, std::slice::from_ref(&(0..8))).records;
+    for record in &mut records {
+        let Record::Row(row) = record else { continue };
+        let times = slowed(&row.lane, row.block, row.rep);
+        row.wall_ns = row.wall_ns.map(|ns| ns * times);
+        row.outside_ns = row.outside_ns.map(|ns| ns * times);
+    }
+    let mut found = sensitivity(&plan, &processes::filled_journal_of(records)).unwrap();
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+#[test]
+fn a_quiet_run_depends_on_none_of_them() {
+    let quiet = found(BAND, |_, _, _| 1);
+    for choice in [Choice::OtherStatistic, Choice::WithoutFirst, Choice::AnotherSeed] {
+        assert_eq!(quiet.otherwise[&choice].as_deref(), Some(&*quiet.registered), "{choice:?}");
+    }
+    assert_eq!(quiet.otherwise[&Choice::EagerHeld], None, "no workload names an eager mode");
+    assert_eq!(quiet.without_a_block, Some(Kept { same: 8, of: 8 }));
+    let interleaved = found_in(CellOrder::Interleaved, BAND, |_, _, _| 1);
+    assert_eq!(interleaved.otherwise[&Choice::WithoutFirst], None, "none of them is the first");
+    assert_eq!(interleaved.without_a_block, quiet.without_a_block);
+}
+
+#[test]
+fn a_slow_first_repetition_shows_in_means_and_goes_with_it() {
+    let slow_first = found(BAND, |lane, _, rep| if lane == "other" && rep == 0 { 30 } else { 1 });
+    assert_eq!(slow_first.registered, found(BAND, |_, _, _| 1).registered, "a median does not see it");
+    assert_ne!(slow_first.otherwise[&Choice::OtherStatistic].as_ref(), Some(&slow_first.registered));
+    assert_eq!(slow_first.otherwise[&Choice::WithoutFirst].as_ref(), Some(&slow_first.registered));
+}
+
+#[test]
+fn a_result_that_one_block_makes_is_another_without_it() {
+    let of_one_block = found(BAND, |lane, block, _| if lane == "other" && block == 3 { 20 } else { 1 });
+    let quiet = found(BAND, |_, _, _| 1);
+    assert_ne!(of_one_block.registered, quiet.registered);
+    assert_eq!(of_one_block.without_a_block, Some(Kept { same: 7, of: 8 }), "{of_one_block:?}");
+}
