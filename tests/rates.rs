@@ -96,7 +96,7 @@ fn the_base_slice_is_complete_and_nothing_fails_over_a_static_cache_or_in_one_pa
     let found = counted();
     for phase in [Phase::Prefill, Phase::KvDecode, Phase::E2eKv] {
         for cache in ["dynamic", "static"] {
-            for mode in 0..MODES.len() {
+            for (mode, name) in MODES.iter().enumerate() {
                 for tokens in [1, 8, 32, 64, 96, 128, 256, 512] {
                     let place = (phase, cache.to_owned(), mode, tokens);
                     let came = found.get(&place).unwrap_or_else(|| panic!("{place:?} was not run"));
@@ -105,7 +105,7 @@ fn the_base_slice_is_complete_and_nothing_fails_over_a_static_cache_or_in_one_pa
                         Phase::KvDecode => tokens + 1,
                         Phase::E2eKv => tokens,
                     };
-                    let (crashes, falls_back) = match (cache, MODES[mode]) {
+                    let (crashes, falls_back) = match (cache, *name) {
                         ("dynamic", "reduce-overhead") => (passes > 1, false),
                         ("dynamic", "default" | "aot_eager") => (false, passes > 8),
                         _ => (false, false),
