@@ -349,7 +349,7 @@ fn a_fault_in_a_container_lane_names_line_and_key_path() {
             (
                 "[docker]\nimage",
                 "[process]\nimage",
-                "f:8: process.command: unknown key `command`; known here: program, arguments, files, minimum_version",
+                "f:8: process.command: unknown key `command`; known here: program, arguments, files, own_files, minimum_version",
             ),
             ("gpus = ", "gpu = ", "f:9: docker.gpu: unknown key `gpu`; did you mean `gpus`?"),
             (
