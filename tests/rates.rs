@@ -117,3 +117,32 @@ fn the_base_slice_is_complete_and_nothing_fails_over_a_static_cache_or_in_one_pa
         }
     }
 }
+
+/// Three launches of each model say little of it; all of them together say what the mean rate over the models can be, since as many
+/// trials with rates of their own are the likeliest to come out all alike where the rates are.
+#[test]
+fn over_nine_other_models_a_growing_cache_crashed_in_every_launch_and_a_static_one_in_none() {
+    let mut came: BTreeMap<String, [u64; 2]> = BTreeMap::new();
+    let patterns: Vec<String> = names().into_iter().filter(|name| name.starts_with("pattern-")).collect();
+    assert_eq!(patterns.len(), 9);
+    for name in patterns {
+        let (plan, journal) = plan_and_journal(&name);
+        let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
+        let mut by_launch: BTreeMap<_, bool> = BTreeMap::new();
+        for (segment, row) in journal.rows().filter(|(_, row)| row.outcome != Outcome::Skipped) {
+            let axes = &cells[&row.cell].axes;
+            let replayed = cells[&row.cell].phase == Phase::KvDecode && axes["compile_mode"] == "reduce-overhead";
+            if let Some(launch) = row.launch.filter(|_| replayed) {
+                *by_launch.entry((axes["cache"].clone(), segment, launch)).or_default() |= row.outcome != Outcome::Ok;
+            }
+        }
+        for ((cache, ..), failed) in by_launch {
+            let [failures, launches] = came.entry(cache).or_default();
+            *failures += u64::from(failed);
+            *launches += 1;
+        }
+    }
+    let rates: Vec<(&str, String)> =
+        came.iter().map(|(cache, [failures, launches])| (&**cache, rate(*failures, *launches))).collect();
+    assert_eq!(rates, [("dynamic", "27 of 27 [0.87, 1.00]".to_owned()), ("static", "0 of 27 [0.00, 0.13]".to_owned())]);
+}

@@ -102,11 +102,11 @@ fn lists(ruling: &Ruling, name: &str, value: f64) -> bool {
 
 /// The committed runs whose plans ask for every kind of rule that a plan of a run asks for.
 const RUNS: [(&str, &str); 6] = [
-    ("compile-boundary", "tests/journals/h200/compile-boundary.jsonl.xz"),
+    ("compile-boundary", "snapshots/compile-boundary/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
     ("gil-ablation", "snapshots/gil-ablation/amd-epyc-fam25-mod17-2c.journal.jsonl.xz"),
     ("phase-separation", "snapshots/phase-separation/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
-    ("staticcache-rescue", "tests/journals/h200/staticcache-rescue.jsonl.xz"),
-    ("triton-ablation", "tests/journals/h200/triton-ablation.jsonl.xz"),
+    ("staticcache-rescue", "snapshots/staticcache-rescue/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
+    ("triton-ablation", "snapshots/triton-ablation/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
     ("weight-parity", "snapshots/weight-parity/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
 ];
 
