@@ -48,22 +48,25 @@ fn counted() -> BTreeMap<Place, Came> {
             continue;
         }
         let cells: BTreeMap<_, _> = plan.cells().expect("cells").into_iter().map(|cell| (cell.id(), cell)).collect();
-        let mut by_launch: BTreeMap<_, BTreeSet<Outcome>> = BTreeMap::new();
+        // A process that did several cells of a place is one launch of it.
+        let mut by_launch: BTreeMap<_, (BTreeSet<Outcome>, BTreeSet<CellId>)> = BTreeMap::new();
         for (segment, row) in journal.rows() {
             let tried = !matches!(row.outcome, Outcome::Refused | Outcome::Skipped);
-            if let Some(launch) = row.launch.filter(|_| tried) {
-                by_launch.entry((&row.cell, segment, launch)).or_default().insert(row.outcome);
-            }
+            let (Some(launch), Some(place)) = (row.launch.filter(|_| tried), place(&cells[&row.cell])) else {
+                continue;
+            };
+            let (outcomes, ids) = by_launch.entry((place, segment, launch)).or_default();
+            outcomes.insert(row.outcome);
+            ids.insert(row.cell.clone());
         }
-        for ((id, ..), outcomes) in by_launch {
-            let Some(place) = place(&cells[id]) else { continue };
+        for ((place, ..), (outcomes, ids)) in by_launch {
             let came = found.entry(place).or_default();
             came.launches += 1;
             came.crashed += u64::from(outcomes.contains(&Outcome::Crashed));
             came.fell_back += u64::from(outcomes.contains(&Outcome::FellBack));
-            came.cells.insert(id.clone());
+            came.cells.extend(ids);
             let known = [Outcome::Ok, Outcome::Crashed, Outcome::FellBack];
-            assert!(outcomes.iter().all(|outcome| known.contains(outcome)), "{name} {id}: {outcomes:?}");
+            assert!(outcomes.iter().all(|outcome| known.contains(outcome)), "{name}: {outcomes:?}");
         }
     }
     found

@@ -251,7 +251,7 @@ impl Project {
         let Launcher::Process(process) = &lane.launcher else { return Ok(()) };
         for (word, _, folder) in process.folders() {
             let Some(folder) = folder else { continue };
-            let named = process.arguments.iter().filter_map(|argument| argument.strip_prefix(word)?.strip_prefix('/'));
+            let named = process.arguments.iter().filter_map(|argument| argument.split_once(word)?.1.strip_prefix('/'));
             for name in named {
                 let path = format!("{folder}/{name}");
                 if files.keys().any(|file| Path::new(file).starts_with(&path)) {
@@ -333,7 +333,7 @@ impl Project {
         } else if let Some(embedded) = CONTAINERS.get_dir(folder).filter(|_| !self.is_bundled()) {
             embedded_below(embedded, &mut files);
         } else {
-            let hint = "put the folder below `containers/` of the project, or remove `files`";
+            let hint = "put the folder below `containers/` of the project, or do not name it in the lane";
             return Err(Error::usage(format!("there is no folder `containers/{folder}`"), hint));
         }
         Ok(files)

@@ -332,8 +332,8 @@ impl Default for StatisticsSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Coverage {
-    /// Launches of a lane that gave at least one `ok` row in a cell, or where `min_ok_share` is 0 that tried it at all. The
-    /// launch is the unit of replication: where fewer than three gave a time, no effect is decided.
+    /// Launches of a lane that gave at least one `ok` row in a cell, or where `min_ok_share` is 0 blocks in which it was tried at all.
+    /// The launch is the unit of replication: where fewer than three gave a time, no effect is decided.
     pub min_launches: u32,
     /// Share of a lane's attempted rows that are `ok`; 0 in a plan that counts failures, to which a failure is an answer.
     pub min_ok_share: f64,

@@ -37,7 +37,7 @@ fn page(found: &[Sensitivity]) -> Page {
     });
     let names: Vec<&str> = changed.map(|entry| entry.hypothesis.as_str()).collect();
     page.paragraph(match names.as_slice() {
-        [] => "No result depends on any of these choices.".to_owned(),
+        [] => "No result depends on any of the choices that could be made otherwise.".to_owned(),
         names => format!("Another choice gives another result of {}.", names.join(", ")),
     });
     page
@@ -62,7 +62,7 @@ fn heading(choice: Choice) -> &'static str {
 /// What stands where the run leaves no such choice.
 fn none(choice: Choice) -> &'static str {
     match choice {
-        Choice::WithoutFirst => "one repetition, or interleaved",
+        Choice::WithoutFirst => "no such rows",
         Choice::EagerHeld => "no eager work, or held so already",
         Choice::OtherStatistic | Choice::AnotherSeed => "-",
     }

@@ -9,7 +9,6 @@ use super::decide::{Decisions, decide, is_control};
 use super::expected::Expectations;
 use super::inspect::Inspector;
 use super::judging::{Judging, Taken};
-use super::measured_tables::launches_of;
 use super::reduce::{Entry, LaunchTime, Table};
 use super::rounding::round;
 use super::row_rules::RowRules;
@@ -173,7 +172,7 @@ fn coverage_gaps(plan: &Plan, table: &Table, lanes: &[LaneVerdict], expectations
         for (id, cell) in table.cells() {
             let entry = table.entry(name, id);
             let (launches, what) = match plan.coverage.takes_failures() {
-                true => (entry.map_or(0, |entry| launches_of(entry, "attempted_launches")), "launches tried it"),
+                true => (entry.map_or(0, |entry| entry.tried_blocks.len() as u64), "blocks of launches tried it"),
                 false => (entry.map_or(0, Entry::replicates), "launches in segments of at least two gave an ok row"),
             };
             let floor = u64::from(plan.coverage.min_launches);

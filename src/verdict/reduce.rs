@@ -5,7 +5,7 @@
 //! where its cell is would be to look for it in memory. It cannot become a part of a number at once: a later attempt may
 //! take its place, and the end of its launch may disown it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::inspect::{Index, Output, Seen};
 use super::logits::Logits;
+use super::measured_tables::is_attempt;
 use super::times::Summaries;
 use super::{Error, TimeSummary, parallel};
 use crate::journal::Row;
@@ -263,7 +264,10 @@ impl Marked<'_> {
                 None => (mark.outcome, mark.class),
             };
             *entry.outcomes.entry(outcome).or_insert(0) += 1;
-            if let Some(launch) = place.launch.filter(|_| has_rules || plan.coverage.takes_failures()) {
+            if plan.coverage.takes_failures() && is_attempt(outcome) {
+                entry.tried_blocks.insert(place.block);
+            }
+            if let Some(launch) = place.launch.filter(|_| has_rules) {
                 let launch = entry.attempts.entry((place.segment, launch)).or_default();
                 *launch.entry(outcome).or_insert(0) += 1;
             }
@@ -345,8 +349,11 @@ pub(super) struct Entry {
     pub time: Option<TimeSummary>,
     /// One number per launch, in journal order.
     pub launches: Vec<LaunchTime>,
-    /// Every attempt by launch (segment and number); kept where the plan has decision rules or takes failures, which read it.
+    /// Every attempt by launch (segment and number); kept where the plan has decision rules, which read it.
     pub attempts: BTreeMap<(u32, u32), BTreeMap<Outcome, u64>>,
+    /// Blocks with an attempt, whatever came of it; kept where the plan takes failures. A launch that broke down is replaced in
+    /// its block, and all of them count as one.
+    pub tried_blocks: BTreeSet<u32>,
     /// What the cell's logits were, where the lane tells of them; kept where the plan has decision rules.
     pub logits: Option<Box<Logits>>,
     /// What compiling took in each launch that tells of it, in seconds; kept where the plan has decision rules.

@@ -23,9 +23,10 @@ pub struct Sensitivity {
     pub hypothesis: String,
     /// Its result as the plan is registered.
     pub registered: String,
-    /// Its result with each choice made otherwise; nothing where the run leaves no such choice.
+    /// Its result with each choice made otherwise; nothing where the run leaves no such choice, or nothing to judge by it.
     pub otherwise: BTreeMap<Choice, Option<String>>,
-    /// In how many of the blocks it stays what it is without the block, where more than three launches were planned.
+    /// In how many of the blocks that can be left out it stays what it is without the block, where a lane has more than three
+    /// launches. Floors of coverage are lowered by what one block is of them.
     pub without_a_block: Option<Kept>,
 }
 
@@ -105,20 +106,14 @@ pub fn sensitivity(plan: &Plan, journal: &Journal) -> Result<Vec<Sensitivity>, E
         })
         .collect();
     for choice in Choice::ALL {
-        let came = match choice.made(plan, journal) {
-            Some((changed, mut rows)) => {
-                adopt(&changed, &mut rows);
-                results(&changed, &rows)?.into_iter().map(|(_, result)| Some(result)).collect()
-            }
-            None => vec![None; found.len()],
-        };
-        for (entry, result) in found.iter_mut().zip(came) {
-            entry.otherwise.insert(choice, result);
+        let came = choice.made(plan, journal).and_then(|(changed, rows)| rejudged(&changed, rows));
+        for (number, entry) in found.iter_mut().enumerate() {
+            entry.otherwise.insert(choice, came.as_ref().and_then(|came| came.get(number).cloned()));
         }
     }
-    for block in blocks(plan) {
-        let came = results(plan, &without_block(journal, block))?;
-        for (entry, (_, result)) in found.iter_mut().zip(came) {
+    let (lenient, blocks) = blocks(plan);
+    for came in blocks.filter_map(|block| rejudged(&lenient, without_block(journal, block))) {
+        for (entry, result) in found.iter_mut().zip(came) {
             let kept = entry.without_a_block.get_or_insert(Kept { same: 0, of: 0 });
             kept.same += u32::from(result == entry.registered);
             kept.of += 1;
@@ -127,29 +122,36 @@ pub fn sensitivity(plan: &Plan, journal: &Journal) -> Result<Vec<Sensitivity>, E
     Ok(found)
 }
 
-/// The blocks that may be left out: three launches are the least that anything is decided from, and where workloads come in
-/// stages a block is one of them.
-fn blocks(plan: &Plan) -> std::ops::Range<u32> {
-    let launches = plan.lanes.iter().map(|lane| lane.launches).min().unwrap_or(0);
+/// The results of rows that were taken out of a journal; nothing where what is left is no journal that could have been written, as
+/// where a later row rests on one that is gone.
+pub(super) fn rejudged(plan: &Plan, mut rows: Journal) -> Option<Vec<String>> {
+    adopt(plan, &mut rows);
+    Some(results(plan, &rows).ok()?.into_iter().map(|(_, result)| result).collect())
+}
+
+/// The blocks that may be left out, and the plan by whose floors of coverage one of them may: three launches are the least that
+/// anything is decided from, and where workloads come in stages a block is one of them.
+fn blocks(plan: &Plan) -> (Plan, std::ops::Range<u32>) {
+    let launches = || plan.lanes.iter().map(|lane| lane.launches);
+    let (fewest, most) = (launches().min().unwrap_or(0), launches().max().unwrap_or(0));
     let staged = plan.workloads.iter().any(|workload| workload.stage > 0);
-    if launches < 4 || staged { 0..0 } else { 0..plan.run.launches }
+    let mut lenient = plan.clone();
+    lenient.coverage.min_launches = plan.coverage.min_launches.min(fewest.saturating_sub(1));
+    lenient.coverage.min_ok_share *= f64::from(fewest.saturating_sub(1)) / f64::from(fewest.max(1));
+    (lenient, if most < 4 || staged { 0..0 } else { 0..most })
 }
 
 /// As if the run had been stopped with this block still to come.
 fn without_block(journal: &Journal, block: u32) -> Journal {
     let mut left = journal.clone();
     left.sealed = false;
-    let of_block = |record: &Record| match record {
-        Record::LaunchStart(start) if start.block == block => Some(start.launch),
-        _ => None,
-    };
-    // Launches count from 0 in each segment.
     let mut out = BTreeSet::new();
     left.records.retain(|record| {
-        if matches!(record, Record::Header(_)) {
-            out.clear();
+        if let Record::LaunchStart(start) = record
+            && start.block == block
+        {
+            out.insert(start.launch);
         }
-        out.extend(of_block(record));
         match record {
             Record::LaunchStart(start) => start.block != block,
             Record::Preflight(look) => look.launch.is_none_or(|launch| !out.contains(&launch)),
@@ -191,7 +193,7 @@ fn without_first(plan: &Plan, journal: &Journal) -> Journal {
     let repetitions = |lane: &str| plan.lane(lane).map_or(0, |planned| planned.repetitions);
     let broke: BTreeSet<_> = journal
         .rows()
-        .filter(|(_, row)| row.rep == 0 && row.outcome == Outcome::Crashed)
+        .filter(|(_, row)| row.rep == 0 && matches!(row.outcome, Outcome::Crashed | Outcome::Hung))
         .map(|(_, row)| (row.lane.clone(), row.block, row.cell.clone()))
         .collect();
     let (mut left, mut waited) = (journal.clone(), BTreeMap::new());
@@ -201,7 +203,7 @@ fn without_first(plan: &Plan, journal: &Journal) -> Journal {
             return row.rep + 1 < repetitions(&row.lane);
         }
         if row.rep == 0 {
-            waited.insert((row.launch, row.cell.clone()), row.outside_ns.unwrap_or(0));
+            *waited.entry((row.launch, row.cell.clone())).or_insert(0) += row.outside_ns.unwrap_or(0);
             return false;
         }
         let before = waited.remove(&(row.launch, row.cell.clone())).unwrap_or(0);

@@ -62,6 +62,9 @@ fn misplaced() {
     let near = ["starts `{own_files}/my_backend.py`", "did you mean `mine/my_backnd.py`?"];
     project.lockstep(&["lock", "mine"]).exits(2).tells(&near);
 
+    project.write("lanes/mine.toml", shown().replace("\"--backend\", \"{own", "\"--backend={own"));
+    project.lockstep(&["lock", "mine"]).exits(2).tells(&near);
+
     // A file beside the shipped runner's, as one would put it there who takes the folder for the shipped one.
     project.write("lanes/mine.toml", shown().replace("own_files = \"mine\"\n", "").replace("own_files", "files"));
     project.write("containers/runner/my_backend.py", SCRIPT);

@@ -90,7 +90,11 @@ def _place():
 def _answered(path, place):
     """Names of the faults that the file holds an answer to, all of this very runner."""
     with open(path, encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file]
+        texts = file.read().splitlines()
+    try:
+        lines = [json.loads(text) for text in texts]
+    except ValueError as error:
+        raise SystemExit("%s holds a line that is no JSON, cut off perhaps: remove it (%s)" % (path, error)) from error
     of_runners = {line["runner_sha256"] for line in lines if "name" not in line}
     if of_runners != {place["runner_sha256"]}:
         raise SystemExit("%s holds answers of another runner, %s: begin anew without --after" % (path, sorted(of_runners)))

@@ -25,7 +25,8 @@ pub(in crate::cli) struct Options {
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
     /// Show, in place of the verdict, what each result would have been with one choice made otherwise: the statistic of a launch,
-    /// the first repetition, the seed of resampling, and how still eager work has to hold.
+    /// the first repetition, the seed of resampling, how still eager work has to hold, and each block of launches left out. The
+    /// exit code is 0 whatever it shows.
     #[arg(long)]
     sensitivity: bool,
 }

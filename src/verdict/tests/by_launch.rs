@@ -181,5 +181,8 @@ fn a_plan_that_takes_failures_counts_the_launches_that_tried_a_cell_as_its_cover
     assert!(crashed[0].ends_with("0 launches in segments of at least two gave an ok row, floor 3"), "{crashed:?}");
     assert_eq!(gaps(0.0, 8), [""; 0]);
     let few = gaps(0.0, 2);
-    assert!(!few.is_empty() && few.iter().all(|gap| gap.ends_with("2 launches tried it, floor 3")), "{few:?}");
+    assert!(
+        !few.is_empty() && few.iter().all(|gap| gap.ends_with("2 blocks of launches tried it, floor 3")),
+        "{few:?}"
+    );
 }

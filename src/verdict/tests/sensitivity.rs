@@ -3,6 +3,7 @@
 use super::row_rules::{BAND, fixture, plan};
 use super::*;
 use crate::plan::CellOrder;
+use crate::verdict::sensitivity::rejudged;
 use crate::verdict::{Choice, Kept, Sensitivity, sensitivity};
 
 /// The one hypothesis over eight launches, each row's time multiplied by what `slowed` says of lane, block and repetition.
@@ -52,4 +53,24 @@ fn a_result_that_one_block_makes_is_another_without_it() {
     let quiet = found(BAND, |_, _, _| 1);
     assert_ne!(of_one_block.registered, quiet.registered);
     assert_eq!(of_one_block.without_a_block, Some(Kept { same: 7, of: 8 }), "{of_one_block:?}");
+}
+
+/// The floors of a contrast are shares of what was planned, of which a block that is left out is no loss.
+#[test]
+fn a_contrast_of_few_launches_can_lose_a_block_under_the_usual_floors() {
+    let found = sensitivity(&Fixture::plan(), &Fixture::default().journal()).unwrap();
+    let effect = found.iter().find(|entry| entry.hypothesis == "effect").unwrap();
+    assert_eq!((&*effect.registered, effect.without_a_block), ("faster", Some(Kept { same: 6, of: 6 })));
+}
+
+/// A later row may rest on one that is gone: what is left is no journal then, and nothing is said of it.
+#[test]
+fn rows_that_are_no_journal_of_the_plan_give_nothing_and_no_error() {
+    let plan = plan(BAND);
+    let rows = || fixture().journal_of(&plan, std::slice::from_ref(&(0..8)));
+    assert_eq!(rejudged(&plan, rows()), Some(vec!["strong_win".to_owned()]));
+    let mut fewer = plan.clone();
+    fewer.run.repetitions -= 1;
+    fewer.lanes.iter_mut().for_each(|lane| lane.repetitions -= 1);
+    assert_eq!(rejudged(&fewer, rows()), None);
 }
