@@ -257,27 +257,28 @@ impl Project {
                 if files.keys().any(|file| Path::new(file).starts_with(&path)) {
                     continue;
                 }
-                let hint = if self.base().join("containers").join(folder).is_dir()
-                    && CONTAINERS.get_dir(folder).is_some()
-                {
-                    format!(
-                        "your folder `containers/{folder}` is taken whole in place of the built-in one: move your own files \
-                         to a folder of their own, and name that as `own_files`"
-                    )
-                } else {
-                    let there: Vec<&str> =
-                        files.keys().map(String::as_str).filter(|file| Path::new(file).starts_with(folder)).collect();
-                    match nearest(&path, there.iter().copied()) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("there is: {}", there.join(", ")),
-                    }
-                };
                 let found =
                     format!("the lane {} starts `{word}/{name}`, and there is no `containers/{path}`", lane.name);
-                return Err(Error::usage(found, hint));
+                return Err(Error::usage(found, self.instead_of(&path, folder, files)));
             }
         }
         Ok(())
+    }
+
+    /// What to try where `path` is not in the folder that a lane names.
+    fn instead_of(&self, path: &str, folder: &str, files: &BTreeMap<String, Vec<u8>>) -> String {
+        if self.base().join("containers").join(folder).is_dir() && CONTAINERS.get_dir(folder).is_some() {
+            return format!(
+                "your folder `containers/{folder}` is taken whole in place of the built-in one: move your own files to a \
+                 folder of their own, and name that as `own_files`"
+            );
+        }
+        let of_folder = files.keys().map(String::as_str).filter(|file| Path::new(file).starts_with(folder));
+        let there: Vec<&str> = of_folder.collect();
+        match nearest(path, there.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there is: {}", there.join(", ")),
+        }
     }
 
     /// The names of a kind: those of the project and those built in.

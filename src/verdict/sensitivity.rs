@@ -111,8 +111,8 @@ pub fn sensitivity(plan: &Plan, journal: &Journal) -> Result<Vec<Sensitivity>, E
             entry.otherwise.insert(choice, came.as_ref().and_then(|came| came.get(number).cloned()));
         }
     }
-    let (lenient, blocks) = blocks(plan);
-    for came in blocks.filter_map(|block| rejudged(&lenient, without_block(journal, block))) {
+    let (lenient, blocks) = blocks(plan, journal);
+    for came in blocks.into_iter().filter_map(|block| rejudged(&lenient, without_block(journal, block))) {
         for (entry, result) in found.iter_mut().zip(came) {
             let kept = entry.without_a_block.get_or_insert(Kept { same: 0, of: 0 });
             kept.same += u32::from(result == entry.registered);
@@ -129,16 +129,17 @@ pub(super) fn rejudged(plan: &Plan, mut rows: Journal) -> Option<Vec<String>> {
     Some(results(plan, &rows).ok()?.into_iter().map(|(_, result)| result).collect())
 }
 
-/// The blocks that may be left out, and the plan by whose floors of coverage one of them may: three launches are the least that
+/// The blocks with rows that may be left out, and the plan by whose floors of coverage one of them may: three launches are the least that
 /// anything is decided from, and where workloads come in stages a block is one of them.
-fn blocks(plan: &Plan) -> (Plan, std::ops::Range<u32>) {
+fn blocks(plan: &Plan, journal: &Journal) -> (Plan, BTreeSet<u32>) {
     let launches = || plan.lanes.iter().map(|lane| lane.launches);
     let (fewest, most) = (launches().min().unwrap_or(0), launches().max().unwrap_or(0));
     let staged = plan.workloads.iter().any(|workload| workload.stage > 0);
     let mut lenient = plan.clone();
     lenient.coverage.min_launches = plan.coverage.min_launches.min(fewest.saturating_sub(1));
     lenient.coverage.min_ok_share *= f64::from(fewest.saturating_sub(1)) / f64::from(fewest.max(1));
-    (lenient, if most < 4 || staged { 0..0 } else { 0..most })
+    let may = most >= 4 && !staged;
+    (lenient, journal.rows().map(|(_, row)| row.block).filter(|_| may).collect())
 }
 
 /// As if the run had been stopped with this block still to come.

@@ -76,7 +76,8 @@ fn hopeless_cells() {
     let project = Project::new();
     let lane = Lane::faulty("faulty", "hang --at 1").limit("measure_s", 0.5).limit("grace_s", 0.2);
     project.lanes(&[&Lane::faulty("healthy", "none"), &lane]);
-    project.plan(&PlanText { repetitions: 4, ..PlanText::new("faults", &["healthy", "faulty"]) });
+    let rest = "\n[coverage]\nmin_ok_share = 0.0\n";
+    project.plan(&PlanText { repetitions: 4, rest, ..PlanText::new("faults", &["healthy", "faulty"]) });
     let (run, ledger) = run_faults(&project);
     run.exits(5);
     assert_eq!(ledger.outcomes("faulty"), [(Outcome::Hung, 6), (Outcome::Skipped, 18)].into());
@@ -84,6 +85,12 @@ fn hopeless_cells() {
     assert_eq!(ledger.outcomes("healthy"), [(Outcome::Ok, 24)].into());
     let hung = ledger.rows_of("faulty").into_iter().filter(|row| row.outcome == Outcome::Hung);
     assert!(hung.into_iter().all(|row| row.block == 0), "later blocks try nothing that only ever hung");
+    // Three launches of one block are one try at the cell, also to a plan that takes failures for answers.
+    let gaps: Vec<String> = run.verdict().coverage_gaps.into_iter().map(|gap| gap.message).collect();
+    assert!(
+        gaps.len() == 2 && gaps.iter().all(|gap| gap.ends_with("1 blocks of launches tried it, floor 3")),
+        "{gaps:?}"
+    );
 }
 
 fn named(fault: &str) -> String {

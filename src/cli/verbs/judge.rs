@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::cli::output::{emit, style};
+use crate::cli::output::{emit, note, style};
 use crate::cli::{Error, Exit, Project};
 use crate::journal::read_file;
 use crate::plan::PlanFile;
@@ -50,7 +50,13 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
             return Err(Error::usage(found, "leave --sensitivity out: it judges the rows of a run again"));
         }
         PlanFile::Measured(plan) if options.sensitivity => {
-            let found = sensitivity(&plan, &read_file(&options.journal)?)?;
+            let journal = read_file(&options.journal)?;
+            let found = sensitivity(&plan, &journal)?;
+            if !journal.sealed {
+                note(
+                    "the journal is not sealed: the run has not come to its end, and these results are of what it has so far",
+                );
+            }
             emit(&match options.format {
                 Form::Json => report::sensitivity_json(&found)?,
                 Form::Md => report::sensitivity_markdown(&found),

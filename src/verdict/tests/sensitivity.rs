@@ -55,6 +55,15 @@ fn a_result_that_one_block_makes_is_another_without_it() {
     assert_eq!(of_one_block.without_a_block, Some(Kept { same: 7, of: 8 }), "{of_one_block:?}");
 }
 
+/// What is not there cannot be left out.
+#[test]
+fn blocks_that_a_run_has_not_come_to_do_not_count() {
+    let plan = plan(BAND);
+    let unfinished = Fixture { sealed: false, ..fixture() };
+    let found = sensitivity(&plan, &unfinished.journal_of(&plan, std::slice::from_ref(&(0..5)))).unwrap();
+    assert_eq!(found[0].without_a_block.map(|kept| kept.of), Some(5));
+}
+
 /// The floors of a contrast are shares of what was planned, of which a block that is left out is no loss.
 #[test]
 fn a_contrast_of_few_launches_can_lose_a_block_under_the_usual_floors() {
