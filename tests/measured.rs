@@ -306,6 +306,9 @@ fn a_static_cache_ran_in_each_of_twelve_processes_where_the_growing_one_crashed_
         assert_eq!(told[&(arm.to_owned(), 32)], Came::from([((Outcome::Ok, None), 36)]), "{arm}");
     }
     assert_replayed(&journal);
+    // Each static cache is as long as its own cell: a prompt of 32 tokens and 32 new ones.
+    let long = journal.rows().filter_map(|(_, row)| row.evidence.get("cache.positions"));
+    assert_eq!(long.filter(|long| **long == SignalValue::from(64_i64)).count(), 72);
 }
 
 #[test]
@@ -432,10 +435,10 @@ fn in_32_bits_and_all_layers_every_mode_and_cache_gave_the_built_in_engines_toke
 
 #[test]
 fn every_agent_did_its_work_in_one_stream_or_in_one_each_with_the_same_tokens() {
-    let (_, journal) = plan_and_journal("agents-one-gpu");
+    let (plan, journal) = plan_and_journal("agents-one-gpu");
     let mut streams: BTreeSet<(&str, String)> = BTreeSet::new();
     let mut outputs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    assert_eq!(journal.rows().count(), 360);
+    assert_eq!(journal.rows().count(), 378);
     for (_, row) in journal.rows() {
         assert_eq!(row.outcome, Outcome::Ok, "{row:?}");
         streams.insert((&row.lane, row.evidence["stream"].to_string()));
@@ -443,7 +446,10 @@ fn every_agent_did_its_work_in_one_stream_or_in_one_each_with_the_same_tokens() 
     }
     let seen = [("torch-2.11-agents", "shared"), ("torch-2.11-agents-streams", "per_agent")];
     assert!(streams.iter().map(|(lane, stream)| (*lane, stream.as_str())).eq(seen), "{streams:?}");
-    assert!(outputs.len() == 20 && outputs.values().all(|outputs| outputs.len() == 1), "{outputs:?}");
+    assert!(outputs.len() == 21 && outputs.values().all(|outputs| outputs.len() == 1), "{outputs:?}");
+    let verdict = judge(&plan, &journal).expect("a verdict");
+    let [control] = &verdict.block_controls[..] else { panic!("{:?}", verdict.block_controls) };
+    assert_eq!((control.finding, control.launches), (Finding::Equivalent, [2, 4]));
 }
 
 #[test]
