@@ -26,8 +26,7 @@ fn how_far_each_verdict_depends_on_trim_warm_up_seed_and_a_control_over_blocks_i
                 let none = if choice == Choice::EagerHeld { "no eager work" } else { "one repetition" };
                 entry.otherwise[&choice].clone().unwrap_or_else(|| none.to_owned())
             });
-            let kept =
-                entry.without_a_block.map_or("too few".to_owned(), |kept| format!("{} of {}", kept.same, kept.of));
+            let kept = entry.told_without_a_block();
             let (hypothesis, registered) = (&entry.hypothesis, &entry.registered);
             text.push_str(&format!("| {name} | {hypothesis} | {registered} | {} | {kept} |\n", otherwise.join(" | ")));
         }

@@ -2,7 +2,7 @@
 
 use super::page::{Page, Table, words};
 use super::{Style, markdown_page, terminal};
-use crate::verdict::{Choice, Kept, Sensitivity};
+use crate::verdict::{Choice, Sensitivity};
 
 /// For the terminal.
 #[must_use]
@@ -27,13 +27,16 @@ fn page(found: &[Sensitivity]) -> Page {
             _ => none(choice).to_owned(),
         });
         table.row(
-            [entry.hypothesis.clone(), entry.registered.clone()].into_iter().chain(otherwise).chain([kept(entry)]),
+            [entry.hypothesis.clone(), entry.registered.clone()]
+                .into_iter()
+                .chain(otherwise)
+                .chain([entry.told_without_a_block()]),
         );
     }
     page.table(table);
     let changed = found.iter().filter(|entry| {
         let otherwise = entry.otherwise.values().flatten().any(|result| *result != entry.registered);
-        otherwise || entry.without_a_block.is_some_and(|kept| kept.same < kept.of)
+        otherwise || entry.without_a_block.values().any(|result| *result != entry.registered)
     });
     let names: Vec<&str> = changed.map(|entry| entry.hypothesis.as_str()).collect();
     page.paragraph(match names.as_slice() {
@@ -41,13 +44,6 @@ fn page(found: &[Sensitivity]) -> Page {
         names => format!("Another choice gives another result of {}.", names.join(", ")),
     });
     page
-}
-
-fn kept(entry: &Sensitivity) -> String {
-    match entry.without_a_block {
-        Some(Kept { same, of }) => format!("{same} of {of}"),
-        None => "too few launches".to_owned(),
-    }
 }
 
 fn heading(choice: Choice) -> &'static str {

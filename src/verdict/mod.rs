@@ -57,7 +57,7 @@ pub use judge::{judge, judge_file};
 pub use published::{
     AtLaunchLevel, ImportedFacts, PublishedHypothesis, PublishedVerdict, SourceFile, imported_columns, judge_published,
 };
-pub use sensitivity::{Choice, Kept, Sensitivity, sensitivity};
+pub use sensitivity::{Choice, Sensitivity, sensitivity};
 pub use value::{
     CellVerdict, Conclusion, Contamination, ContrastCell, CoverageGap, Finding, HypothesisVerdict, JournalFacts,
     LaneCell, LaneVerdict, LaunchNumber, NoiseFloor, SegmentFacts, TimeSummary, Verdict,

@@ -25,18 +25,27 @@ pub struct Sensitivity {
     pub registered: String,
     /// Its result with each choice made otherwise; nothing where the run leaves no such choice, or nothing to judge by it.
     pub otherwise: BTreeMap<Choice, Option<String>>,
-    /// In how many of the blocks that can be left out it stays what it is without the block, where a lane has more than three
-    /// launches. Floors of coverage are lowered by what one block is of them.
-    pub without_a_block: Option<Kept>,
+    /// Its result without each of the blocks that can be left out, by the block; none where no lane has more than three launches.
+    /// Floors of coverage are lowered by what one block is of them.
+    pub without_a_block: BTreeMap<u32, String>,
 }
 
-/// Of so many, in how many a result stayed the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The same.
-    pub same: u32,
-    /// Of so many.
-    pub of: u32,
+impl Sensitivity {
+    /// In how many blocks the result stays, and without which of them it is another.
+    #[must_use]
+    pub fn told_without_a_block(&self) -> String {
+        let Self { registered, without_a_block: results, .. } = self;
+        if results.is_empty() {
+            return "too few launches".to_owned();
+        }
+        let mut others: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (block, result) in results.iter().filter(|(_, result)| *result != registered) {
+            others.entry(result).or_default().push(block.to_string());
+        }
+        let same = results.values().filter(|result| *result == registered).count();
+        let others = others.iter().map(|(result, blocks)| format!("; {result} without {}", blocks.join(", ")));
+        format!("{same} of {}{}", results.len(), others.collect::<String>())
+    }
 }
 
 /// What is chosen otherwise.
@@ -102,7 +111,7 @@ pub fn sensitivity(plan: &Plan, journal: &Journal) -> Result<Vec<Sensitivity>, E
             hypothesis,
             registered,
             otherwise: BTreeMap::new(),
-            without_a_block: None,
+            without_a_block: BTreeMap::new(),
         })
         .collect();
     for choice in Choice::ALL {
@@ -112,11 +121,10 @@ pub fn sensitivity(plan: &Plan, journal: &Journal) -> Result<Vec<Sensitivity>, E
         }
     }
     let (lenient, blocks) = blocks(plan, journal);
-    for came in blocks.into_iter().filter_map(|block| rejudged(&lenient, without_block(journal, block))) {
+    for block in blocks {
+        let came = rejudged(&lenient, without_block(journal, block)).into_iter().flatten();
         for (entry, result) in found.iter_mut().zip(came) {
-            let kept = entry.without_a_block.get_or_insert(Kept { same: 0, of: 0 });
-            kept.same += u32::from(result == entry.registered);
-            kept.of += 1;
+            entry.without_a_block.insert(block, result);
         }
     }
     Ok(found)
