@@ -10,10 +10,12 @@ use super::project::FoundLane;
 use super::run_folder::RunFolder;
 use super::{Error, Project};
 use crate::bundle::Bundle;
+use crate::engine::ModelConfig;
 use crate::journal::Calibration;
 use crate::launch::ModelMount;
 use crate::lock::{FolderDigest, model_input_files};
 use crate::plan::{Input, Lane, Lock, Plan, PlannedLane, cannot_do};
+use crate::runner::NATIVE;
 use crate::supervise::{
     Inputs, LaneExecutable, LaneInput, Missing, Mode, Question, Surroundings, lock_faults, missing,
 };
@@ -167,6 +169,16 @@ pub(super) fn check_cells(plan: &Plan, lanes: &[FoundLane]) -> Result<(), Error>
         None => Ok(()),
         Some(found) => Err(Error::usage(found, "take the lane out of the plan, or a plan of cells that it can do")),
     }
+}
+
+/// That the built-in engine can run the checkpoint, where a lane that the plan needs is its.
+pub(super) fn check_model(experiment: &Experiment, lanes: &[FoundLane]) -> Result<(), Error> {
+    let needed = |found: &&FoundLane| experiment.plan.lane(&found.lane.name).is_some_and(|planned| !planned.optional);
+    let Some(native) = lanes.iter().filter(needed).find(|found| found.lane.runner == NATIVE) else { return Ok(()) };
+    ModelConfig::load(&experiment.model_dir).map(drop).map_err(|error| {
+        let found = format!("lane {} runs the built-in engine: {error}", native.lane.name);
+        Error::usage(found, "take the lane out of the plan, or give a checkpoint that the engine runs")
+    })
 }
 
 /// Which of the environment variables that the lane needs are set.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::assemble::{check_cells, docker_host, lock_faults_of, own_executable};
+use super::assemble::{check_cells, check_model, docker_host, lock_faults_of, own_executable};
 use super::leftovers::{Passing, partial_folder};
 use super::output::note;
 use super::prepare::Experiment;
@@ -42,6 +42,7 @@ pub(super) fn gather(project: &Project, experiment: &Experiment, found: &[FoundL
     let mut images = ImageLayout::create(&staging.path().join("images")).map_err(crate::supervise::Error::from)?;
     let mut lanes = Vec::new();
     check_cells(plan, found)?;
+    check_model(experiment, found)?;
     for (planned, found) in plan.lanes.iter().zip(found) {
         add_lane(&mut sources, project, found)?;
         lanes.push(lane_of(found, planned.optional, &executable, &mut images, staging.path())?);

@@ -9,7 +9,7 @@ use super::hub_model::hub_model;
 use super::leftovers::{Passing, partial_folder};
 use super::output::note;
 use super::{Error, Project};
-use crate::engine::{Architecture, ModelConfig, SyntheticSpec, Tokenizer, WeightsDtype, generate_checkpoint};
+use crate::engine::{Architecture, ModelSizes, SyntheticSpec, Tokenizer, WeightsDtype, generate_checkpoint};
 use crate::lock::{FolderDigest, folder_digest};
 use crate::plan::{Plan, Prompt, Synthetic};
 use crate::terms::{Axes, Digest};
@@ -81,7 +81,7 @@ pub(super) fn experiment(
     }
     tracing::debug!(folder = %model_dir.display(), digest = %model.digest, "the model");
     tracing::debug!(name = plan.name, digest = %plan.digest(), lanes = plan.lanes.len(), "the plan as it is run");
-    let max_positions = check_positions(&plan, &ModelConfig::load(&model_dir)?)?;
+    let max_positions = check_positions(&plan, ModelSizes::load(&model_dir)?)?;
     let mut axes = Axes::from([("model".to_owned(), model.digest.to_string())]);
     if let Some(tokenizer) = model.files.get("tokenizer.json") {
         axes.insert("tokenizer".to_owned(), tokenizer.to_string());
@@ -108,7 +108,7 @@ fn own_model(project: &Project, plan: &Plan) -> Result<PathBuf, Error> {
 /// The plan's text with the checkpoint in `folder` as its model. The plan's name says so, since its snapshots are
 /// others'. A large checkpoint is measured less often than the plan says, except for the counts that were asked for.
 fn with_model(text: &str, plan: &Plan, folder: &Path, asked: Counts) -> Result<String, Error> {
-    let config = ModelConfig::load(folder)?;
+    let sizes = ModelSizes::load(folder)?;
     let found = folder_digest(folder)?;
     let weights_bytes = weights_bytes(folder, &found)?;
     let folder = std::path::absolute(folder).map_err(Error::file("finding", folder))?;
@@ -118,7 +118,7 @@ fn with_model(text: &str, plan: &Plan, folder: &Path, asked: Counts) -> Result<S
     let mut table = toml_edit::Table::new();
     table["name"] = value(name);
     table["sha256"] = value(found.digest.to_string());
-    table["vocab_size"] = value(i64::try_from(config.vocab_size).unwrap_or(i64::MAX));
+    table["vocab_size"] = value(i64::try_from(sizes.vocab_size).unwrap_or(i64::MAX));
     document["model"] = Item::Table(table);
     let large = Counts::for_weights(weights_bytes, plan.coverage.min_launches);
     if !large.is_empty() {
@@ -303,14 +303,14 @@ fn synthetic_spec(plan: &Plan, synthetic: &Synthetic) -> Result<SyntheticSpec, E
 }
 
 /// The positions of the longest cell, which the model must have.
-fn check_positions(plan: &Plan, config: &ModelConfig) -> Result<u32, Error> {
+fn check_positions(plan: &Plan, sizes: ModelSizes) -> Result<u32, Error> {
     let mut most = 0;
     for cell in plan.cells()? {
         let positions = cell.prompt.len() as u64 + u64::from(cell.new_tokens);
-        if positions > config.max_positions as u64 {
+        if positions > sizes.max_positions as u64 {
             let found = format!(
                 "workload {:?} needs {positions} positions, and the model has {}",
-                cell.workload, config.max_positions
+                cell.workload, sizes.max_positions
             );
             return Err(Error::usage(found, "shorten the prompt or the output, or take another model"));
         }

@@ -21,7 +21,7 @@ mod tokenizer;
 mod weights;
 
 pub use cache::{DecodeState, KvCacheKind};
-pub use config::{Architecture, Llama3Scaling, ModelConfig, Rope};
+pub use config::{Architecture, Llama3Scaling, ModelConfig, ModelSizes, Rope};
 pub use error::{Error, Result};
 pub use generate::{SyntheticSpec, WeightsDtype, generate_checkpoint};
 pub use model::{Logits, Model, compute_threads};

@@ -19,7 +19,7 @@ mod stdio;
 
 pub use backend::{Backend, Finished, LoadOrder, Signals};
 pub use error::Error;
-pub use native::{NativeBackend, native_cell_axes};
+pub use native::{NATIVE, NativeBackend, native_cell_axes};
 pub use pulse::Pulse;
 pub use serve::{Farewell, serve};
 pub use stdio::take_stdout;

@@ -8,7 +8,8 @@ use crate::engine::{FinishReason, Generation, KvCacheKind, Model, Sampler, Sampl
 use crate::terms::{Axes, Phase, SamplingSpec, SignalValue, Stage, StopReason};
 use crate::wire::Work;
 
-const NAME: &str = "native";
+/// What its greeting calls it, and a manifest as `runner`.
+pub const NATIVE: &str = "native";
 const DTYPE: &str = "f32";
 
 /// Axes that this backend has one value of; a lane that declares another is mistaken about what it measures.
@@ -59,7 +60,7 @@ impl Backend for NativeBackend {
     type Job = NativeJob;
 
     fn name(&self) -> &str {
-        NAME
+        NATIVE
     }
 
     fn version(&self) -> &str {
@@ -68,13 +69,13 @@ impl Backend for NativeBackend {
 
     fn signals(&mut self, _: Stage, _: &Pulse) -> Result<Signals, Error> {
         let mut signals = BTreeMap::from([
-            ("runner.name".to_owned(), SignalValue::from(NAME)),
+            ("runner.name".to_owned(), SignalValue::from(NATIVE)),
             ("runner.version".to_owned(), SignalValue::from(env!("CARGO_PKG_VERSION"))),
             ("threads".to_owned(), whole(threads())),
         ]);
         if let Some(loaded) = &self.loaded {
             signals.extend([
-                ("engine.name".to_owned(), SignalValue::from(NAME)),
+                ("engine.name".to_owned(), SignalValue::from(NATIVE)),
                 ("engine.cache".to_owned(), SignalValue::from(loaded.cache.name())),
                 ("engine.dtype".to_owned(), SignalValue::from(DTYPE)),
                 ("engine.model_type".to_owned(), SignalValue::from(loaded.model.config().architecture.name())),

@@ -17,6 +17,7 @@ pub const TRIALS: &[Named] = &[
     Named("a_plan_runs_on_checkpoints_of_every_shape_one_file_or_sharded", Needs::Nothing, shapes),
     Named("a_text_prompt_becomes_the_tokenizers_ids", Needs::Nothing, text_prompt),
     Named("a_shape_that_is_not_known_is_refused_by_name", Needs::Nothing, unknown_shape),
+    Named("a_checkpoint_of_another_engine_is_for_the_lanes_that_run_it", Needs::Nothing, of_another_engine),
     Named("an_incomplete_or_unfit_checkpoint_is_refused", Needs::Nothing, unfit),
     Named("a_run_on_a_checkpoint_is_resumed_on_that_checkpoint_alone", Needs::Nothing, resumed),
     Named("a_plan_that_pins_another_digest_is_refused", Needs::Nothing, other_digest),
@@ -150,6 +151,26 @@ fn unknown_shape() {
     project.write("model/config.json", &config[..config.len() / 2]);
     project.lockstep(&["run", "tiny", "--model", "model"]).exits(2).tells(&["config"]);
     assert!(project.runs().is_empty(), "a refused model left a run behind");
+}
+
+/// Quantized, or of a family that the built-in engine does not have: other lanes may run it, and one that cannot says so by name.
+fn of_another_engine() {
+    let project = Project::new();
+    project.plan(&PlanText::new("of-native", &["native"]));
+    project.plan(&PlanText::new("of-python", &["python-reference"]));
+    checkpoint(&project.file("model"), Architecture::Qwen2);
+    let config = project.read("model/config.json");
+    let quantized = config.replacen('{', "{\"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4},", 1);
+    for (changed, named) in [(quantized, "quantization_config"), (config.replace("\"qwen2\"", "\"mamba\""), "mamba")] {
+        assert_ne!(config, changed);
+        project.write("model/config.json", changed);
+        let native = project.lockstep(&["run", "of-native", "--model", "model"]);
+        native.exits(2).tells(&["lane native runs the built-in engine", named, "take the lane out of the plan"]);
+        assert!(project.runs().is_empty(), "a refused model left a run behind");
+        let python = project.lockstep(&["run", "of-python", "--model", "model", "--unlocked"]);
+        python.exits(4).prints(&["python-reference", named]);
+        std::fs::remove_dir_all(project.file("runs")).expect("the run can be removed");
+    }
 }
 
 fn unfit() {

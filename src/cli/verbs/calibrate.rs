@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::run::lanes_of;
-use crate::cli::assemble::{Assembly, check_cells, own_executable};
+use crate::cli::assemble::{Assembly, check_cells, check_model, own_executable};
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
 use crate::cli::durable::write_whole;
@@ -115,6 +115,7 @@ impl<'a> Bench<'a> {
         let experiment = experiment(project, &options.plan, &text, model, options.counts.or(PAIR))?;
         let contrast = control(&experiment.plan)?;
         check_cells(&experiment.plan, &lanes)?;
+        check_model(&experiment, &lanes)?;
         let (lane, slowed_lane) = (contrast.baseline.clone(), contrast.candidate.clone());
         let executable = own_executable()?;
         let binary = Digest::of_file(&executable).map_err(Error::file("reading", &executable))?;

@@ -7,7 +7,7 @@ use crate::cli::leftovers::{Passing, partial_folder};
 use crate::cli::output::{Format, emit, emit_json};
 use crate::cli::prepare::file_name;
 use crate::cli::{Error, Exit, Project, environment};
-use crate::engine::ModelConfig;
+use crate::engine::ModelSizes;
 use crate::lock::{pin_checkpoint, pinned_digest};
 use crate::plan::{Hub, HubFile, ModelSpec};
 
@@ -54,9 +54,9 @@ pub(in crate::cli) fn execute(project: &Project, options: &Options) -> Result<Ex
 
 fn pinned(repository: &str, revision: &str, scratch: &Path) -> Result<ModelSpec, Error> {
     let hub = pin_checkpoint(&environment::hub()?, repository, revision, scratch)?;
-    let config = ModelConfig::load(scratch)?;
-    let vocab_size = u32::try_from(config.vocab_size).map_err(|_| {
-        let found = format!("{repository} has a vocabulary of {}", config.vocab_size);
+    let sizes = ModelSizes::load(scratch)?;
+    let vocab_size = u32::try_from(sizes.vocab_size).map_err(|_| {
+        let found = format!("{repository} has a vocabulary of {}", sizes.vocab_size);
         Error::usage(found, "no plan takes that: give another model")
     })?;
     let name = file_name(repository.rsplit('/').next().unwrap_or(repository));

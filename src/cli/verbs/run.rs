@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::conclude::{conclude, measure};
 use crate::bundle::{self, Bundle};
-use crate::cli::assemble::{Assembly, check_cells};
+use crate::cli::assemble::{Assembly, check_cells, check_model};
 use crate::cli::bundled::{BundleFacts, has_route, lay_out_overlays, unpack};
 use crate::cli::calibrations;
 use crate::cli::counts::Counts;
@@ -198,6 +198,7 @@ pub(super) fn begin(project: &Project, experiment: Experiment, start: Start) -> 
     let Start { plan_source, lanes, way, format, executables, bundle } = start;
     let Way { unlocked, no_telemetry, pause } = way;
     check_cells(&experiment.plan, &lanes)?;
+    check_model(&experiment, &lanes)?;
     let named = |(lane, own): (&String, &LaneExecutable)| {
         (lane.clone(), ExecutableFacts { path: own.path.clone(), sha256: own.digest })
     };

@@ -222,11 +222,16 @@ impl ModelConfig {
     }
 }
 
-fn invalid(field: &str, found: impl fmt::Display, expected: impl Into<String>) -> Error {
+pub(super) fn invalid(field: &str, found: impl fmt::Display, expected: impl Into<String>) -> Error {
     Error::InvalidField { field: field.to_owned(), found: found.to_string(), expected: expected.into() }
 }
 
-fn parse_object(bytes: &[u8], what: &str) -> Result<Map<String, Value>> {
+/// The upper bound of a size of [`SIZE_LIMITS`].
+pub(super) fn limit(size: &str) -> usize {
+    SIZE_LIMITS.iter().find(|(name, _)| *name == size).map_or(0, |(_, limit)| *limit)
+}
+
+pub(super) fn parse_object(bytes: &[u8], what: &str) -> Result<Map<String, Value>> {
     serde_json::from_slice(bytes).map_err(|source| Error::Json { what: what.to_owned(), source })
 }
 

@@ -203,6 +203,35 @@ fn the_folder_is_read_and_generation_settings_name_the_end_tokens() {
     assert!(matches!(ModelConfig::load(dir.path()).unwrap_err(), Error::Json { .. }));
 }
 
+#[test]
+fn the_sizes_of_what_another_engine_runs_are_read_and_nothing_that_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let sizes = |config: &Value| {
+        std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+        ModelSizes::load(dir.path())
+    };
+    let of = |vocab_size, max_positions| ModelSizes { vocab_size, max_positions };
+    let known = parse(&qwen2()).unwrap();
+    let quantized = json!({"quantization_config": {"quant_method": "awq", "bits": 4}});
+    for config in [qwen2(), with(qwen2(), quantized), with(qwen2(), json!({"model_type": "qwen3"}))] {
+        assert_eq!(sizes(&config).unwrap(), of(known.vocab_size, known.max_positions), "{config}");
+    }
+    let pictures = json!({"model_type": "other", "text_config": {"vocab_size": 7, "max_position_embeddings": 9}});
+    assert_eq!(sizes(&pictures).unwrap(), of(7, 9));
+    assert_eq!(sizes(&json!({"model_type": "other", "vocab_size": 7, "n_positions": 5})).unwrap(), of(7, 5));
+    for (config, named) in [
+        (json!({"model_type": 7, "vocab_size": 7, "n_positions": 5}), "model_type"),
+        (json!({"vocab_size": 7, "n_positions": 5}), "model_type"),
+        (json!({"model_type": "other", "vocab_size": 7}), "`max_position_embeddings` is null"),
+        (json!({"model_type": "other", "vocab_size": 0, "n_positions": 5}), "`vocab_size` is 0"),
+        (json!({"model_type": "other", "vocab_size": u64::MAX, "n_positions": 5}), "`vocab_size`"),
+        (with(qwen2(), json!({"num_attention_heads": "many"})), "num_attention_heads"),
+    ] {
+        let error = sizes(&config).unwrap_err().to_string();
+        assert!(error.contains(named), "{named}: {error}");
+    }
+}
+
 /// Any JSON value, nested a little, with numbers of all sizes.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

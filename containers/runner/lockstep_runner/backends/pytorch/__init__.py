@@ -30,7 +30,7 @@ class PyTorch(Phases):
         self.check_lane({axis: value for axis, value in axes.items() if axis != "threads"})
         self._lane = {axis: value for axis, value in axes.items() if axis in self.HONOURED}
         try:
-            self._settings = settings = Settings(self._lane, {})
+            Settings(self._lane, {})
         except Refused as error:
             raise BackendError(str(error)) from error
         kernels = KernelCache()
@@ -47,6 +47,9 @@ class PyTorch(Phases):
         torch.set_grad_enabled(False)
         pulse.advance(1)
         self._weights = Weights(model_dir, self._device)
+        self._lane.setdefault("quantization", self._weights.quantization)
+        self._settings = settings = Settings(self._lane, {})
+        self._weights.check(settings, BackendError)
         config = self._weights.config.get_text_config(decoder=True)
         self.vocab_size, self.eos_token_ids = config.vocab_size, self._weights.eos_token_ids
         if max_positions > config.max_position_embeddings:
@@ -99,6 +102,7 @@ class PyTorch(Phases):
 
     def _ready(self, work, pulse):
         settings = Settings(self._lane, work.get("axes", {}))
+        self._weights.check(settings, Refused)
         model = self._weights.model(settings.dtype, settings.attention)
         cache = self._caches.serial(model, settings, settings.positions(work))
         return self._cells.ready(model, settings, cache, work, pulse, self)
@@ -173,6 +177,7 @@ class PyTorch(Phases):
             "device": self._device.type,
             "dtype": self._weights.dtype_of(sequence.model),
             "padded": sequence.padding(),
+            **self._weights.quantization_of(sequence.model),
             "attention": sequence.model.config._attn_implementation,
             "attention.implementation": sequence.model.config._attn_implementation,
             "threads": self._torch.get_num_threads(),

@@ -131,7 +131,7 @@ class Cell:
         settings = self.settings
         found = {**settings.axes, **self.found}
         # Read from the objects that did the work, not from what was asked for.
-        for axis in ("attention", "cache", "dtype", "padded"):
+        for axis in ("attention", "cache", "dtype", "padded", "quantization"):
             found.pop(axis)
         if self._compiler is not None:
             found.update(self._compiler.evidence())

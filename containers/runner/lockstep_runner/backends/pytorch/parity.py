@@ -61,7 +61,8 @@ class Parity(PyTorch):
         prompt, passes = tuple(job.work["prompt"]), job.work["new_tokens"] + 1
         known = self._lessons.get(prompt, [])
         if len(known) < passes:
-            settings = Settings({"attention": job.cell.settings.attention, "dtype": "f32"}, {})
+            own = job.cell.settings
+            settings = Settings({"attention": own.attention, "dtype": "f32", "quantization": own.quantization}, {})
             model = self._weights.model("f32", settings.attention)
             sequence = self._caches.sequence(model, settings, job.work, settings.positions(job.work))
             inputs, known = sequence.prompt_inputs(), []

@@ -18,7 +18,8 @@ HONOURED = {
     "dtype": ("f32", "f16", "bf16"),
     "dynamic": ("false", "true", "none"),
     "padded": ("none", "multiple_of_8", *(str(length) for length in range(PADDING, MOST_PADDED + 1, PADDING))),  # none|multiple_of_8|8 to 8192 by 8
-    "quantization": ("none",),
+    # The checkpoint's own, where neither the cell nor the lane says anything.
+    "quantization": ("none", "awq-4bit"),
 }
 UNCOMPILED = ("eager", "none")
 # Axes that mean nothing where nothing is compiled: they are shown only where they were asked for.
@@ -40,6 +41,7 @@ class Settings:
         self.is_dynamic = found["dynamic"] == "true"
         self.padded = found["padded"]
         self.is_padded = self.padded != "none"
+        self.quantization = found["quantization"]
         self.marks_step = found["cudagraph_mark_step"] == "true"
         self._refuse_contradictions(asked, found)
         self.axes = {

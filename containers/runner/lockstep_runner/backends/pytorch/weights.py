@@ -1,5 +1,10 @@
-"""The model: transformers' own class from a checkpoint folder, loaded once for each number format."""
+"""The model: transformers' own class from a checkpoint folder, loaded once for each number format.
 
+Quantized weights are a checkpoint's own. Transformers takes the kernels of AWQ from gptqmodel and places them by accelerate: where
+either is missing the checkpoint is refused by name.
+"""
+
+import importlib.util
 import os
 
 from lockstep_runner.backends import BackendError
@@ -8,6 +13,8 @@ from lockstep_runner.backends.reference.shape import end_of_sequence_ids, read_j
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 # Keys of old checkpoints that are computed from the config.
 COMPUTED = (".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq")
+# What AWQ's kernels are made of.
+AWQ_PACKAGES = ("accelerate", "gptqmodel")
 
 
 class Weights:
@@ -27,8 +34,17 @@ class Weights:
             self.config = transformers.AutoConfig.from_pretrained(model_dir, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise BackendError("cannot read the config of `%s`: %s" % (model_dir, error)) from error
+        self.quantization = _quantization(self.config)
         self.eos_token_ids = end_of_sequence_ids(model_dir)
         self.kind = _kind(model_dir)
+
+    def check(self, settings, kind):
+        """Weights are quantized or they are not: whoever asks for the other is told so."""
+        if settings.quantization != self.quantization:
+            raise kind(
+                "quantization = %r is asked for, and the weights of `%s` have %r"
+                % (settings.quantization, self._model_dir, self.quantization)
+            )
 
     def model(self, dtype, attention):
         """The model in this format, attending in this way."""
@@ -40,6 +56,16 @@ class Weights:
         return model
 
     def _load(self, dtype, attention):
+        placed = {}
+        if self.quantization != "none":
+            missing = [name for name in AWQ_PACKAGES if importlib.util.find_spec(name) is None]
+            if missing:
+                raise BackendError(
+                    "the weights of `%s` have quantization = %r, and what runs them is not installed: %s"
+                    % (self._model_dir, self.quantization, ", ".join(missing))
+                )
+            # The kernels are chosen for the device, and pack the weights anew for it.
+            placed["device_map"] = {"": str(self._device)}
         model, info = self._transformers.AutoModelForCausalLM.from_pretrained(
             self._model_dir,
             dtype=getattr(self._torch, DTYPES[dtype]),
@@ -47,6 +73,7 @@ class Weights:
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            **placed,
         )
         # transformers makes up what it does not find.
         unexpected = [key for key in info["unexpected_keys"] if not key.endswith(COMPUTED)]
@@ -58,6 +85,17 @@ class Weights:
             )
         return model.to(self._device).eval()
 
+    def quantization_of(self, model):
+        """What the model's layers are made of, and which kernels multiply by them."""
+        quantized = [module for module in model.modules() if isinstance(getattr(module, "bits", None), int)]
+        if not quantized:
+            return {"quantization": "none"}
+        return {
+            "quantization": "+".join(sorted({"awq-%dbit" % module.bits for module in quantized})),
+            "quantization.kernels": sorted({type(module).__name__ for module in quantized}),
+            "quantization.layers": len(quantized),
+        }
+
     def dtype_of(self, model):
         """The format that the model's weights really have, and that 32 bits are multiplied in where that is another."""
         names = {getattr(self._torch, name): short for short, name in DTYPES.items()}
@@ -67,6 +105,21 @@ class Weights:
             # TF32, or bf16 in parts: a variable of torch or of cuBLAS may switch it on.
             names[self._torch.float32] = "f32 at %s precision" % precision
         return "+".join(sorted(names.get(dtype, str(dtype)) for dtype in found))
+
+
+def _quantization(config):
+    """As the axis has it."""
+    found = getattr(config, "quantization_config", None)
+    if found is None:
+        return "none"
+    found = found if isinstance(found, dict) else found.to_dict()
+    method, bits = found.get("quant_method"), found.get("bits", found.get("w_bit"))
+    if (method, bits) != ("awq", 4):
+        raise BackendError(
+            "config.json: quantization_config has quant_method = %r with %r bits; this backend takes unquantized weights and "
+            "those of AWQ with 4 bits" % (method, bits)
+        )
+    return "awq-4bit"
 
 
 def _kind(model_dir):
