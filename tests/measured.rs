@@ -105,8 +105,14 @@ fn told(plan: &Plan, journal: &Journal) -> BTreeMap<Asked, Came> {
 }
 
 /// Runs whose compiled rows show the calls of compiled regions.
-const WITH_REGION_CALLS: [&str; 5] =
-    ["compile-boundary", "matrix-decode", "matrix-decode-aot-eager", "staticcache-rescue", "weight-parity-bf16"];
+const WITH_REGION_CALLS: [&str; 6] = [
+    "compile-boundary",
+    "matrix-decode",
+    "matrix-decode-aot-eager",
+    "staticcache-rescue",
+    "weight-parity",
+    "weight-parity-bf16",
+];
 
 /// Of the others those with rows of `aot_eager`, which nothing but this count holds to having been called in each pass.
 const AOT_EAGER_WITHOUT: [&str; 4] = ["backend-matrix", "matrix-e2e", "matrix-prefill", "weight-parity-modes"];
@@ -389,7 +395,7 @@ fn replay_over_a_growing_cache_crashed_under_each_triton_that_compiles_and_ran_o
 fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_tokens() {
     let (_, journal) = plan_and_journal("weight-parity");
     let mut given: BTreeMap<_, BTreeMap<&str, usize>> = BTreeMap::new();
-    for (_, row) in journal.rows().filter(|(_, row)| !row.lane.contains("bf16")) {
+    for (_, row) in journal.rows() {
         assert_eq!((row.outcome, row.tokens.len()), (Outcome::Ok, 32));
         *given.entry((&row.cell, &row.tokens)).or_default().entry(&row.lane).or_default() += 1;
     }
@@ -397,28 +403,22 @@ fn in_32_bits_the_built_in_engine_eager_and_both_compiled_modes_gave_the_same_to
     assert!(given.values().all(|lanes| lanes.len() == 4 && lanes.values().all(|rows| *rows == 3)), "{given:?}");
     for tokens in given.keys().map(|(_, tokens)| tokens) {
         let different = tokens.iter().collect::<BTreeSet<_>>().len();
-        assert!(different > 16, "an output that repeats itself shows little: {tokens:?}");
+        assert!(different >= 12, "an output that repeats itself shows little: {tokens:?}");
     }
 }
 
 #[test]
 fn in_bf16_and_all_layers_every_position_without_a_doubt_gave_the_token_of_32_bits() {
     let (plan, journal) = plan_and_journal("weight-parity-bf16");
-    let lanes: BTreeSet<&str> = plan.lanes.iter().map(|lane| &*lane.name).collect();
-    let mut came = BTreeSet::new();
+    let mut came: BTreeMap<_, usize> = BTreeMap::new();
     for (_, row) in journal.rows() {
         assert_eq!((row.outcome, row.tokens.len()), (Outcome::Ok, 32));
-        let count = |name: &str| match row.evidence[name] {
-            SignalValue::Int(count) => count,
-            _ => panic!("{row:?}"),
-        };
-        assert_eq!(count("teacher.positions"), 32, "{row:?}");
-        assert_eq!(count("teacher.agreeing"), count("teacher.decisive"), "{row:?}");
-        assert!(count("teacher.decisive") >= 14, "{row:?}");
-        came.insert((&*row.lane, &row.cell));
+        assert_eq!(row.evidence["teacher.positions"], SignalValue::Int(32), "{row:?}");
+        assert_eq!(row.evidence["teacher.agreeing"], row.evidence["teacher.decisive"], "{row:?}");
+        assert!(matches!(row.evidence["teacher.decisive"], SignalValue::Int(14..)), "{row:?}");
+        *came.entry((&*row.lane, &row.cell)).or_default() += 1;
     }
-    assert_eq!((lanes.len(), came.len()), (3, 9));
-    assert!(came.iter().all(|(lane, _)| lanes.contains(lane)));
+    assert!(plan.lanes.len() == 3 && came.len() == 9 && came.values().all(|rows| *rows == 3), "{came:?}");
 }
 
 #[test]

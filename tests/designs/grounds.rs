@@ -101,13 +101,14 @@ fn lists(ruling: &Ruling, name: &str, value: f64) -> bool {
 }
 
 /// The committed runs whose plans ask for every kind of rule that a plan of a run asks for.
-const RUNS: [(&str, &str); 6] = [
+const RUNS: [(&str, &str); 7] = [
     ("compile-boundary", "snapshots/compile-boundary/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
     ("gil-ablation", "snapshots/gil-ablation/amd-epyc-fam25-mod17-2c.journal.jsonl.xz"),
     ("phase-separation", "snapshots/phase-separation/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
     ("staticcache-rescue", "snapshots/staticcache-rescue/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
     ("triton-ablation", "snapshots/triton-ablation/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
-    ("weight-parity", "snapshots/weight-parity/intel-xeon-fam6-mod207-32c-nvidia-h200x1.journal.jsonl.xz"),
+    ("weight-parity", "snapshots/weight-parity/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
+    ("weight-parity-bf16", "snapshots/weight-parity-bf16/intel-xeon-fam6-mod207-16c-nvidia-h200x1.journal.jsonl.xz"),
 ];
 
 fn plan(name: &str) -> Plan {
