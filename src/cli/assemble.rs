@@ -172,9 +172,14 @@ pub(super) fn check_cells(plan: &Plan, lanes: &[FoundLane]) -> Result<(), Error>
 }
 
 /// That the built-in engine can run the checkpoint, where a lane that the plan needs is its.
-pub(super) fn check_model(experiment: &Experiment, lanes: &[FoundLane]) -> Result<(), Error> {
+pub(super) fn check_model<'a>(
+    experiment: &Experiment,
+    lanes: impl IntoIterator<Item = &'a FoundLane>,
+) -> Result<(), Error> {
     let needed = |found: &&FoundLane| experiment.plan.lane(&found.lane.name).is_some_and(|planned| !planned.optional);
-    let Some(native) = lanes.iter().filter(needed).find(|found| found.lane.runner == NATIVE) else { return Ok(()) };
+    let Some(native) = lanes.into_iter().filter(needed).find(|found| found.lane.runner == NATIVE) else {
+        return Ok(());
+    };
     ModelConfig::load(&experiment.model_dir).map(drop).map_err(|error| {
         let found = format!("lane {} runs the built-in engine: {error}", native.lane.name);
         Error::usage(found, "take the lane out of the plan, or give a checkpoint that the engine runs")

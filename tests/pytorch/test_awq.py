@@ -1,89 +1,49 @@
-"""Weights of AWQ, 4 bits each: by the kernels they give what the same numbers give unpacked; without them they are refused."""
+"""Weights of AWQ, 4 bits each: what says so of a checkpoint, who is refused, and how layers are watched that multiply in their own way."""
 
-import importlib.util
 import json
 import os
+import sys
 import unittest
 
-from checkpoints import checkpoint, in_four_bits
-from needs import needs_compiler, needs_torch
-from wire_client import Runner, work
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "containers", "runner"))
+
+from checkpoints import checkpoint, in_four_bits  # noqa: E402
+from needs import needs_torch  # noqa: E402
+from wire_client import Runner, work  # noqa: E402
+
+from lockstep_runner.backends.pytorch import quantized  # noqa: E402
 
 LANE = {"device": "cpu", "threads": "1"}
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
-_missing = [name for name in ("accelerate", "gptqmodel") if importlib.util.find_spec(name) is None]
-
-needs_kernels = unittest.skipIf(_missing, "AWQ's kernels are not installed here: %s" % ", ".join(_missing))
+_missing = quantized.missing_packages()
 
 
 @needs_torch
-class Awq(unittest.TestCase):
-    """Over the wire, on a processor."""
+class Refusals(unittest.TestCase):
+    """Over the wire."""
 
-    def answers(self, path, lane, cells):
-        """A repetition of each cell, a prompt and twelve tokens, from one launch; or what the launch was refused with."""
+    def refused(self, path, lane, **axes):
+        """What the lane, or its cell, is refused with."""
         with Runner() as runner:
-            loaded = runner.load(path, {**LANE, **lane})
-            if loaded["type"] == "fatal":
-                return [loaded]
-            found = [runner.run(work("e2e_kv", PROMPT, 12, **axes)) for axes in cells]
-            if found[-1]["type"] == "result":
-                self.assertEqual(runner.bye(), ("bye", 0))
-        return found
-
-    def answer(self, path, lane, **axes):
-        """That of one cell."""
-        return self.answers(path, lane, [axes])[0]
-
-    @needs_kernels
-    def test_the_kernels_give_the_tokens_of_the_same_numbers_unpacked(self):
-        packed, unpacked = in_four_bits("qwen2")
-        expected = self.answer(unpacked, {})
-        self.assertEqual(expected["evidence"]["quantization"], "none")
-        self.assertGreater(len(set(expected["tokens"])), 4, "outputs that repeat prove little")
-        said = {"quantization": "awq-4bit"}
-        cells = [{"cache": "dynamic"}, {"cache": "static"}, {"cache": "dynamic", **said}, {"cache": "static", **said}]
-        for cell, found in zip(cells, self.answers(packed, {}, cells), strict=True):
-            with self.subTest(**cell):
-                self.assertEqual(found["tokens"], expected["tokens"])
-                evidence = found["evidence"]
-                # Two layers, seven projections each.
-                self.assertEqual((evidence["quantization"], evidence["quantization.layers"]), ("awq-4bit", 14))
-                self.assertTrue(all("Awq" in name for name in evidence["quantization.kernels"]), evidence)
-                self.assertEqual((evidence["cache"], evidence["dtype"]), (cell["cache"], "f32"))
-
-    @needs_kernels
-    @needs_compiler
-    def test_compiled_code_gives_them_too(self):
-        packed, unpacked = in_four_bits("qwen2")
-        found = self.answer(packed, {}, cache="static", compile_mode="default", dynamic="false")
-        self.assertEqual(found["type"], "result", found)
-        self.assertEqual(found["tokens"], self.answer(unpacked, {})["tokens"])
-        self.assertEqual(found["evidence"]["quantization"], "awq-4bit")
-
-    @needs_kernels
-    def test_whoever_asks_for_other_weights_is_refused(self):
-        packed, _ = in_four_bits("qwen2")
-        for found in (self.answer(packed, {"quantization": "none"}), self.answer(packed, {}, quantization="none")):
-            self.assertEqual(found["type"], "fatal")
-            self.assertIn("quantization = 'none' is asked for", found["message"])
-            self.assertIn("have 'awq-4bit'", found["message"])
+            found = runner.load(path, {**LANE, **lane})
+            if found["type"] != "fatal":
+                found = runner.run(work("e2e_kv", PROMPT, 12, **axes))
+        self.assertEqual(found["type"], "fatal", found)
+        return found["message"]
 
     @unittest.skipUnless(_missing, "AWQ's kernels are installed here")
     def test_without_the_kernels_the_checkpoint_is_refused_by_what_is_missing(self):
         packed, _ = in_four_bits("qwen2")
-        found = self.answer(packed, {})
-        self.assertEqual(found["type"], "fatal")
-        self.assertIn("what runs them is not installed: %s" % ", ".join(_missing), found["message"])
+        self.assertIn("what runs them is not installed: %s" % ", ".join(_missing), self.refused(packed, {}))
 
-    def test_weights_that_are_not_quantized_are_not_taken_for_it(self):
-        for found in (
-            self.answer(checkpoint("qwen2"), {"quantization": "awq-4bit"}),
-            self.answer(checkpoint("qwen2"), {}, quantization="awq-4bit"),
-        ):
-            self.assertEqual(found["type"], "fatal")
-            self.assertIn("quantization = 'awq-4bit' is asked for", found["message"])
-            self.assertIn("have 'none'", found["message"])
+    def test_whoever_asks_for_other_weights_is_refused(self):
+        packed, _ = in_four_bits("qwen2")
+        for path, asked, has in ((packed, "none", "awq-4bit"), (checkpoint("qwen2"), "awq-4bit", "none")):
+            for lane, cell in (({"quantization": asked}, {}), ({}, {"quantization": asked})):
+                with self.subTest(asked=asked, lane=lane):
+                    message = self.refused(path, lane, **cell)
+                    self.assertIn("quantization = %r is asked for" % asked, message)
+                    self.assertIn("have %r" % has, message)
 
     def test_another_method_or_another_number_of_bits_is_refused_by_name(self):
         packed, _ = in_four_bits("qwen2")
@@ -96,12 +56,79 @@ class Awq(unittest.TestCase):
                 config["quantization_config"].update(change)
                 with open(path, "w", encoding="utf-8") as file:
                     json.dump(config, file)
-                found = self.answer(packed, {})
-                self.assertEqual(found["type"], "fatal")
-                self.assertIn(named, found["message"])
+                self.assertIn(named, self.refused(packed, {}))
         finally:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
+
+
+@needs_torch
+class Declared(unittest.TestCase):
+    """Of a config alone."""
+
+    def test_four_bits_are_what_awq_means_where_no_number_stands(self):
+        class Config:
+            quantization_config = {"quant_method": "awq"}
+
+        self.assertEqual(quantized.declared(Config), "awq-4bit")
+        self.assertEqual(quantized.declared(object()), "none")
+
+
+@needs_torch
+class Watched(unittest.TestCase):
+    """Layers that multiply in formats of their own."""
+
+    def evidence(self, cast):
+        """Of a model with one such layer, whose own scales are of 16 bits and which casts what it is given."""
+        import torch
+
+        class Layer(torch.nn.Module):
+            QUANT_TYPE = "awq_toy"
+
+            def __init__(self):
+                super().__init__()
+                self.bits = 4
+                self.register_buffer("scales", torch.ones(4, 4, dtype=torch.float16))
+
+            def forward(self, x):
+                return cast(x, self.scales).to(x.dtype)
+
+        class Model(torch.nn.Module):
+            device = torch.device("cpu")
+
+            def __init__(self):
+                super().__init__()
+                self.embedding, self.layer, self.head = torch.nn.Embedding(4, 4), Layer(), torch.nn.Linear(4, 4)
+
+            def forward(self, input_ids, use_cache):
+                return self.head(self.layer(self.embedding(input_ids)))
+
+        model = Model()
+        found, formats = quantized.evidence(torch, model)
+        self.assertFalse(model.layer._forward_hooks or model.layer._forward_pre_hooks, "the watch is over")
+        self.assertEqual((found["quantization"], found["quantization.kernels"]), ("awq-4bit", ["Layer"]))
+        self.assertEqual(found["quantization.layers"], 1)
+        return found["quantization.operators"], {str(dtype) for dtype in formats}
+
+    def test_the_format_is_that_of_the_multiplication_and_not_of_what_the_layer_was_given(self):
+        import torch
+
+        def in_bf16(x, scales):
+            return x.to(torch.bfloat16).reshape(-1, 4) @ scales.to(torch.bfloat16)
+
+        self.assertEqual(self.evidence(lambda x, scales: in_bf16(x, scales).reshape(x.shape)), (["aten.mm.default"], {"torch.bfloat16"}))
+
+    def test_some_layers_take_another_way_where_there_are_many_tokens(self):
+        import torch
+
+        def by_length(x, scales):
+            dtype = torch.bfloat16 if x.shape[1] > 1 else torch.float16
+            return (x.to(dtype).reshape(-1, 4) @ scales.to(dtype)).reshape(x.shape)
+
+        self.assertEqual(self.evidence(by_length)[1], {"torch.bfloat16", "torch.float16"})
+
+    def test_what_does_not_go_by_the_dispatcher_is_taken_to_be_in_the_format_of_the_scales(self):
+        self.assertEqual(self.evidence(lambda x, scales: x), ([], {"torch.float16"}))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sysconfig
 from lockstep_runner import VERSION
 
 # Whether these are loaded tells a lane that measures them from one that only has them installed.
-WATCHED = ("accelerate", "numpy", "torch", "transformers", "triton", "vllm")
+WATCHED = ("accelerate", "gptqmodel", "numpy", "torch", "transformers", "triton", "vllm")
 
 
 def interpreter(runner_name):

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::ModelConfig;
+use super::fields::abridged;
 use super::model_config::{invalid, limit, parse_object};
 use crate::engine::error::{Error, Result};
 use crate::engine::files::read_bounded;
@@ -32,24 +33,33 @@ impl ModelSizes {
                 if !object.get("model_type").is_some_and(Value::is_string) {
                     return Err(refused);
                 }
-                // A model of texts and pictures keeps its decoder's sizes apart.
-                Self::of(object.get("text_config").and_then(Value::as_object).unwrap_or(&object))
+                let stated = Stated(&object);
+                let max_positions = stated.size(&["max_position_embeddings", "n_positions"], "max_positions")?;
+                Ok(Self { vocab_size: stated.size(&["vocab_size"], "vocab_size")?, max_positions })
             }
             Err(error) => Err(error),
         }
     }
-
-    fn of(object: &Map<String, Value>) -> Result<Self> {
-        let positions = if object.contains_key("n_positions") { "n_positions" } else { "max_position_embeddings" };
-        let vocab_size = size(object, "vocab_size", "vocab_size")?;
-        Ok(Self { vocab_size, max_positions: size(object, positions, "max_positions")? })
-    }
 }
 
-fn size(object: &Map<String, Value>, field: &str, kind: &str) -> Result<usize> {
-    let limit = limit(kind);
-    let found = object.get(field).unwrap_or(&Value::Null);
-    let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
-    size.filter(|size| (1..=limit).contains(size))
-        .ok_or_else(|| invalid(field, found, format!("a whole number from 1 to {limit}")))
+/// A config of whatever family. A model of texts and pictures keeps its decoder's sizes apart.
+struct Stated<'a>(&'a Map<String, Value>);
+
+impl Stated<'_> {
+    /// What any of the names stands for; null is as absent as elsewhere.
+    fn size(&self, names: &[&str], kind: &str) -> Result<usize> {
+        let Self(object) = self;
+        let apart = object.get("text_config").and_then(Value::as_object).map(|apart| ("text_config.", apart));
+        let places = apart.into_iter().chain([("", *object)]);
+        let mut stated = places.flat_map(|(path, place)| {
+            names.iter().filter_map(move |name| Some((format!("{path}{name}"), place.get(*name)?)))
+        });
+        let limit = limit(kind);
+        let expected = || format!("a whole number from 1 to {limit}");
+        let Some((field, found)) = stated.find(|(_, found)| !found.is_null()) else {
+            return Err(invalid(&names.join("` or `"), "absent", expected()));
+        };
+        let size = found.as_u64().and_then(|size| usize::try_from(size).ok()).filter(|size| (1..=limit).contains(size));
+        size.ok_or_else(|| invalid(&field, abridged(&found.to_string()), expected()))
+    }
 }

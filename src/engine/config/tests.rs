@@ -219,12 +219,18 @@ fn the_sizes_of_what_another_engine_runs_are_read_and_nothing_that_is_damaged() 
     let pictures = json!({"model_type": "other", "text_config": {"vocab_size": 7, "max_position_embeddings": 9}});
     assert_eq!(sizes(&pictures).unwrap(), of(7, 9));
     assert_eq!(sizes(&json!({"model_type": "other", "vocab_size": 7, "n_positions": 5})).unwrap(), of(7, 5));
+    let in_both = json!({"model_type": "other", "vocab_size": 7, "n_positions": null, "max_position_embeddings": 9, "text_config": {}});
+    assert_eq!(sizes(&in_both).unwrap(), of(7, 9));
     for (config, named) in [
         (json!({"model_type": 7, "vocab_size": 7, "n_positions": 5}), "model_type"),
         (json!({"vocab_size": 7, "n_positions": 5}), "model_type"),
-        (json!({"model_type": "other", "vocab_size": 7}), "`max_position_embeddings` is null"),
+        (json!({"model_type": "other", "vocab_size": 7}), "`max_position_embeddings` or `n_positions` is absent"),
         (json!({"model_type": "other", "vocab_size": 0, "n_positions": 5}), "`vocab_size` is 0"),
         (json!({"model_type": "other", "vocab_size": u64::MAX, "n_positions": 5}), "`vocab_size`"),
+        (
+            json!({"model_type": "other", "text_config": {"vocab_size": "x", "n_positions": 5}}),
+            "`text_config.vocab_size`",
+        ),
         (with(qwen2(), json!({"num_attention_heads": "many"})), "num_attention_heads"),
     ] {
         let error = sizes(&config).unwrap_err().to_string();

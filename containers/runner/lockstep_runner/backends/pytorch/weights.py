@@ -1,20 +1,14 @@
-"""The model: transformers' own class from a checkpoint folder, loaded once for each number format.
+"""The model: transformers' own class from a checkpoint folder, loaded once for each number format."""
 
-Quantized weights are a checkpoint's own. Transformers takes the kernels of AWQ from gptqmodel and places them by accelerate: where
-either is missing the checkpoint is refused by name.
-"""
-
-import importlib.util
 import os
 
-from lockstep_runner.backends import BackendError
+from lockstep_runner.backends import BackendError, Refused
+from lockstep_runner.backends.pytorch import quantized
 from lockstep_runner.backends.reference.shape import end_of_sequence_ids, read_json
 
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 # Keys of old checkpoints that are computed from the config.
 COMPUTED = (".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq")
-# What AWQ's kernels are made of.
-AWQ_PACKAGES = ("accelerate", "gptqmodel")
 
 
 class Weights:
@@ -30,11 +24,12 @@ class Weights:
         self._torch, self._transformers = torch, transformers
         self._model_dir, self._device = model_dir, device
         self._models = {}
+        self._quantized = {}
         try:
             self.config = transformers.AutoConfig.from_pretrained(model_dir, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise BackendError("cannot read the config of `%s`: %s" % (model_dir, error)) from error
-        self.quantization = _quantization(self.config)
+        self.quantization = quantized.declared(self.config)
         self.eos_token_ids = end_of_sequence_ids(model_dir)
         self.kind = _kind(model_dir)
 
@@ -58,7 +53,7 @@ class Weights:
     def _load(self, dtype, attention):
         placed = {}
         if self.quantization != "none":
-            missing = [name for name in AWQ_PACKAGES if importlib.util.find_spec(name) is None]
+            missing = quantized.missing_packages()
             if missing:
                 raise BackendError(
                     "the weights of `%s` have quantization = %r, and what runs them is not installed: %s"
@@ -83,43 +78,37 @@ class Weights:
                 "`%s` is no checkpoint of %s: %d tensors are missing, of another shape, or of no use: %s"
                 % (self._model_dir, type(model).__name__, len(wrong), ", ".join(wrong[:4]))
             )
-        return model.to(self._device).eval()
+        model = model.to(self._device).eval()
+        if self.quantization != "none":
+            self._watch(model, dtype)
+        return model
+
+    def _watch(self, model, dtype):
+        """Some layers multiply in a format of their own whatever they are given, and transformers casts some models."""
+        found, formats = quantized.evidence(self._torch, model)
+        self._quantized[model] = found, formats
+        used = self.dtype_of(model)
+        if used != dtype:
+            del self._quantized[model]
+            raise Refused(
+                "dtype = %r is asked for, and here the quantized weights of `%s` are run in %s (%s): ask for what they are run in"
+                % (dtype, self._model_dir, used, ", ".join(found["quantization.kernels"]))
+            )
 
     def quantization_of(self, model):
-        """What the model's layers are made of, and which kernels multiply by them."""
-        quantized = [module for module in model.modules() if isinstance(getattr(module, "bits", None), int)]
-        if not quantized:
-            return {"quantization": "none"}
-        return {
-            "quantization": "+".join(sorted({"awq-%dbit" % module.bits for module in quantized})),
-            "quantization.kernels": sorted({type(module).__name__ for module in quantized}),
-            "quantization.layers": len(quantized),
-        }
+        """What the model's quantized layers are and what multiplied in them."""
+        return self._quantized[model][0] if model in self._quantized else {"quantization": "none"}
 
     def dtype_of(self, model):
-        """The format that the model's weights really have, and that 32 bits are multiplied in where that is another."""
+        """The format that the model's weights really have or are multiplied in, and of 32 bits the precision where that is less."""
         names = {getattr(self._torch, name): short for short, name in DTYPES.items()}
-        found = {parameter.dtype for parameter in model.parameters()}
+        found = {parameter.dtype for parameter in model.parameters() if parameter.dtype.is_floating_point}
+        found |= self._quantized.get(model, ({}, set()))[1]
         precision = self._torch.get_float32_matmul_precision()
         if precision != "highest":
             # TF32, or bf16 in parts: a variable of torch or of cuBLAS may switch it on.
             names[self._torch.float32] = "f32 at %s precision" % precision
         return "+".join(sorted(names.get(dtype, str(dtype)) for dtype in found))
-
-
-def _quantization(config):
-    """As the axis has it."""
-    found = getattr(config, "quantization_config", None)
-    if found is None:
-        return "none"
-    found = found if isinstance(found, dict) else found.to_dict()
-    method, bits = found.get("quant_method"), found.get("bits", found.get("w_bit"))
-    if (method, bits) != ("awq", 4):
-        raise BackendError(
-            "config.json: quantization_config has quant_method = %r with %r bits; this backend takes unquantized weights and "
-            "those of AWQ with 4 bits" % (method, bits)
-        )
-    return "awq-4bit"
 
 
 def _kind(model_dir):
