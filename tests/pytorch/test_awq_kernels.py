@@ -57,6 +57,15 @@ class Kernels(unittest.TestCase):
                 self.assertEqual(found["evidence"]["dtype"], cell["dtype"])
                 self.assertEqual(found["evidence"]["quantization.operators"], ["aten._weight_int4pack_mm_for_cpu.default"])
 
+    def test_a_cell_that_asks_for_unquantized_weights_is_refused(self):
+        packed, _ = in_four_bits("qwen2")
+        with Runner() as runner:
+            runner.load(packed, LANE)
+            refused = runner.run(work("e2e_kv", PROMPT, 12, quantization="none"))
+        self.assertEqual(refused["type"], "fatal")
+        self.assertIn("quantization = 'none' is asked for", refused["message"])
+        self.assertIn("have 'awq-4bit'", refused["message"])
+
     @needs_compiler
     def test_compiled_code_gives_them_too(self):
         packed, unpacked = in_four_bits("qwen2")
