@@ -167,6 +167,13 @@ fn of_another_engine() {
         let native = project.lockstep(&["run", "of-native", "--model", "model"]);
         native.exits(2).tells(&["lane native runs the built-in engine", named, "take the lane out of the plan"]);
         assert!(project.runs().is_empty(), "a refused model left a run behind");
+        // Another executable may have what this one has not, so that it is asked itself; this copy has no more.
+        let other = project.file("lockstep-of-another-day");
+        std::fs::copy(env!("CARGO_BIN_EXE_lockstep"), &other).expect("an executable can be copied");
+        let own = format!("native={}", other.display());
+        let asked = project.lockstep(&["run", "of-native", "--model", "model", "--unlocked", "--executable", &own]);
+        asked.exits(4).prints(&["native", named]);
+        std::fs::remove_dir_all(project.file("runs")).expect("the run can be removed");
         let python = project.lockstep(&["run", "of-python", "--model", "model", "--unlocked"]);
         python.exits(4).prints(&["python-reference", named]);
         std::fs::remove_dir_all(project.file("runs")).expect("the run can be removed");

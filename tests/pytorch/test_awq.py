@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "containers", "runner"))
 
@@ -128,6 +129,24 @@ class Watched(unittest.TestCase):
             return (x.to(dtype).reshape(-1, 4) @ scales.to(dtype)).reshape(x.shape)
 
         self.assertEqual(self.evidence(by_length)[1], {"torch.bfloat16", "torch.float16"})
+
+    def test_a_format_that_was_asked_for_and_is_not_multiplied_in_is_refused(self):
+        import torch
+
+        from lockstep_runner.backends import Refused
+        from lockstep_runner.backends.pytorch.weights import Weights
+
+        weights = Weights(checkpoint("qwen2"), torch.device("cpu"))
+        model = weights.model("f32", "sdpa")
+        # As the layers of a packed model would be found, in a model that can be had without their kernels.
+        seen = {"quantization": "awq-4bit", "quantization.kernels": ["Casting"]}
+        with unittest.mock.patch.object(quantized, "evidence", lambda *_: (seen, {torch.bfloat16})):
+            with self.assertRaisesRegex(Refused, r"dtype = 'f32' is asked for.* run in bf16\+f32 \(Casting\)"):
+                weights._watch(model, "f32")
+        self.assertEqual(weights.quantization_of(model), {"quantization": "none"})
+        with unittest.mock.patch.object(quantized, "evidence", lambda *_: (seen, {torch.float32})):
+            weights._watch(model, "f32")
+        self.assertEqual((weights.quantization_of(model), weights.dtype_of(model)), (seen, "f32"))
 
     def test_what_does_not_go_by_the_dispatcher_is_taken_to_be_in_the_format_of_the_scales(self):
         self.assertEqual(self.evidence(lambda x, scales: x), ([], {"torch.float16"}))

@@ -219,7 +219,8 @@ fn the_sizes_of_what_another_engine_runs_are_read_and_nothing_that_is_damaged() 
     let pictures = json!({"model_type": "other", "text_config": {"vocab_size": 7, "max_position_embeddings": 9}});
     assert_eq!(sizes(&pictures).unwrap(), of(7, 9));
     assert_eq!(sizes(&json!({"model_type": "other", "vocab_size": 7, "n_positions": 5})).unwrap(), of(7, 5));
-    let in_both = json!({"model_type": "other", "vocab_size": 7, "n_positions": null, "max_position_embeddings": 9, "text_config": {}});
+    let in_both =
+        json!({"model_type": "other", "vocab_size": 7, "n_positions": 9, "text_config": {"vocab_size": null}});
     assert_eq!(sizes(&in_both).unwrap(), of(7, 9));
     for (config, named) in [
         (json!({"model_type": 7, "vocab_size": 7, "n_positions": 5}), "model_type"),
